@@ -1,0 +1,152 @@
+/** Buildkite's REST API as calls that mean something. Answers are parsed; lists follow the `Link` header's pages. */
+import type { z } from 'zod';
+import { MirrorError } from '../errors.ts';
+import type { AnnotationFacts, ArtifactFacts, BuildRef } from '../model.ts';
+import type { Purpose, Rest, RestAnswer } from './rest.ts';
+import { UpstreamAnnotation, UpstreamArtifact, UpstreamBuild } from './schema.ts';
+
+export interface Page<T> {
+  readonly items: T[];
+  /** How many pages there are as far as this one tells. */
+  readonly pages: number;
+}
+
+export interface Upstream {
+  /** The build with all of its jobs, retried attempts too; `at`: upstream's clock (ISO 8601) when it was asked. */
+  readBuild(ref: BuildRef, signal: AbortSignal): Promise<UpstreamBuild & { at: string }>;
+  /** Pages of 100, of the whole build or of one job. */
+  listArtifacts(ref: BuildRef, job: string | null, signal: AbortSignal): AsyncIterable<Page<ArtifactFacts>>;
+  readArtifact(ref: BuildRef, job: string, artifact: string, signal: AbortSignal): Promise<ArtifactFacts>;
+  /** A link that works for a minute or ten: use it at once, never keep or log it. */
+  resolveDownload(ref: BuildRef, job: string, artifact: string, signal: AbortSignal): Promise<URL>;
+  /** The raw log. The caller reads or dumps the body. */
+  openLog(ref: BuildRef, job: string, signal: AbortSignal): Promise<RestAnswer>;
+  /** Bytes of the log now; null where upstream does not say. */
+  logSize(ref: BuildRef, job: string, signal: AbortSignal): Promise<number | null>;
+  listAnnotations(ref: BuildRef, signal: AbortSignal): Promise<AnnotationFacts[]>;
+}
+
+const perPage = 100;
+/** A build of 4,000 jobs is 12 MB of JSON; what is far beyond that is not an answer. */
+const maxJsonBytes = 256 * 1024 * 1024;
+
+export function createUpstream(rest: Rest): Upstream {
+  async function readJson<T>(path: string, purpose: Purpose, schema: z.ZodType<T>, signal: AbortSignal) {
+    const answer = await rest({ path, purpose, signal });
+    return { value: await parseJson(answer, schema, purpose), headers: answer.headers };
+  }
+
+  async function* pagesOf<T>(path: string, purpose: Purpose, item: z.ZodType<T>, signal: AbortSignal) {
+    for (let next: string | null = `${path}?per_page=${perPage}`; next !== null; ) {
+      const answer: RestAnswer = await rest({ path: next, purpose, signal });
+      const raw: unknown = await readBody(answer, purpose);
+      if (!Array.isArray(raw)) throw malformed(purpose, 'is not a list');
+      const links: Record<string, URL> = parseLinks(answer.headers['link']);
+      const items: T[] = raw.map((each: unknown) => parse(each, item, purpose));
+      yield { items, pages: Number(links['last']?.searchParams.get('page') ?? 1) || 1 };
+      next = links['next'] === undefined ? null : `${path}?${withoutSecrets(links['next'])}`;
+    }
+  }
+
+  return {
+    readBuild: async (ref, signal) => {
+      const path = `${buildPath(ref)}?include_retried_jobs=true`;
+      const { value, headers } = await readJson(path, 'build', UpstreamBuild, signal);
+      return { ...value, at: new Date(dateOf(headers['date'])).toISOString() };
+    },
+    listArtifacts: (ref, job, signal) =>
+      pagesOf(`${job === null ? buildPath(ref) : jobPath(ref, job)}/artifacts`, 'artifacts', UpstreamArtifact, signal),
+    readArtifact: async (ref, job, artifact, signal) => {
+      const path = `${jobPath(ref, job)}/artifacts/${encodeURIComponent(artifact)}`;
+      return (await readJson(path, 'artifacts', UpstreamArtifact, signal)).value;
+    },
+    resolveDownload: async (ref, job, artifact, signal) => {
+      const path = `${jobPath(ref, job)}/artifacts/${encodeURIComponent(artifact)}/download`;
+      const answer = await rest({ path, purpose: 'download', signal, expect: [302, 301, 303, 307] });
+      await answer.body.dump();
+      const location = answer.headers['location'];
+      if (typeof location !== 'string' || !URL.canParse(location)) throw malformed('download', 'names no location');
+      return new URL(location);
+    },
+    openLog: (ref, job, signal) =>
+      rest({ path: `${jobPath(ref, job)}/log`, purpose: 'log', signal, accept: 'text/plain' }),
+    logSize: async (ref, job, signal) => {
+      const path = `${jobPath(ref, job)}/log`;
+      const answer = await rest({ path, purpose: 'log', signal, method: 'HEAD', accept: 'text/plain' });
+      await answer.body.dump();
+      const length = Number(answer.headers['content-length'] ?? Number.NaN);
+      return Number.isSafeInteger(length) ? length : null;
+    },
+    listAnnotations: async (ref, signal) => {
+      const all: AnnotationFacts[] = [];
+      const pages = pagesOf(`${buildPath(ref)}/annotations`, 'annotations', UpstreamAnnotation, signal);
+      for await (const { items } of pages) all.push(...items);
+      return all;
+    },
+  };
+}
+
+function buildPath({ organization, pipeline, number }: BuildRef): string {
+  return `/organizations/${encodeURIComponent(organization)}/pipelines/${encodeURIComponent(pipeline)}/builds/${number}`;
+}
+
+function jobPath(ref: BuildRef, job: string): string {
+  return `${buildPath(ref)}/jobs/${encodeURIComponent(job)}`;
+}
+
+async function parseJson<T>(answer: RestAnswer, schema: z.ZodType<T>, purpose: Purpose): Promise<T> {
+  return parse(await readBody(answer, purpose), schema, purpose);
+}
+
+async function readBody(answer: RestAnswer, purpose: Purpose): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > maxJsonBytes) throw malformed(purpose, `is larger than ${maxJsonBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof MirrorError) throw cause;
+    throw new MirrorError('ERR_UPSTREAM_UNAVAILABLE', `The answer for ${purpose} broke off`, { purpose }, cause);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks, size).toString('utf8'));
+  } catch {
+    throw malformed(purpose, 'is not JSON');
+  }
+}
+
+function parse<T>(value: unknown, schema: z.ZodType<T>, purpose: Purpose): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [fault] = parsed.error.issues;
+  throw malformed(purpose, `has a ${fault?.path.join('.') || 'value'} that does not fit: ${fault?.message ?? 'unknown'}`);
+}
+
+function malformed(purpose: Purpose, what: string): MirrorError {
+  return new MirrorError('ERR_UPSTREAM_MALFORMED', `Buildkite's answer for ${purpose} ${what}`, { purpose });
+}
+
+function dateOf(header: string | string[] | undefined): number {
+  const told = typeof header === 'string' ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(told) ? Date.now() : told;
+}
+
+/** `<https://…?page=2>; rel="next", …` → rel → URL. */
+export function parseLinks(header: string | string[] | undefined): Record<string, URL> {
+  const links: Record<string, URL> = {};
+  for (const [, target, rel] of String(header ?? '').matchAll(/<([^>]+)>\s*;\s*rel="?(\w+)"?/g)) {
+    if (target !== undefined && rel !== undefined && URL.canParse(target)) links[rel] = new URL(target);
+  }
+  return links;
+}
+
+/** Only the query of a link is used, on our own path: a link cannot lead the token elsewhere. */
+function withoutSecrets(link: URL): string {
+  const query = new URLSearchParams(link.search);
+  query.delete('api_key');
+  query.delete('access_token');
+  return query.toString();
+}

@@ -1,0 +1,152 @@
+/**
+ * Bytes from storage into a sink: no token, redirects checked one by one, a broken transfer resumed by Range, back
+ * pressure by pausing the socket. undici's dispatch with an own sink moves 1.7 to 2.7 times what fetch does.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import { MirrorError, toMirrorError } from '../errors.ts';
+import { checkDownloadHost } from './hosts.ts';
+
+/** Where bytes go, in order. */
+export interface Sink {
+  readonly received: number;
+  /** @returns false when the sender should pause until `drained` */
+  write(chunk: Buffer): boolean;
+  drained(): Promise<void>;
+  /** Forgets what was received: the next byte is the first. */
+  restart(): void;
+}
+
+export interface DownloadOptions {
+  readonly dispatcher: Dispatcher;
+  readonly hosts: readonly string[] | null;
+  /** The size upstream states; more than that is refused while it comes in. */
+  readonly size: number;
+  readonly signal: AbortSignal;
+}
+
+const maxRedirects = 3;
+const maxAttempts = 5;
+const idleTimeoutMs = 60_000;
+
+/**
+ * @throws MirrorError ERR_DOWNLOAD_REFUSED (host), ERR_DOWNLOAD_EXPIRED (resolve anew), ERR_UPSTREAM_GONE,
+ *   ERR_UPSTREAM_UNAVAILABLE, ERR_BLOB_MISMATCH (longer than stated)
+ */
+export async function download(from: URL, sink: Sink, options: DownloadOptions): Promise<void> {
+  let url = from;
+  let redirects = 0;
+  for (let attempt = 1; ; ) {
+    checkDownloadHost(url, options.hosts);
+    const before = sink.received;
+    const outcome = await transfer(url, sink, options).catch((error: unknown) => toMirrorError(error));
+    if (outcome === 'ended') return;
+    if (outcome instanceof URL) {
+      redirects += 1;
+      if (redirects > maxRedirects) throw refusedLoop(url);
+      url = outcome;
+      continue;
+    }
+    options.signal.throwIfAborted();
+    if (outcome.code !== 'ERR_UPSTREAM_UNAVAILABLE') throw outcome;
+    // Progress is worth a fresh set of attempts: a 10 GiB artifact may well break off a few times.
+    if (sink.received > before + 1_000_000) attempt = 1;
+    if (attempt >= maxAttempts) throw outcome;
+    await sleep(100 * 2 ** attempt * (0.5 + Math.random()), undefined, { signal: options.signal });
+    attempt += 1;
+  }
+}
+
+function refusedLoop(url: URL): MirrorError {
+  return new MirrorError('ERR_DOWNLOAD_REFUSED', `its download is redirected more than ${maxRedirects} times`, {
+    host: url.host,
+  });
+}
+
+/** One request: the end of the body, or where it leads. */
+function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ended' | URL> {
+  return new Promise((resolve, reject) => {
+    const { signal, size, dispatcher } = options;
+    let controller: Dispatcher.DispatchController | undefined;
+    const abort = (): void => controller?.abort(new Error('stopped'));
+    const leave = (): void => signal.removeEventListener('abort', abort);
+    const fail = (error: MirrorError): void => {
+      leave();
+      reject(error);
+      controller?.abort(error);
+    };
+    const resumeAt = sink.received;
+    signal.addEventListener('abort', abort, { once: true });
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(started) {
+        controller = started;
+        if (signal.aborted) abort();
+      },
+      onResponseStart(_controller, status, headers) {
+        const decided = decide(url, status, headers, resumeAt);
+        if (decided === 'restart') sink.restart();
+        else if (decided instanceof MirrorError) fail(decided);
+        else if (decided instanceof URL) {
+          leave();
+          resolve(decided);
+          controller?.abort(new Error('redirected'));
+        }
+      },
+      onResponseData(_controller, chunk) {
+        if (sink.received + chunk.length > size) {
+          fail(new MirrorError('ERR_BLOB_MISMATCH', `is longer than the ${size} bytes that upstream states`));
+        } else if (!sink.write(chunk)) {
+          controller?.pause();
+          sink.drained().then(
+            () => controller?.resume(),
+            (error: unknown) => fail(toMirrorError(error)),
+          );
+        }
+      },
+      onResponseEnd() {
+        leave();
+        resolve('ended');
+      },
+      onResponseError(_controller, error) {
+        leave();
+        reject(new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'the storage host broke the transfer off', {}, error));
+      },
+    };
+    dispatcher.dispatch(
+      {
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: 'GET',
+        headers: { 'user-agent': 'kitemirror', ...(resumeAt > 0 ? { range: `bytes=${resumeAt}-` } : {}) },
+        headersTimeout: idleTimeoutMs,
+        bodyTimeout: idleTimeoutMs,
+      },
+      handler,
+    );
+  });
+}
+
+type Headers = Record<string, string | string[] | undefined>;
+
+/** What an answer's head means for the transfer: go on, start over, go elsewhere, or an end. */
+function decide(url: URL, status: number, headers: Headers, resumeAt: number): 'go' | 'restart' | URL | MirrorError {
+  if (status === 200) return resumeAt > 0 ? 'restart' : 'go';
+  if (status === 206 && resumeAt > 0) {
+    const start = /^bytes (\d+)-/.exec(String(headers['content-range'] ?? ''))?.[1];
+    if (Number(start) === resumeAt) return 'go';
+    return new MirrorError('ERR_BLOB_MISMATCH', 'the storage host answered another range than it was asked for');
+  }
+  if (status >= 300 && status < 400) {
+    const location = String(headers['location'] ?? '');
+    if (URL.canParse(location, url.href)) return new URL(location, url);
+    return new MirrorError('ERR_UPSTREAM_MALFORMED', 'the storage host redirects to nowhere');
+  }
+  const details = { status, host: url.host };
+  if (status === 404 || status === 410) return new MirrorError('ERR_UPSTREAM_GONE', 'its bytes are gone upstream', details);
+  if (status >= 500 || status === 408 || status === 429) {
+    return new MirrorError('ERR_UPSTREAM_UNAVAILABLE', `the storage host answered ${status}`, details);
+  }
+  // 416: what we have is longer than what is there now. 400, 401, 403: the link has expired or was not meant for us.
+  const code = status === 416 ? 'ERR_BLOB_MISMATCH' : 'ERR_DOWNLOAD_EXPIRED';
+  return new MirrorError(code, `the storage host answered ${status}`, details);
+}

@@ -1,0 +1,126 @@
+/**
+ * One REST request: budget, token, time limits, retries, and the meaning of each status. The token goes to the API's
+ * own origin and nowhere else; redirects are never followed here.
+ * @see https://buildkite.com/docs/apis/rest-api
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import { type ErrorDetails, MirrorError } from '../errors.ts';
+import { type Allowance, type Allowances, type Budget, parseAllowances, type Scope } from './budget.ts';
+
+/** Closed set: the label of a metric. */
+export type Purpose = 'build' | 'artifacts' | 'download' | 'log' | 'annotations' | 'token';
+
+export interface RestOptions {
+  /** `https://api.buildkite.com`: origin and prefix before `/v2`. */
+  readonly apiUrl: URL;
+  /** Read for each request, so that a rotated token is used at once. */
+  readonly token: () => string;
+  readonly dispatcher: Dispatcher;
+  readonly budget: Budget;
+  readonly onAnswer?: (purpose: Purpose, status: number) => void;
+}
+
+export interface RestRequest {
+  /** After `/v2`, with its query; percent-encoded. */
+  readonly path: string;
+  readonly purpose: Purpose;
+  readonly signal: AbortSignal;
+  readonly method?: 'GET' | 'HEAD';
+  readonly accept?: string;
+  /** Statuses that are an answer and not an error. */
+  readonly expect?: readonly number[];
+}
+
+export type RestAnswer = Dispatcher.ResponseData;
+
+const attempts = 4;
+const firstBackoffMs = 250;
+const headersTimeoutMs = 30_000;
+const bodyTimeoutMs = 60_000;
+
+export type Rest = (request: RestRequest) => Promise<RestAnswer>;
+
+export function createRest(options: RestOptions): Rest {
+  const { dispatcher, budget, apiUrl, token } = options;
+  const prefix = apiUrl.pathname.replace(/\/$/, '');
+
+  async function once(request: RestRequest): Promise<RestAnswer | 'limited'> {
+    await budget.spend(request.signal);
+    let allowances: Allowances = {};
+    try {
+      const answer = await dispatcher.request({
+        origin: apiUrl.origin,
+        path: `${prefix}/v2${request.path}`,
+        method: request.method ?? 'GET',
+        headers: {
+          authorization: `Bearer ${token()}`,
+          accept: request.accept ?? 'application/json',
+          'user-agent': 'kitemirror',
+        },
+        headersTimeout: headersTimeoutMs,
+        bodyTimeout: bodyTimeoutMs,
+        signal: request.signal,
+      });
+      options.onAnswer?.(request.purpose, answer.statusCode);
+      allowances = parseAllowances(answer.headers);
+      if (answer.statusCode !== 429) return answer;
+      allowances = { ...allowances, ...limitedScope(await answer.body.json().catch(() => null)) };
+      return 'limited';
+    } finally {
+      await budget.settle(allowances);
+    }
+  }
+
+  return async (request) => {
+    const expected = request.expect ?? [200];
+    for (let attempt = 1; ; ) {
+      const answer = await once(request).catch((error: unknown) => {
+        if (request.signal.aborted) throw error;
+        return error instanceof Error ? error : new Error(String(error));
+      });
+      // A limited request waits for its budget; that is not an attempt.
+      if (answer === 'limited') continue;
+      if (!(answer instanceof Error) && expected.includes(answer.statusCode)) return answer;
+      const error = answer instanceof Error ? unreachable(request, answer) : await refused(request, answer);
+      if (error.code !== 'ERR_UPSTREAM_UNAVAILABLE' || attempt >= attempts) throw error;
+      await sleep(firstBackoffMs * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal: request.signal });
+      attempt += 1;
+    }
+  };
+}
+
+/** A 429 names the scope that is spent, and how many seconds it lasts; its headers may lag behind. */
+function limitedScope(body: unknown): Allowances {
+  if (typeof body !== 'object' || body === null) return {};
+  const { scope, limit, reset } = body as Record<string, unknown>;
+  if (typeof limit !== 'number' || typeof reset !== 'number') return {};
+  const spent: Allowance = { limit, remaining: 0, resetMs: Math.max(reset, 1) * 1000 };
+  const which: Scope = typeof scope === 'string' && scope.endsWith('_user') ? 'user' : 'organization';
+  return { [which]: spent };
+}
+
+function detailsOf(request: RestRequest, status?: number): ErrorDetails {
+  return { path: request.path.split('?')[0], purpose: request.purpose, ...(status === undefined ? {} : { status }) };
+}
+
+function unreachable(request: RestRequest, cause: Error): MirrorError {
+  return new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'Buildkite cannot be reached', detailsOf(request), cause);
+}
+
+async function refused(request: RestRequest, answer: RestAnswer): Promise<MirrorError> {
+  const status = answer.statusCode;
+  await answer.body.dump();
+  const details = detailsOf(request, status);
+  if (status === 401) return new MirrorError('ERR_UPSTREAM_DENIED', 'Buildkite refuses the API token', details);
+  if (status === 403) {
+    return new MirrorError('ERR_UPSTREAM_DENIED', `The API token may not read ${request.purpose} (missing scope?)`, details);
+  }
+  if (status === 404 || status === 410) {
+    return new MirrorError('ERR_UPSTREAM_GONE', `Buildkite has no such ${request.purpose}`, details);
+  }
+  if (status >= 500 || status === 408) {
+    return new MirrorError('ERR_UPSTREAM_UNAVAILABLE', `Buildkite answered ${status}`, details);
+  }
+  return new MirrorError('ERR_UPSTREAM_MALFORMED', `Buildkite answered ${status}, which nothing here expects`, details);
+}

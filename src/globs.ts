@@ -1,0 +1,23 @@
+/** What the settings include: comma-separated globs, `!` excludes, the last match wins. */
+import { Minimatch } from 'minimatch';
+import type { GlobRule } from './config.ts';
+
+export type Matcher = (name: string) => boolean;
+
+/** Paths: `*` stays within a folder, `**` crosses; dotfiles are files like others. */
+export function pathMatcher(rules: readonly GlobRule[]): Matcher {
+  return matcher(rules, (text) => text);
+}
+
+/** Slugs and branches are not paths: `*` matches anything, slashes too, as in Buildkite's own branch patterns. */
+export function nameMatcher(rules: readonly GlobRule[]): Matcher {
+  return matcher(rules, (text) => text.replaceAll('/', '\u0001'));
+}
+
+function matcher(rules: readonly GlobRule[], flatten: (text: string) => string): Matcher {
+  const compiled = rules.map(({ pattern, include }) => ({
+    include,
+    glob: new Minimatch(flatten(pattern), { dot: true, nocomment: true, nonegate: true }),
+  }));
+  return (name) => compiled.findLast(({ glob }) => glob.match(flatten(name)))?.include ?? false;
+}

@@ -1,0 +1,35 @@
+/** One logger factory. Secrets never reach it (their type hides them); paths that could carry one are redacted as a second wall. */
+import { type Logger, pino } from 'pino';
+import { type ErrorCode, MirrorError, policyOf, toMirrorError } from './errors.ts';
+
+export type Log = Logger;
+
+/** JSON lines on stdout; `program` tells whose. */
+export function createLog(program: string, level: string): Log {
+  return pino({
+    level,
+    base: { program },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: ['token', 'authorization', 'headers.authorization', 'location', '*.token'], censor: '[secret]' },
+  });
+}
+
+/** Logs an error once, at its code's level; a bug also with its stack. */
+export function logError(log: Log, thrown: unknown, message: string, fields: Record<string, unknown> = {}): void {
+  const error = toMirrorError(thrown);
+  const { level } = policyOf(error.code);
+  const bug: ErrorCode = 'ERR_INTERNAL';
+  const cause = error.cause instanceof Error ? error.cause : undefined;
+  log[level](
+    {
+      ...fields,
+      code: error.code,
+      error: error.message,
+      ...error.details,
+      ...(error.code === bug ? { stack: (cause ?? error).stack } : {}),
+      ...(cause !== undefined && error.code !== bug && !(cause instanceof MirrorError) ? { cause: cause.message } : {}),
+    },
+    message,
+  );
+}

@@ -1,0 +1,32 @@
+/** The budget's counters where they live: in the same Redis as the queue. */
+import type { Redis } from 'ioredis';
+import { type BudgetStore, budgetKey, type Scope } from '../buildkite/budget.ts';
+
+export function budgetStore(redis: Redis): BudgetStore {
+  return { run: (script, keys, args) => redis.eval(script, keys.length, ...keys, ...args) };
+}
+
+const counted: { api: string; scope: Scope }[] = [
+  { api: 'rest', scope: 'user' },
+  { api: 'rest', scope: 'organization' },
+];
+
+/** What upstream's limits leave, less what is under way; nothing for a limit that no request has met yet. */
+export async function readRemaining(redis: Redis): Promise<{ api: string; scope: string; remaining: number }[]> {
+  const now = Date.now();
+  const all = await Promise.all(
+    counted.map(async ({ api, scope }) => {
+      const [limit, remaining, flying, ends] = await redis.hmget(
+        budgetKey(api, scope),
+        'limit',
+        'remaining',
+        'flying',
+        'ends',
+      );
+      if (limit === null || limit === undefined) return [];
+      const left = Number(ends) <= now ? Number(limit) : Number(remaining) - Number(flying);
+      return [{ api, scope, remaining: Math.max(0, left) }];
+    }),
+  );
+  return all.flat();
+}

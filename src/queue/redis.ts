@@ -1,0 +1,51 @@
+/** Connections to Redis. A producer must fail at once when Redis is away; a worker waits for it. */
+import { Redis } from 'ioredis';
+import { MirrorError } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+/** How long a producer's command may take before it counts as lost: Buildkite waits about 5 s for an answer. */
+export const producerTimeoutMs = 2000;
+
+export type RedisRole = 'producer' | 'worker';
+
+/** @param url `redis://`, `rediss://` or `unix:///path` */
+export function connectRedis(url: string, role: RedisRole, log: Log): Redis {
+  const options = {
+    connectionName: `kitemirror-${role}`,
+    maxRetriesPerRequest: null,
+    retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.75 + Math.random() / 2),
+    // BullMQ's blocking commands outlive any timeout, so only producers have one.
+    ...(role === 'producer' ? { enableOfflineQueue: false, commandTimeout: producerTimeoutMs } : {}),
+  };
+  const path = unixPath(url);
+  const redis = path === null ? new Redis(url, options) : new Redis({ ...options, path });
+  let downSince: number | null = null;
+  redis.on('error', (error: Error) => {
+    if (downSince === null) log.warn({ error: error.message }, 'Redis cannot be reached; waiting for it');
+    downSince ??= Date.now();
+  });
+  redis.on('ready', () => {
+    if (downSince !== null) log.info({ downMs: Date.now() - downSince }, 'Redis is back');
+    downSince = null;
+  });
+  return redis;
+}
+
+function unixPath(url: string): string | null {
+  return url.startsWith('unix://') ? decodeURIComponent(url.slice('unix://'.length).split('?')[0] ?? '') : null;
+}
+
+/**
+ * Refuses a Redis that may evict: it would lose queued tasks without an error.
+ * @throws MirrorError ERR_QUEUE_UNSAFE
+ */
+export async function refuseEviction(redis: Redis): Promise<void> {
+  const info = await redis.info('memory');
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'unknown';
+  if (policy === 'noeviction') return;
+  throw new MirrorError(
+    'ERR_QUEUE_UNSAFE',
+    `Redis has maxmemory-policy ${policy} and may drop queued tasks silently; set it to noeviction`,
+    { policy },
+  );
+}

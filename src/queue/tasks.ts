@@ -1,0 +1,101 @@
+/**
+ * The table of tasks: what each is called, what it carries, when two are the same, how often and how long it is tried.
+ * A task holds ids only: no secrets, no URLs that were signed.
+ */
+import { z } from 'zod';
+import { BuildNumber, BuildRef, type Hint, Slug, Uuid } from '../model.ts';
+
+/** Who waits for a task; a lower number runs first. */
+export const classes = { person: 1, live: 10, bulk: 100 } as const;
+export type TaskClass = keyof typeof classes;
+
+const learnedFrom = z.enum(['webhook', 'reconcile', 'backfill', 'reader']);
+
+/** Looks at a build upstream, notes what is missing and has it mirrored. */
+const ReadBuild = BuildRef.extend({
+  learnedFrom,
+  /** When we heard that there is something to see; null: look in any case. */
+  heardAt: z.number().nullable(),
+  /** What a delivery said: this build, or this job of it, had come to its end at that time (ms). */
+  finishedAt: z.number().nullable(),
+  job: Uuid.nullable(),
+});
+const MirrorJob = BuildRef.extend({ pipelineId: Uuid, job: Uuid });
+const PublishBuild = BuildRef.extend({ pipelineId: Uuid });
+const PublishPipeline = z.object({ organization: Slug, folder: z.string(), number: BuildNumber.nullable() });
+
+interface TaskRule<Payload> {
+  readonly payload: z.ZodType<Payload>;
+  /** Tasks of one name and key are one task. */
+  readonly key: (payload: Payload) => string;
+  readonly attempts: number;
+  /** First wait between attempts, in ms; it doubles up to `maxBackoffMs`, with half of it at random. */
+  readonly backoffMs: number;
+  /** Added to the class's number: derived work goes before new work, so that what is fetched is soon visible. */
+  readonly rank: number;
+  /** A run that makes no end of it by then is given up and tried again. */
+  readonly timeoutMs: number;
+}
+
+function rule<Payload>(definition: TaskRule<Payload>): TaskRule<Payload> {
+  return definition;
+}
+
+const hourMs = 3_600_000;
+
+export const tasks = {
+  'read-build': rule({
+    payload: ReadBuild,
+    key: (task) => task.build,
+    attempts: 30,
+    backoffMs: 1000,
+    rank: 1,
+    timeoutMs: hourMs,
+  }),
+  'mirror-job': rule({
+    payload: MirrorJob,
+    key: (task) => `${task.build}/${task.job}`,
+    attempts: 30,
+    backoffMs: 1000,
+    rank: 2,
+    // 5,000 artifacts at a REST budget of 40 a minute take two hours.
+    timeoutMs: 24 * hourMs,
+  }),
+  'publish-build': rule({
+    payload: PublishBuild,
+    key: (task) => task.build,
+    attempts: 10,
+    backoffMs: 500,
+    rank: 0,
+    timeoutMs: hourMs,
+  }),
+  'publish-pipeline': rule({
+    payload: PublishPipeline,
+    key: (task) => `${task.organization}/${task.folder}`,
+    attempts: 10,
+    backoffMs: 500,
+    rank: 0,
+    timeoutMs: hourMs,
+  }),
+};
+
+export const maxBackoffMs = 15 * 60_000;
+
+export type TaskName = keyof typeof tasks;
+export type Payload<Name extends TaskName> = z.infer<(typeof tasks)[Name]['payload']>;
+export type Task = { [Name in TaskName]: { readonly name: Name; readonly payload: Payload<Name> } }[TaskName];
+
+/** The one task that a delivery asks for, whatever its event. */
+export function taskOfHint(hint: Hint): Task {
+  const { organization, pipeline, number, build, job, finishedAt, heardAt } = hint;
+  return {
+    name: 'read-build',
+    payload: { organization, pipeline, number, build, job, finishedAt, heardAt, learnedFrom: 'webhook' },
+  };
+}
+
+/** Name and key: what two tasks must share to be one. */
+export function identityOf(task: Task): string {
+  const { key } = tasks[task.name] as TaskRule<Task['payload']>;
+  return `${task.name}/${key(task.payload)}`;
+}

@@ -1,0 +1,250 @@
+/**
+ * The index of builds: an SQLite file made from the records, and made again from them at will. It answers what a walk
+ * over the tree would: the latest of a branch, a page of builds, the neighbours of one, the totals.
+ */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { type BuildSummary, isFinishedBuild } from '../model.ts';
+import type { PointerKind, PointerState } from '../tree/paths.ts';
+
+export interface PipelineSummary {
+  readonly pipeline: string;
+  readonly folder: string;
+  readonly name: string | null;
+  readonly builds: number;
+  readonly latest: BuildSummary | null;
+}
+
+export interface BuildFilter {
+  readonly organization: string;
+  readonly folder?: string;
+  readonly branch?: string;
+  readonly state?: string;
+  /** Only builds with a smaller number. */
+  readonly before?: number;
+  readonly limit: number;
+}
+
+/** What a pointer points at changed: `number` null when no build qualifies any more. */
+export interface PointerChange {
+  readonly kind: PointerKind;
+  readonly name: string;
+  readonly state: PointerState;
+  readonly number: number | null;
+}
+
+export interface Totals {
+  readonly builds: number;
+  readonly incomplete: number;
+  readonly lost: number;
+  /** Bytes of all files that are shown, and of those that were stored for them (a blob counts once). */
+  readonly logicalBytes: number;
+  readonly storedBytes: number;
+}
+
+export interface Entry {
+  readonly folder: string;
+  readonly summary: BuildSummary;
+  readonly lost: number;
+}
+
+export interface Catalog {
+  /** Notes a build; `onPointers` runs inside the transaction, so that two builds cannot overtake each other. */
+  put(entry: Entry, onPointers: (changes: PointerChange[]) => void): void;
+  /** New blobs took so many bytes (or, negative, gave them back). */
+  addStored(bytes: number): void;
+  /** A pipeline's folder has another name now. */
+  moveFolder(organization: string, from: string, to: string): void;
+  builds(filter: BuildFilter): BuildSummary[];
+  /** The latest build of each branch, newest first. */
+  branches(organization: string, folder: string, limit: number): BuildSummary[];
+  neighbours(organization: string, folder: string, number: number): { previous: number | null; next: number | null };
+  pipelines(organization: string): PipelineSummary[];
+  totals(): Totals;
+  close(): void;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS builds (
+    id TEXT PRIMARY KEY, organization TEXT NOT NULL, folder TEXT NOT NULL, number INTEGER NOT NULL,
+    branch TEXT NOT NULL, sha TEXT NOT NULL, pull TEXT, fork INTEGER NOT NULL, state TEXT NOT NULL,
+    eligible INTEGER NOT NULL, complete INTEGER NOT NULL, lost INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, summary TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS by_number ON builds (organization, folder, number);
+  CREATE INDEX IF NOT EXISTS by_branch ON builds (organization, folder, branch, number);
+  CREATE INDEX IF NOT EXISTS by_sha ON builds (organization, folder, sha, number);
+  CREATE INDEX IF NOT EXISTS by_pull ON builds (organization, folder, pull, number) WHERE pull IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS by_state ON builds (organization, folder, state, number);
+  CREATE INDEX IF NOT EXISTS incomplete ON builds (complete) WHERE complete = 0;
+  CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`;
+
+const version = 1;
+const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'];
+
+/** @param file its folder must be there; a catalog of another version is emptied, and so must be made again */
+export function openCatalog(file: string, options: { readOnly?: boolean } = {}): Catalog {
+  const db = new DatabaseSync(file, { readOnly: options.readOnly ?? false, timeout: 10_000 });
+  if (options.readOnly !== true) prepare(db);
+  return catalogOn(db);
+}
+
+function prepare(db: DatabaseSync): void {
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+  const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (found !== version) db.exec('DROP TABLE IF EXISTS builds; DROP TABLE IF EXISTS totals');
+  db.exec(`${schema}; PRAGMA user_version = ${version}`);
+}
+
+interface Row {
+  readonly branch: string;
+  readonly sha: string;
+  readonly pull: string | null;
+  readonly fork: number;
+  readonly bytes: number;
+  readonly lost: number;
+}
+
+function catalogOn(db: DatabaseSync): Catalog {
+  const all = (sql: string, values: SQLInputValue[]): Record<string, unknown>[] => db.prepare(sql).all(...values);
+  const summaries = (sql: string, values: SQLInputValue[]): BuildSummary[] =>
+    all(sql, values).map((row) => JSON.parse(String(row['summary'])) as BuildSummary);
+
+  function greatest(place: readonly [string, string], { kind, name }: Target, state: PointerState): number | null {
+    const column = { latest: 'fork = 0 AND branch', commits: 'sha', pulls: 'pull' }[kind];
+    const values: SQLInputValue[] = [...place, name, ...(state === 'any' ? [] : [state])];
+    const [row] = all(
+      `SELECT max(number) AS number FROM builds WHERE organization = ? AND folder = ? AND ${column} = ?
+       ${state === 'any' ? '' : 'AND state = ?'} AND eligible = 1`,
+      values,
+    );
+    return row?.['number'] === null || row === undefined ? null : Number(row['number']);
+  }
+
+  function transaction(work: () => void): void {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      db.exec('COMMIT');
+    } catch (thrown) {
+      db.exec('ROLLBACK');
+      throw thrown;
+    }
+  }
+
+  return {
+    put: ({ folder, summary, lost }, onPointers) =>
+      transaction(() => {
+        const { organization } = summary;
+        const before = db.prepare('SELECT * FROM builds WHERE id = ?').get(summary.id) as Row | undefined;
+        const now = rowOf(summary);
+        const eligible = summary.settled && !summary.blocked && isFinishedBuild(summary.state, summary.finished_at);
+        db.prepare(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+          summary.id,
+          organization,
+          folder,
+          summary.number,
+          now.branch,
+          now.sha,
+          now.pull,
+          now.fork,
+          summary.state,
+          Number(eligible),
+          Number(summary.complete),
+          lost,
+          summary.bytes,
+          JSON.stringify(summary),
+        );
+        const add = addTo(db);
+        add.run('builds', before === undefined ? 1 : 0);
+        add.run('lost', lost - (before?.lost ?? 0));
+        add.run('bytes', summary.bytes - (before?.bytes ?? 0));
+        const touched = [...targetsOf(now), ...(before === undefined ? [] : targetsOf(before))];
+        onPointers(
+          touched.flatMap((target) =>
+            pointerStates.map((state) => ({ ...target, state, number: greatest([organization, folder], target, state) })),
+          ),
+        );
+      }),
+    addStored: (bytes) => void addTo(db).run('stored', bytes),
+    moveFolder: (organization, from, to) =>
+      transaction(() => {
+        db.prepare('UPDATE builds SET folder = ? WHERE organization = ? AND folder = ?').run(to, organization, from);
+      }),
+    builds: ({ organization, folder, branch, state, before, limit }) => {
+      const conditions: [string, SQLInputValue | undefined][] = [
+        ['folder = ?', folder],
+        ['branch = ?', branch],
+        ['state = ?', state],
+        ['number < ?', before],
+      ];
+      const used = conditions.filter((condition): condition is [string, SQLInputValue] => condition[1] !== undefined);
+      const where = ['organization = ?', ...used.map(([sql]) => sql)].join(' AND ');
+      const values = [organization, ...used.map(([, value]) => value), limit];
+      return summaries(`SELECT summary FROM builds WHERE ${where} ORDER BY number DESC LIMIT ?`, values);
+    },
+    branches: (organization, folder, limit) =>
+      summaries(
+        `SELECT summary, max(number) AS number FROM builds WHERE organization = ? AND folder = ? AND fork = 0
+         GROUP BY branch ORDER BY number DESC LIMIT ?`,
+        [organization, folder, limit],
+      ),
+    neighbours: (organization, folder, number) => {
+      const pick = (aggregate: string, compare: string): number | null => {
+        const [row] = all(
+          `SELECT ${aggregate}(number) AS number FROM builds WHERE organization = ? AND folder = ? AND number ${compare} ?`,
+          [organization, folder, number],
+        );
+        return row === undefined || row['number'] === null ? null : Number(row['number']);
+      };
+      return { previous: pick('max', '<'), next: pick('min', '>') };
+    },
+    pipelines: (organization) =>
+      all(
+        'SELECT folder, count(*) AS builds, max(number) AS number FROM builds WHERE organization = ? GROUP BY folder ORDER BY folder',
+        [organization],
+      ).map(({ folder, builds, number }) => {
+        const [latest] = summaries(
+          'SELECT summary FROM builds WHERE organization = ? AND folder = ? AND number = ?',
+          [organization, String(folder), Number(number)],
+        );
+        const name = latest?.pipeline_name ?? null;
+        const pipeline = latest?.pipeline ?? String(folder);
+        return { pipeline, folder: String(folder), name, builds: Number(builds), latest: latest ?? null };
+      }),
+    totals: () => {
+      const values = new Map(all('SELECT name, value FROM totals', []).map((row) => [row['name'], Number(row['value'])]));
+      const [incomplete] = all('SELECT count(*) AS count FROM builds WHERE complete = 0', []);
+      return {
+        builds: values.get('builds') ?? 0,
+        incomplete: Number(incomplete?.['count'] ?? 0),
+        lost: values.get('lost') ?? 0,
+        logicalBytes: values.get('bytes') ?? 0,
+        storedBytes: values.get('stored') ?? 0,
+      };
+    },
+    close: () => db.close(),
+  };
+}
+
+function addTo(db: DatabaseSync) {
+  return db.prepare('INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value');
+}
+
+interface Target {
+  readonly kind: PointerKind;
+  readonly name: string;
+}
+
+function rowOf(summary: BuildSummary): Pick<Row, 'branch' | 'sha' | 'pull' | 'fork'> {
+  const pull = summary.pull_request;
+  return { branch: summary.branch, sha: summary.commit, pull: pull?.id ?? null, fork: Number(pull?.fork ?? false) };
+}
+
+/** Under which names a build may be the latest. A fork's branch is not a branch of ours. */
+function targetsOf({ branch, sha, pull, fork }: Pick<Row, 'branch' | 'sha' | 'pull' | 'fork'>): Target[] {
+  return [
+    ...(fork === 0 && branch !== '' ? [{ kind: 'latest' as const, name: branch }] : []),
+    ...(sha === '' ? [] : [{ kind: 'commits' as const, name: sha }]),
+    ...(pull === null ? [] : [{ kind: 'pulls' as const, name: pull }]),
+  ];
+}

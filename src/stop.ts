@@ -1,0 +1,50 @@
+/** Ordered shutdown: what was opened last is closed first, each step bounded, the whole cut off by a timer. */
+import type { Log } from './log.ts';
+
+export interface Stopper {
+  /** Registers a step; steps run in reverse order of registration. */
+  add(name: string, step: () => unknown): void;
+  /** Runs every step once; later calls wait for the same end. A step that fails or hangs does not keep the others back. */
+  stop(): Promise<void>;
+}
+
+export function createStopper(log: Log, stepTimeoutMs = 10_000): Stopper {
+  const steps: { name: string; step: () => unknown }[] = [];
+  let ending: Promise<void> | undefined;
+  async function run(): Promise<void> {
+    for (const { name, step } of steps.toReversed()) {
+      const outcome = await bounded(step, stepTimeoutMs);
+      if (outcome !== 'done') log.warn({ step: name, outcome }, 'a part did not stop cleanly');
+    }
+  }
+  return {
+    add: (name, step) => steps.push({ name, step }),
+    stop: () => (ending ??= run()),
+  };
+}
+
+async function bounded(step: () => unknown, timeoutMs: number): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, `not within ${timeoutMs} ms`);
+  });
+  const work = Promise.resolve()
+    .then(step)
+    .then(
+      () => 'done',
+      (reason: unknown) => (reason instanceof Error ? reason.message : String(reason)),
+    );
+  const outcome = await Promise.race([work, late]);
+  clearTimeout(timer);
+  return outcome;
+}
+
+/** Stops on SIGTERM and SIGINT (and when the supervisor that holds our stdin goes away), then exits with 0. */
+export function stopOnSignals(stopper: Stopper, options: { watchStdin?: boolean } = {}): void {
+  const end = (): void => {
+    void stopper.stop().then(() => process.exit(0));
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  if (options.watchStdin === true) process.stdin.on('end', end).on('error', end).resume();
+}

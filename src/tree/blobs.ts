@@ -1,0 +1,122 @@
+/**
+ * Immutable bytes named by their SHA-256. The tree holds hard links to them, so the file system counts the references:
+ * a blob with one link is one that nobody shows.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { errnoOf, MirrorError } from '../errors.ts';
+import { diskError, makeFolders } from './files.ts';
+import type { DataPaths } from './paths.ts';
+import { removeStaged, type Staged } from './staging.ts';
+
+function statIfPresent(file: string): Stats | undefined {
+  return statSync(file, { throwIfNoEntry: false });
+}
+
+/**
+ * Gives verified bytes their name. When the same bytes are already stored, the staged copy goes.
+ * @returns the bytes that this took on disk
+ */
+export function commitBlob(paths: DataPaths, staged: Staged): number {
+  const blob = paths.blob(staged.sha256);
+  const known = statIfPresent(blob);
+  if (known !== undefined && known.size === staged.size) {
+    removeStaged(staged.file);
+    return 0;
+  }
+  // A blob of another size is no blob of this digest: what is there was torn, and what we hold is verified.
+  try {
+    renameSync(staged.file, blob);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw diskError(thrown, 'cannot store a blob');
+    mkdirSync(dirname(blob), { recursive: true });
+    renameSync(staged.file, blob);
+  }
+  return staged.size;
+}
+
+export function hasBlob(paths: DataPaths, sha256: string, size: number): boolean {
+  return statIfPresent(paths.blob(sha256))?.size === size;
+}
+
+/**
+ * Makes `base/relative` a link to the blob, atomically also where another file is in its place.
+ * @returns whether anything changed
+ * @throws MirrorError ERR_TREE_MOVED when `base` is gone, ERR_TREE_CORRUPT when the blob is
+ */
+export function linkBlob(paths: DataPaths, sha256: string, base: string, relative: string, known: Set<string>): boolean {
+  const target = `${base}/${relative}`;
+  makeFolders(base, dirname(relative), known);
+  for (let copy = 1; ; copy += 1) {
+    const blob = paths.blob(sha256, copy);
+    try {
+      linkSync(blob, target);
+      return true;
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === 'EEXIST') return replaceLink(paths, blob, target);
+      if (errno === 'EMLINK') {
+        copyBlob(paths, sha256, copy);
+        continue;
+      }
+      throw errno === 'ENOENT' ? missing(sha256, base, thrown) : diskError(thrown, 'cannot link a blob');
+    }
+  }
+}
+
+function missing(sha256: string, base: string, cause: unknown): MirrorError {
+  if (statIfPresent(base) === undefined) return new MirrorError('ERR_TREE_MOVED', 'the build was moved', {}, cause);
+  return new MirrorError('ERR_TREE_CORRUPT', `the blob ${sha256} is missing`, { sha256 }, cause);
+}
+
+function replaceLink(paths: DataPaths, blob: string, target: string): boolean {
+  const [wanted, there] = [statIfPresent(blob), statIfPresent(target)];
+  if (wanted !== undefined && there !== undefined && wanted.ino === there.ino) return false;
+  if (there?.isDirectory()) throw new MirrorError('ERR_TREE_CORRUPT', 'a folder stands where a file belongs', {});
+  const temporary = paths.stagingFile(`link-${randomBytes(8).toString('hex')}`);
+  linkSync(blob, temporary);
+  renameSync(temporary, target);
+  return true;
+}
+
+/** ext4 allows 65,000 links to a file: from there on the same bytes begin another. */
+function copyBlob(paths: DataPaths, sha256: string, copy: number): void {
+  const next = paths.blob(sha256, copy + 1);
+  if (statIfPresent(next) !== undefined) return;
+  const temporary = paths.stagingFile(`copy-${randomBytes(8).toString('hex')}`);
+  copyDurably(paths.blob(sha256, copy), temporary);
+  renameSync(temporary, next);
+}
+
+function copyDurably(from: string, to: string): void {
+  copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  const fd = openSync(to, 'r+');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Removes a link; fine when it is not there. */
+export function unlinkFile(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw thrown;
+  }
+}

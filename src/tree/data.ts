@@ -1,0 +1,78 @@
+/** The data folder as a whole: made, tried out, and cleared of what a dead worker left in staging. */
+import { linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf, MirrorError } from '../errors.ts';
+import { unlinkFile } from './blobs.ts';
+import { listFolder, readIfPresent, writeAtomic } from './files.ts';
+import type { DataPaths } from './paths.ts';
+
+/** The layout's version; a change of it is a new folder name, never a migration in place. */
+const format = '1';
+
+/**
+ * Makes the folders, and refuses a data folder of another format or of more than one file system (hard links).
+ * @throws MirrorError ERR_TREE_UNSUITABLE
+ */
+export async function prepareData(paths: DataPaths): Promise<void> {
+  const { tree, pages, blobs, staging, quarantine, spool, state, unsettled, logs } = paths;
+  try {
+    for (const folder of [tree, pages, blobs, staging, quarantine, spool, unsettled, logs]) mkdirSync(folder, { recursive: true });
+    for (let shard = 0; shard < 256; shard += 1) mkdirSync(join(blobs, shard.toString(16).padStart(2, '0')), { recursive: true });
+  } catch (thrown) {
+    throw new MirrorError('ERR_TREE_UNSUITABLE', `KITEMIRROR_DATA (${paths.root}) cannot be written: ${String(errnoOf(thrown))}`, {}, thrown);
+  }
+  const found = (await readIfPresent(join(state, 'format')))?.trim();
+  if (found !== undefined && found !== format) {
+    throw new MirrorError('ERR_TREE_UNSUITABLE', `the data folder has format ${found}; this version knows ${format}`);
+  }
+  if (found === undefined) await writeAtomic(join(state, 'format'), `${format}\n`);
+  tryLinks(paths);
+}
+
+function tryLinks({ root, staging, tree, pages, blobs }: DataPaths): void {
+  const probe = join(staging, `probe-${process.pid}`);
+  writeFileSync(probe, '');
+  try {
+    for (const folder of [tree, pages, blobs]) {
+      const link = join(folder, `.probe-${process.pid}`);
+      linkSync(probe, link);
+      rmSync(link);
+    }
+  } catch (thrown) {
+    const why = errnoOf(thrown) === 'EXDEV' ? 'spans several file systems' : `allows no hard links (${String(errnoOf(thrown))})`;
+    throw new MirrorError('ERR_TREE_UNSUITABLE', `KITEMIRROR_DATA (${root}) ${why}; it must be one file system with hard links`, {}, thrown);
+  } finally {
+    rmSync(probe, { force: true });
+  }
+}
+
+/** Names in staging begin with `<host>-<pid>-<random>`, or with what has no owner and is old. */
+const owned = /^(?<host>.+)-(?<pid>\d+)-[0-9a-f]{8}\.[0-9a-f]{16}\.part$/;
+const strayAfterMs = 24 * 3_600_000;
+
+/** Removes what dead workers of this host left; what may be another host's is removed when it is a day old. */
+export async function sweepStaging(paths: DataPaths): Promise<number> {
+  let removed = 0;
+  for (const { name } of await listFolder(paths.staging)) {
+    const file = paths.stagingFile(name);
+    const groups = owned.exec(name)?.groups;
+    const local = groups?.['host'] === hostname();
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (local ? isAlive(Number(groups?.['pid'])) : age < strayAfterMs) continue;
+    unlinkFile(file);
+    removed += 1;
+  }
+  return removed;
+}
+
+function isAlive(pid: number): boolean {
+  // In a container every worker may be process 1: then its own leftovers are those of an earlier life.
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return errnoOf(thrown) === 'EPERM';
+  }
+}

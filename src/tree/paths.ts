@@ -1,0 +1,189 @@
+/**
+ * Every path below the data folder is built here, and upstream's names become paths by one door.
+ *
+ *   tree/<org>/<pipeline>/builds/<number>/build.json upstream.json artifacts/… steps/<key>/artifacts/…
+ *                                        jobs/<job-id>/job.json log.txt SHA256SUMS artifacts/… artifacts-by-id/<id>/<name>
+ *   pages/<the same>/index.html          generated, trusted; never under one root with upstream's bytes
+ *   pages/…/jobs/<job-id>/settled        marker: the gate may call this job's files immutable
+ *   pages/…/builds/<number>/views.json   what the merged and step views show now
+ *   pages/<org>/<pipeline>/latest/<sha256 of the name>.<state>   pointer: a build's number (also commits/, pulls/)
+ *   pages/<org>/<old slug>.moved         pointer: the slug a renamed pipeline has now
+ *   pages/catalog.sqlite                 the index of builds
+ *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
+ *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+
+/** A build's place: `folder` is the pipeline's folder, which is its slug unless another pipeline has taken that. */
+export interface Place {
+  readonly organization: string;
+  readonly folder: string;
+  readonly number: number;
+}
+
+export type PointerKind = 'latest' | 'commits' | 'pulls';
+export type PointerState = 'passed' | 'failed' | 'any';
+
+export interface DataPaths {
+  readonly root: string;
+  readonly tree: string;
+  readonly pages: string;
+  readonly blobs: string;
+  readonly staging: string;
+  readonly quarantine: string;
+  readonly spool: string;
+  readonly state: string;
+  readonly logs: string;
+  readonly redis: string;
+  readonly unsettled: string;
+  readonly catalog: string;
+  blob(sha256: string, copy?: number): string;
+  stagingFile(name: string): string;
+  pipeline(organization: string, folder: string): string;
+  build(place: Place): string;
+  buildFile(place: Place, name: 'build.json' | 'upstream.json'): string;
+  job(place: Place, job: string): string;
+  jobFile(place: Place, job: string, file: string): string;
+  merged(place: Place): string;
+  step(place: Place, stepKey: string): string;
+  /** The page of a folder of the tree, by the folder's path below `tree/`. */
+  page(...relative: string[]): string;
+  settledMarker(place: Place, job: string): string;
+  views(place: Place): string;
+  pointer(organization: string, folder: string, kind: PointerKind, name: string, state: PointerState): string;
+  movedPointer(organization: string, slug: string): string;
+  unsettledBuild(build: string): string;
+  unsettledBuildFile(build: string): string;
+  unsettledJob(build: string, job: string): string;
+  pipelineState(pipelineId: string): string;
+  /** Names the pipeline whose builds a folder of the organization holds. */
+  folderOwner(organization: string, folder: string): string;
+}
+
+export function dataPaths(root: string): DataPaths {
+  const at = (...parts: string[]): string => join(root, ...parts);
+  const builds = (place: Place): string[] => [place.organization, place.folder, 'builds', String(place.number)];
+  return {
+    root,
+    tree: at('tree'),
+    pages: at('pages'),
+    blobs: at('blobs.v1', 'sha256'),
+    staging: at('staging'),
+    quarantine: at('quarantine'),
+    spool: at('spool'),
+    state: at('state'),
+    logs: at('logs'),
+    redis: at('redis'),
+    unsettled: at('state', 'unsettled'),
+    catalog: at('pages', 'catalog.sqlite'),
+    blob: (sha256, copy = 1) =>
+      at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
+    stagingFile: (name) => at('staging', name),
+    pipeline: (organization, folder) => at('tree', organization, folder),
+    build: (place) => at('tree', ...builds(place)),
+    buildFile: (place, name) => at('tree', ...builds(place), name),
+    job: (place, job) => at('tree', ...builds(place), 'jobs', job),
+    jobFile: (place, job, file) => at('tree', ...builds(place), 'jobs', job, file),
+    merged: (place) => at('tree', ...builds(place), 'artifacts'),
+    step: (place, stepKey) => at('tree', ...builds(place), 'steps', stepFolder(stepKey), 'artifacts'),
+    page: (...relative) => at('pages', ...relative, 'index.html'),
+    settledMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'settled'),
+    views: (place) => at('pages', ...builds(place), 'views.json'),
+    pointer: (organization, folder, kind, name, state) =>
+      at('pages', organization, folder, kind, `${createHash('sha256').update(name).digest('hex')}.${state}`),
+    movedPointer: (organization, slug) => at('pages', organization, `${slug}.moved`),
+    unsettledBuild: (build) => at('state', 'unsettled', build),
+    unsettledBuildFile: (build) => at('state', 'unsettled', build, 'build.json'),
+    unsettledJob: (build, job) => at('state', 'unsettled', build, job),
+    folderOwner: (organization, folder) => at('state', 'folders', organization, folder),
+    pipelineState: (pipelineId) => at('state', 'pipelines', `${pipelineId}.json`),
+  };
+}
+
+const maxComponentBytes = 255;
+/** PATH_MAX is 4,096 with the root in it; what is left for the data folder's own name is ample. */
+const maxPathBytes = 3000;
+
+/** A step key is upstream's text: what cannot be a folder's name is named by its digest instead. */
+export function stepFolder(stepKey: string): string {
+  if (isSafeComponent(stepKey)) return stepKey;
+  return `~${createHash('sha256').update(stepKey).digest('hex').slice(0, 16)}`;
+}
+
+/**
+ * An artifact's path as the agent would write it on a disk: `\` → `/`; leading `..`, `/` and drive letters stripped;
+ * empty and `.` components dropped.
+ * @returns null where no safe path is left (control characters, bad UTF-8, `..` inside, a part too long)
+ */
+export function parseTreePath(untrusted: string): string | null {
+  const parts = untrusted.replaceAll('\\', '/').split('/').filter((part) => part !== '' && part !== '.');
+  while (parts[0] !== undefined && (parts[0] === '..' || /^[A-Za-z]:$/.test(parts[0]))) parts.shift();
+  if (parts[0] !== undefined) parts[0] = parts[0].replace(/^[A-Za-z]:(?=.)/, '');
+  if (parts.length === 0 || !parts.every(isSafeComponent)) return null;
+  const path = parts.join('/');
+  return Buffer.byteLength(path) > maxPathBytes ? null : path;
+}
+
+function isSafeComponent(part: string): boolean {
+  return (
+    part !== '' &&
+    part !== '.' &&
+    part !== '..' &&
+    part.isWellFormed() &&
+    !part.includes('/') &&
+    // C0, DEL and C1: no file name that a terminal, a log or a web server would trip over.
+    !/[\u0000-\u001f\u007f-\u009f]/.test(part) &&
+    Buffer.byteLength(part) <= maxComponentBytes
+  );
+}
+
+export interface NamedArtifact {
+  readonly id: string;
+  readonly path: string;
+}
+
+/**
+ * Where each artifact of one job is stored, below the job's folder: `artifacts/<path>`, or `artifacts-by-id/<id>/<name>`
+ * for what has no safe path or would be a file where another has a folder. Depends on the set alone, not on its order.
+ */
+export function assignFiles(artifacts: readonly NamedArtifact[]): Map<string, string> {
+  const folders = new Set<string>();
+  const safe = new Map<string, string>();
+  for (const { id, path } of artifacts) {
+    const parsed = parseTreePath(path);
+    if (parsed === null) continue;
+    safe.set(id, parsed);
+    for (let cut = parsed.lastIndexOf('/'); cut > 0; cut = parsed.lastIndexOf('/', cut - 1)) {
+      const folder = parsed.slice(0, cut);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  const files = new Map<string, string>();
+  for (const { id, path } of artifacts) {
+    const parsed = safe.get(id);
+    const file = parsed === undefined || folders.has(parsed) ? byId(id, path) : `artifacts/${parsed}`;
+    files.set(id, file);
+  }
+  return files;
+}
+
+function byId(id: string, path: string): string {
+  const folder = isSafeComponent(id) ? id : createHash('sha256').update(id).digest('hex');
+  return `artifacts-by-id/${folder}/${safeName(path)}`;
+}
+
+/** The last part of a path made harmless; never empty. */
+function safeName(path: string): string {
+  const last = path.replaceAll('\\', '/').split('/').findLast((part) => part !== '' && part !== '.' && part !== '..');
+  const clean = (last ?? '').toWellFormed().replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '_');
+  let name = clean;
+  while (Buffer.byteLength(name) > maxComponentBytes) name = Array.from(name).slice(0, -1).join('');
+  return name === '' ? 'artifact' : name;
+}
+
+/** A path below a build's folder as a relative URL. */
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}

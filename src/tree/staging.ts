@@ -1,0 +1,195 @@
+/**
+ * Bytes that are not verified yet. A small file stays in memory until it is whole and is then written in one go (the
+ * system calls, not the network, are what small files cost); a larger one is written as it comes, in batches.
+ * Both sums are taken on the way: SHA-1 is Buildkite's, SHA-256 is ours.
+ */
+import { createHash, hash, type Hash } from 'node:crypto';
+import { closeSync, fdatasync, openSync, unlinkSync, writeSync, writev } from 'node:fs';
+import { promisify } from 'node:util';
+import { errnoOf } from '../errors.ts';
+import { diskError } from './files.ts';
+
+const spillBytes = 256 * 1024;
+const queuedBytes = 4 * 1024 * 1024;
+
+const datasync = promisify(fdatasync);
+
+/** A file in staging/, whole and on disk, that waits for its verdict. */
+export interface Staged {
+  readonly file: string;
+  readonly size: number;
+  readonly sha1: string;
+  readonly sha256: string;
+}
+
+export class StagedFile {
+  readonly #file: string;
+  #received = 0;
+  #held: Buffer[] = [];
+  #spill: Spill | null = null;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  /** @returns false when the sender should pause until `drained` */
+  write(chunk: Buffer): boolean {
+    this.#received += chunk.length;
+    if (this.#spill !== null) return this.#spill.write(chunk);
+    this.#held.push(chunk);
+    if (this.#received <= spillBytes) return true;
+    const spill = new Spill(this.#file);
+    this.#spill = spill;
+    const held = this.#held;
+    this.#held = [];
+    return held.map((each) => spill.write(each)).every(Boolean);
+  }
+
+  async drained(): Promise<void> {
+    await this.#spill?.drained();
+  }
+
+  restart(): void {
+    this.#spill?.abandon();
+    this.#spill = null;
+    this.#received = 0;
+    this.#held = [];
+  }
+
+  /** All bytes on disk, and what they sum up to. The file's last link is the caller's to make or to remove. */
+  async finish(): Promise<Staged> {
+    try {
+      const sums = this.#spill === null ? await this.#writeHeld() : await this.#spill.finish();
+      return { file: this.#file, size: this.#received, ...sums };
+    } catch (thrown) {
+      this.discard();
+      throw diskError(thrown, 'cannot write to staging');
+    }
+  }
+
+  async #writeHeld(): Promise<Sums> {
+    const [only] = this.#held;
+    const bytes = this.#held.length === 1 && only !== undefined ? only : Buffer.concat(this.#held);
+    const fd = openSync(this.#file, 'wx', 0o644);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      await datasync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    return { sha1: hash('sha1', bytes), sha256: hash('sha256', bytes) };
+  }
+
+  /** Removes what is there; safe at any time, also after `finish`. */
+  discard(): void {
+    this.#spill?.abandon();
+    this.#spill = null;
+    removeStaged(this.#file);
+  }
+}
+
+interface Sums {
+  readonly sha1: string;
+  readonly sha256: string;
+}
+
+/** A file that is written while it comes in. Given up, it ends what it is writing and touches nothing after that. */
+class Spill {
+  readonly #file: string;
+  readonly #fd: number;
+  readonly #sha1: Hash = createHash('sha1');
+  readonly #sha256: Hash = createHash('sha256');
+  #queue: Buffer[] = [];
+  #queued = 0;
+  #written = 0;
+  #writing: Promise<void> | null = null;
+  #failure: unknown = null;
+  #closed = false;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#fd = openSync(file, 'wx', 0o644);
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#sha1.update(chunk);
+    this.#sha256.update(chunk);
+    this.#queue.push(chunk);
+    this.#queued += chunk.length;
+    this.#writing ??= this.#drain();
+    return this.#queued < queuedBytes && this.#failure === null;
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.#queue.length > 0 && !this.#closed) {
+        const batch = this.#queue;
+        const bytes = this.#queued;
+        this.#queue = [];
+        this.#queued = 0;
+        await writeFully(this.#fd, batch, this.#written);
+        this.#written += bytes;
+      }
+    } catch (thrown) {
+      this.#failure = diskError(thrown, 'cannot write to staging');
+    } finally {
+      this.#writing = null;
+      if (this.#closed) closeSync(this.#fd);
+    }
+  }
+
+  async drained(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  async finish(): Promise<Sums> {
+    await this.drained();
+    await datasync(this.#fd);
+    this.#close();
+    return { sha1: this.#sha1.digest('hex'), sha256: this.#sha256.digest('hex') };
+  }
+
+  abandon(): void {
+    this.#close();
+    removeStaged(this.#file);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#writing === null) closeSync(this.#fd);
+  }
+}
+
+export function removeStaged(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+  }
+}
+
+const writeVector = promisify(writev);
+
+async function writeFully(fd: number, buffers: Buffer[], position: number): Promise<void> {
+  let rest = buffers;
+  let at = position;
+  while (rest.length > 0) {
+    // One call takes at most IOV_MAX (1,024) buffers.
+    const batch = rest.slice(0, 1000);
+    let { bytesWritten } = await writeVector(fd, batch, at);
+    at += bytesWritten;
+    rest = rest.slice(batch.length);
+    const unwritten = batch.flatMap((buffer) => {
+      const done = Math.min(bytesWritten, buffer.length);
+      bytesWritten -= done;
+      return done === buffer.length ? [] : [buffer.subarray(done)];
+    });
+    rest = [...unwritten, ...rest];
+  }
+}

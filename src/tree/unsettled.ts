@@ -1,0 +1,146 @@
+/**
+ * The index of gaps: state/unsettled/<build>/ exists from before the first fetch until the settled publish. A job's stub
+ * in it says what upstream listed for that job, so that the work can be taken up again without asking anew.
+ */
+import { opendirSync } from 'node:fs';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { errnoOf } from '../errors.ts';
+import { ArtifactFacts, BuildRef, JobFacts, Uuid } from '../model.ts';
+import { unlinkFile } from './blobs.ts';
+import { isAbsent, listFolder, readIfPresent, writeAtomic } from './files.ts';
+import type { DataPaths } from './paths.ts';
+
+/** state/unsettled/<build>/build.json */
+export const UnsettledBuild = BuildRef.extend({
+  version: z.literal(1),
+  pipelineId: Uuid,
+  /** ISO 8601: since when the build has a gap. */
+  since: z.string(),
+  learnedFrom: z.enum(['webhook', 'reconcile', 'backfill', 'reader']),
+});
+export type UnsettledBuild = z.infer<typeof UnsettledBuild>;
+
+/** state/unsettled/<build>/<job>/<when>.json: what is to be mirrored of a job. */
+export const JobStub = BuildRef.extend({
+  version: z.literal(1),
+  pipelineId: Uuid,
+  job: JobFacts,
+  artifacts: z.array(ArtifactFacts),
+  /** ISO 8601: when upstream was asked. */
+  listedAt: z.string(),
+  /** How large the build is: what is derived from it is made the less often. */
+  jobsInBuild: z.number(),
+  /** How often it was asked again because an upload had not ended. */
+  looks: z.number(),
+  /** The log was fetched before the build's end and may have grown. */
+  logMayHaveGrown: z.boolean(),
+});
+export type JobStub = z.infer<typeof JobStub>;
+
+export async function openUnsettled(paths: DataPaths, entry: UnsettledBuild): Promise<void> {
+  const known = await readUnsettled(paths, entry.build);
+  // The gap began when it was first seen, whatever is heard of it later.
+  const since = known?.since ?? entry.since;
+  const learnedFrom = known?.learnedFrom ?? entry.learnedFrom;
+  await mkdir(paths.unsettledBuild(entry.build), { recursive: true });
+  await writeAtomic(paths.unsettledBuildFile(entry.build), JSON.stringify({ ...entry, since, learnedFrom }));
+}
+
+export async function readUnsettled(paths: DataPaths, build: string): Promise<UnsettledBuild | null> {
+  const text = await readIfPresent(paths.unsettledBuildFile(build));
+  if (text === null) return null;
+  return UnsettledBuild.safeParse(parseJson(text)).data ?? null;
+}
+
+/**
+ * A new stub stands beside the one that may be worked on, under a later name: whoever ends that work removes what it has
+ * read and nothing else. Not synced: after a power cut the build is read again, and its stubs are made anew.
+ */
+export async function writeStub(paths: DataPaths, stub: JobStub): Promise<string> {
+  const name = `${Date.now()}.json`;
+  const file = join(paths.unsettledJob(stub.build, stub.job.id), name);
+  await writeAtomic(file, JSON.stringify(stub), { durable: false });
+  return name;
+}
+
+/** @returns null where nothing is to be done, or where the stub is torn: the next look at the build makes it anew */
+export async function readStub(
+  paths: DataPaths,
+  build: string,
+  job: string,
+): Promise<{ name: string; stub: JobStub } | null> {
+  const folder = paths.unsettledJob(build, job);
+  const names = (await listFolder(folder)).map((entry) => entry.name).filter((name) => /^\d+\.json$/.test(name));
+  const [name] = names.toSorted().toReversed();
+  const text = name === undefined ? null : await readIfPresent(join(folder, name));
+  if (name === undefined || text === null) return null;
+  const stub = JobStub.safeParse(parseJson(text)).data;
+  return stub === undefined ? null : { name, stub };
+}
+
+/** Removes the stub that was worked on and the older ones. */
+export async function removeStub(paths: DataPaths, build: string, job: string, done: string): Promise<void> {
+  const folder = paths.unsettledJob(build, job);
+  for (const { name } of await listFolder(folder)) {
+    if (name <= done) unlinkFile(join(folder, name));
+  }
+  await rmdir(folder).catch((thrown: unknown) => {
+    if (!isAbsent(thrown) && errnoOf(thrown) !== 'ENOTEMPTY') throw thrown;
+  });
+}
+
+/** Whether any job of the build still has a stub. Reads a few names at the most, however many there are. */
+export function hasStubs(paths: DataPaths, build: string): boolean {
+  try {
+    const folder = opendirSync(paths.unsettledBuild(build));
+    try {
+      for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) {
+        if (entry.isDirectory()) return true;
+      }
+      return false;
+    } finally {
+      folder.closeSync();
+    }
+  } catch (thrown) {
+    if (isAbsent(thrown)) return false;
+    throw thrown;
+  }
+}
+
+export async function listStubs(paths: DataPaths, build: string): Promise<string[]> {
+  const entries = await listFolder(paths.unsettledBuild(build));
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+/** Builds with a gap. */
+export async function listUnsettled(paths: DataPaths): Promise<UnsettledBuild[]> {
+  const folders = await listFolder(paths.unsettled);
+  const all: UnsettledBuild[] = [];
+  for (const folder of folders) {
+    const entry = await readUnsettled(paths, folder.name);
+    if (entry !== null) all.push(entry);
+  }
+  return all;
+}
+
+/** Ends the gap; a stub that was written meanwhile keeps it open. */
+export async function closeUnsettled(paths: DataPaths, entry: UnsettledBuild): Promise<void> {
+  if (hasStubs(paths, entry.build)) return;
+  unlinkFile(paths.unsettledBuildFile(entry.build));
+  try {
+    await rmdir(paths.unsettledBuild(entry.build));
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOTEMPTY') await openUnsettled(paths, entry);
+    else if (!isAbsent(thrown)) throw thrown;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

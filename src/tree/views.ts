@@ -1,0 +1,131 @@
+/**
+ * The merged view of a build and the views of its steps: which artifact shows under which path, and the hard links that
+ * make it so. Derived from the job records; made again from them at will.
+ */
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import type { JobRecord, ViewEntry } from '../model.ts';
+import { linkBlob, unlinkFile } from './blobs.ts';
+import { isAbsent, listFolder, syncFolder } from './files.ts';
+import type { DataPaths } from './paths.ts';
+
+/** Relative to the build's folder: what an artifact's url begins with when it is stored under its own path. */
+export function artifactsPrefix(job: string): string {
+  return `jobs/${job}/artifacts/`;
+}
+
+/**
+ * Of the jobs that no later attempt replaced: on one path the job that finished last wins (tie: greater id); where a
+ * file and a folder collide the folder wins.
+ */
+export function mergeJobs(jobs: readonly JobRecord[]): ViewEntry[] {
+  const ordered = jobs.filter((job) => !job.retried).toSorted(byEnd);
+  const winners = new Map<string, ViewEntry>();
+  for (const job of ordered) {
+    const prefix = artifactsPrefix(job.id);
+    for (const artifact of job.artifacts) {
+      if (artifact.state !== 'present' || artifact.sha256 === null || !artifact.url?.startsWith(prefix)) continue;
+      const path = artifact.url.slice(prefix.length).split('/').map(decodeURIComponent).join('/');
+      const { sha256, size, mime_type: mimeType } = artifact;
+      winners.set(path, { path, job: job.id, artifact: artifact.id, sha256, size, mimeType });
+    }
+  }
+  const folders = foldersOf(winners.keys());
+  return [...winners.values()].filter((entry) => !folders.has(entry.path)).toSorted((a, b) => compare(a.path, b.path));
+}
+
+/** @returns by step key; jobs without a key are in the merged view alone */
+export function mergeSteps(jobs: readonly JobRecord[]): Record<string, ViewEntry[]> {
+  const steps = Object.groupBy(
+    jobs.filter((job) => job.step_key !== null && job.step_key !== ''),
+    (job) => job.step_key ?? '',
+  );
+  return Object.fromEntries(Object.entries(steps).map(([key, of]) => [key, mergeJobs(of ?? [])]));
+}
+
+function byEnd(left: JobRecord, right: JobRecord): number {
+  return compare(left.finished_at ?? '', right.finished_at ?? '') || compare(left.id, right.id);
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : Number(left > right);
+}
+
+function foldersOf(paths: Iterable<string>): Set<string> {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+      const folder = path.slice(0, cut);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  return folders;
+}
+
+/**
+ * Makes a view's folder hold exactly `wanted`.
+ * @param before what it holds as far as is known; null: look
+ * @returns the folders whose names changed, for `syncFolders`
+ */
+export async function linkView(
+  paths: DataPaths,
+  base: string,
+  wanted: readonly ViewEntry[],
+  before: readonly ViewEntry[] | null,
+): Promise<Set<string>> {
+  const there = new Map<string, string>(
+    before === null ? (await walk(base, '')).map((path) => [path, '']) : before.map((entry) => [entry.path, entry.sha256]),
+  );
+  const changed = new Set<string>();
+  const keep = new Set(wanted.map((entry) => entry.path));
+  for (const path of there.keys()) {
+    if (keep.has(path)) continue;
+    unlinkFile(join(base, path));
+    changed.add(dirname(join(base, path)));
+    prune(base, dirname(path));
+  }
+  const known = new Set<string>();
+  for (const { path, sha256 } of wanted) {
+    if (there.get(path) === sha256) continue;
+    if (changed.size === 0 || known.size === 0) mkdirSync(base, { recursive: true });
+    if (linkBlob(paths, sha256, base, path, known)) changed.add(dirname(join(base, path)));
+  }
+  for (const folder of known) changed.add(dirname(join(base, folder)));
+  return changed;
+}
+
+/** Makes the names in these folders survive a power cut; one that is gone again needs nothing. */
+export async function syncFolders(folders: Iterable<string>): Promise<void> {
+  await Promise.all(
+    Array.from(folders, (folder) =>
+      syncFolder(folder).catch((thrown: unknown) => {
+        if (!isAbsent(thrown)) throw thrown;
+      }),
+    ),
+  );
+}
+
+/** Removes folders that became empty, upwards. */
+function prune(base: string, relative: string): void {
+  for (let folder = relative; folder !== '.' && folder !== ''; folder = dirname(folder)) {
+    try {
+      rmdirSync(join(base, folder));
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === 'ENOTEMPTY' || errno === 'ENOENT' || errno === 'ENOTDIR') return;
+      throw thrown;
+    }
+  }
+}
+
+async function walk(base: string, relative: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const entry of await listFolder(join(base, relative))) {
+    const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
+    if (entry.isDirectory()) files.push(...(await walk(base, path)));
+    else files.push(path);
+  }
+  return files;
+}

@@ -1,0 +1,56 @@
+/** The pages of a build and of its jobs, and the one of a log; made from records, into a tree of their own. */
+import { createReadStream, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { plainLog } from '../src/logs/plain.ts';
+import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
+import { renderBuild } from '../src/pages/build.ts';
+import { describeJob } from '../src/pages/details.ts';
+import { renderJob } from '../src/pages/job.ts';
+import { renderLog } from '../src/pages/log.ts';
+import { removeFolder, writeDerived } from '../src/tree/files.ts';
+import type { DataPaths, Place } from '../src/tree/paths.ts';
+import type { WorkerContext } from './context.ts';
+
+export async function writeBuildPages(
+  { paths, catalog, settings }: WorkerContext,
+  place: Place,
+  build: BuildRecord,
+  merged: readonly ViewEntry[],
+  records: ReadonlyMap<string, JobRecord>,
+): Promise<void> {
+  const details = new Map(Array.from(records, ([id, record]) => [id, describeJob(record)]));
+  const { previous, next } = catalog.neighbours(place.organization, place.folder, place.number);
+  const page = renderBuild({ build, merged, previous, next, details, url: settings.url });
+  await writeDerived(paths.page(...segments(place)), page);
+  for (const job of records.values()) {
+    if (isFresh(paths, place, job)) continue;
+    await forgetListings(paths, place, join('jobs', job.id));
+    await writeDerived(paths.page(...segments(place), 'jobs', job.id), renderJob({ build, job }));
+  }
+}
+
+/** The page of a log; reads the log once, in constant memory. */
+export async function writeLogPage(paths: DataPaths, place: Place, build: { pipeline: string }, job: JobRecord): Promise<void> {
+  const bytes = createReadStream(paths.jobFile(place, job.id, 'log.txt'), { highWaterMark: 1024 * 1024 });
+  const { text, truncated, firstLine } = await plainLog(bytes as AsyncIterable<Buffer>);
+  const { organization, number } = place;
+  const page = renderLog({ build: { organization, pipeline: build.pipeline, number }, job, text, truncated, firstLine });
+  await writeDerived(paths.page(...segments(place), 'jobs', job.id, 'log'), page);
+}
+
+/** Listings are made on request and kept until what they list changes. @param below a folder of the build's */
+export async function forgetListings(paths: DataPaths, place: Place, below: string): Promise<void> {
+  const folder = dirname(paths.page(...segments(place), below));
+  await Promise.all(['artifacts', 'artifacts-by-id', 'steps'].map((name) => removeFolder(join(folder, name))));
+}
+
+function segments(place: Place): string[] {
+  return [place.organization, place.folder, 'builds', String(place.number)];
+}
+
+/** Whether the job's page was written after its record was. */
+function isFresh(paths: DataPaths, place: Place, job: JobRecord): boolean {
+  const page = statSync(paths.page(...segments(place), 'jobs', job.id), { throwIfNoEntry: false });
+  const record = statSync(paths.jobFile(place, job.id, 'job.json'), { throwIfNoEntry: false });
+  return page !== undefined && record !== undefined && page.mtimeMs > record.mtimeMs;
+}

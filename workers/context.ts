@@ -1,0 +1,43 @@
+/** What the tasks of a worker share; composed once by main.ts. */
+import type { Dispatcher } from 'undici';
+import type { Upstream } from '../src/buildkite/client.ts';
+import type { Matcher } from '../src/globs.ts';
+import type { TaskQueue } from '../src/queue/queue.ts';
+import type { Catalog } from '../src/search/catalog.ts';
+import type { DataPaths } from '../src/tree/paths.ts';
+import type { Lock } from '../src/tree/pipelines.ts';
+import type { Space } from '../src/tree/space.ts';
+import type { Slots } from './slots.ts';
+
+export interface Settings {
+  readonly organization: string;
+  readonly includesPipeline: Matcher;
+  readonly includesBranch: Matcher;
+  readonly includesArtifact: Matcher;
+  readonly logs: boolean;
+  readonly maxArtifactBytes: number | null;
+  readonly downloadHosts: readonly string[] | null;
+  /** The public base URL, for the curl lines on the pages. */
+  readonly url: string;
+}
+
+export interface WorkerContext {
+  readonly paths: DataPaths;
+  readonly settings: Settings;
+  readonly upstream: Upstream;
+  /** To storage hosts; never sees the token. */
+  readonly storage: Dispatcher;
+  readonly queue: TaskQueue;
+  readonly catalog: Catalog;
+  readonly lock: Lock;
+  readonly space: Space;
+  /** Downloads at once, over all tasks of this process. */
+  readonly slots: Slots;
+  /** Part of the names in staging/, so that a dead worker's leftovers can be told from a live one's work. */
+  readonly instance: string;
+  readonly onArtifact: (outcome: string, bytes: number) => void;
+  /** Bytes that new blobs took. */
+  readonly onStored: (bytes: number) => void;
+  /** A job's files became visible so many seconds after the job had ended. */
+  readonly onVisible: (seconds: number) => void;
+}

@@ -1,0 +1,85 @@
+/** A job's log: streamed to staging as plain text, visible once its transfer has ended properly. */
+import { randomBytes } from 'node:crypto';
+import { MirrorError, toMirrorError } from '../src/errors.ts';
+import type { BuildRef, JobFacts, LogRecord } from '../src/model.ts';
+import { commitBlob, linkBlob } from '../src/tree/blobs.ts';
+import { StagedFile } from '../src/tree/staging.ts';
+import type { WorkerContext } from './context.ts';
+
+/** Buildkite's own bound on a job's log is 1,024 MiB; the rest is for what its timestamps add. */
+const maxLogBytes = 1.25 * 1024 ** 3;
+/** A log may come a little after its job's end. */
+const logComesWithinMs = 60_000;
+
+export interface LogTarget {
+  readonly ref: BuildRef;
+  readonly base: string;
+  readonly known: Set<string>;
+}
+
+/** The log's record before anything was fetched; null where a job has none to expect. */
+export function planLog(job: JobFacts, before: LogRecord | null, logs: boolean): LogRecord | null {
+  if (job.type !== 'script' || job.started_at === null) return null;
+  if (before !== null && (before.state === 'present' || before.state === 'dropped' || before.state === 'purged')) return before;
+  const empty = { url: null, size: 0, sha256: null, fetched_at: null };
+  return logs
+    ? { ...empty, state: 'pending', reason: before?.state === 'failed' ? before.reason : null }
+    : { ...empty, state: 'excluded', reason: 'KITEMIRROR_LOGS is off' };
+}
+
+/** @returns the record after the attempt; `pending` when it may still come */
+export async function fetchLog(
+  worker: WorkerContext,
+  job: JobFacts,
+  target: LogTarget,
+  signal: AbortSignal,
+): Promise<LogRecord> {
+  const fetchedAt = new Date().toISOString();
+  try {
+    const staged = await stage(worker, job, target.ref, signal);
+    worker.onStored(commitBlob(worker.paths, staged));
+    linkBlob(worker.paths, staged.sha256, target.base, 'log.txt', target.known);
+    const { size, sha256 } = staged;
+    return { url: `jobs/${job.id}/log.txt`, size, sha256, state: 'present', reason: null, fetched_at: fetchedAt };
+  } catch (thrown) {
+    const error = toMirrorError(thrown);
+    if (error.code !== 'ERR_UPSTREAM_GONE') throw thrown;
+    const late = job.finished_at === null || Date.now() - Date.parse(job.finished_at) < logComesWithinMs;
+    const none = { url: null, size: 0, sha256: null, fetched_at: fetchedAt };
+    return late
+      ? { ...none, state: 'pending', reason: 'upstream has no log yet' }
+      : { ...none, state: 'lost', reason: 'upstream has no log' };
+  }
+}
+
+async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal) {
+  const answer = await worker.upstream.openLog(ref, job.id, signal);
+  const name = `${worker.instance}.${randomBytes(8).toString('hex')}.part`;
+  const sink = new StagedFile(worker.paths.stagingFile(name));
+  try {
+    if (String(answer.headers['content-type'] ?? '').includes('json')) {
+      sink.write(await contentOf(answer.body));
+    } else {
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        if (sink.received + chunk.length > maxLogBytes) {
+          throw new MirrorError('ERR_DOWNLOAD_REFUSED', `the log is larger than ${maxLogBytes} bytes`);
+        }
+        if (!sink.write(chunk)) await sink.drained();
+      }
+    }
+    return await sink.finish();
+  } catch (thrown) {
+    sink.discard();
+    answer.body.destroy();
+    if (thrown instanceof MirrorError) throw thrown;
+    throw new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'the log broke off', { job: job.id }, thrown);
+  }
+}
+
+/** Where plain text is not to be had, the JSON form holds the same text. */
+async function contentOf(body: { json(): Promise<unknown> }): Promise<Buffer> {
+  const answer = await body.json();
+  const content = typeof answer === 'object' && answer !== null && 'content' in answer ? answer.content : null;
+  if (typeof content !== 'string') throw new MirrorError('ERR_UPSTREAM_MALFORMED', 'the log has no content');
+  return Buffer.from(content, 'utf8');
+}

@@ -1,0 +1,175 @@
+/** The loop over what a job lacks: each file ends as present, or with a state and the reason for it. */
+import { MirrorError, toMirrorError } from '../src/errors.ts';
+import type { ArtifactFacts, ArtifactRecord, LogRecord } from '../src/model.ts';
+import type { JobStub } from '../src/tree/unsettled.ts';
+import type { WorkerContext } from './context.ts';
+import { type FetchTarget, fetchArtifact } from './fetch-artifact.ts';
+import { fetchLog } from './fetch-log.ts';
+import type { PlannedArtifact } from './plan-job.ts';
+import { forEachInSlots } from './slots.ts';
+
+/** A job while it is worked on. The records in `artifacts` and `log` change as files come in. */
+export interface JobWork {
+  readonly stub: JobStub;
+  /** The job's folder. */
+  readonly base: string;
+  readonly artifacts: ArtifactRecord[];
+  readonly missing: PlannedArtifact[];
+  log: LogRecord | null;
+  /** A log that upstream still has none of will not come any more. */
+  readonly logGivenUp: boolean;
+  /** Folders below `base` that are known to be there. */
+  readonly folders: Set<string>;
+  /** Stored and linked: to be synced before the record tells of them. */
+  readonly digests: Set<string>;
+}
+
+/** The disk is full, the build was moved, the token may not: no other file of the job would fare better. */
+const ends = new Set(['ERR_TREE_FULL', 'ERR_TREE_MOVED', 'ERR_UPSTREAM_DENIED', 'ERR_STOPPING']);
+
+/** @returns why something is to be tried again; null when nothing is */
+export async function fetchMissing(worker: WorkerContext, work: JobWork, signal: AbortSignal): Promise<MirrorError | null> {
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  let failure: MirrorError | null = null;
+  const attempt = async (step: () => Promise<void>): Promise<void> => {
+    if (both.aborted) return;
+    try {
+      await step();
+    } catch (thrown) {
+      const error = toMirrorError(thrown);
+      if (stop.signal.aborted) return;
+      failure ??= error;
+      if (signal.aborted || ends.has(error.code)) {
+        failure = error;
+        stop.abort(error);
+      }
+    }
+  };
+  await Promise.all([
+    attempt(() => worker.slots.run(() => takeLog(worker, work, both))),
+    forEachInSlots(worker.slots, work.missing, work.missing.length, (item) =>
+      attempt(() => takeArtifact(worker, work, item, both)),
+    ),
+  ]);
+  signal.throwIfAborted();
+  return failure;
+}
+
+async function takeArtifact(
+  worker: WorkerContext,
+  work: JobWork,
+  { facts, file, record }: PlannedArtifact,
+  signal: AbortSignal,
+): Promise<void> {
+  const target: FetchTarget = { ref: work.stub, base: work.base, file, known: work.folders };
+  try {
+    const sha256 = await fetchOrRefresh(worker, facts, target, record, signal);
+    if (sha256 === null) return;
+    Object.assign(record, { sha256, state: 'present', reason: null });
+    work.digests.add(sha256);
+    worker.onArtifact('present', record.size);
+  } catch (thrown) {
+    const error = toMirrorError(thrown);
+    if (signal.aborted) throw thrown;
+    if (error.code === 'ERR_DOWNLOAD_REFUSED') {
+      giveUp(worker, record, 'refused', error.message);
+      return;
+    }
+    Object.assign(record, { state: 'failed', reason: error.message });
+    worker.onArtifact('failed', 0);
+    throw error;
+  }
+}
+
+function giveUp(worker: WorkerContext, record: ArtifactRecord, state: ArtifactRecord['state'], reason: string): void {
+  Object.assign(record, { state, reason, url: null, merged: false });
+  worker.onArtifact(state, 0);
+}
+
+/**
+ * Fetches; where the bytes are gone or are others than listed, upstream is asked once what it has now.
+ * @returns null when the record has its final state already
+ */
+async function fetchOrRefresh(
+  worker: WorkerContext,
+  facts: ArtifactFacts,
+  target: FetchTarget,
+  record: ArtifactRecord,
+  signal: AbortSignal,
+): Promise<string | null> {
+  try {
+    return await fetchArtifact(worker, facts, target, signal);
+  } catch (thrown) {
+    const { code } = toMirrorError(thrown);
+    if (code !== 'ERR_UPSTREAM_GONE' && code !== 'ERR_BLOB_MISMATCH') throw thrown;
+    const now = await readNow(worker, facts, target, signal);
+    if (now === null || now.state === 'deleted' || now.state === 'expired') {
+      giveUp(worker, record, 'lost', `${now?.state ?? 'gone'} upstream before it was mirrored`);
+      return null;
+    }
+    if (now.state === 'error') {
+      giveUp(worker, record, 'errored', 'its upload failed');
+      return null;
+    }
+    if (code === 'ERR_UPSTREAM_GONE' && now.sha1 === facts.sha1) throw notNow(thrown);
+    // Changed since it was listed, or broken on its way: once more by what upstream states now.
+    Object.assign(record, { size: now.size, sha1: now.sha1, upstream_state: now.state });
+    return fetchArtifact(worker, now, target, signal).catch((again: unknown) => {
+      throw toMirrorError(again).code === 'ERR_UPSTREAM_GONE' ? notNow(again) : again;
+    });
+  }
+}
+
+/** A storage that has not what upstream calls finished: to be tried again, not to be given up. */
+function notNow(cause: unknown): MirrorError {
+  return new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'upstream calls it finished, its storage has no bytes', {}, cause);
+}
+
+async function readNow(
+  { upstream }: WorkerContext,
+  facts: ArtifactFacts,
+  { ref }: FetchTarget,
+  signal: AbortSignal,
+): Promise<ArtifactFacts | null> {
+  try {
+    return await upstream.readArtifact(ref, facts.job_id, facts.id, signal);
+  } catch (thrown) {
+    if (toMirrorError(thrown).code === 'ERR_UPSTREAM_GONE') return null;
+    throw thrown;
+  }
+}
+
+async function takeLog(worker: WorkerContext, work: JobWork, signal: AbortSignal): Promise<void> {
+  const { stub, log } = work;
+  if (log === null) return;
+  const grown = log.state === 'present' && stub.logMayHaveGrown && (await hasGrown(worker, work, log.size, signal));
+  if (log.state !== 'pending' && !grown) return;
+  try {
+    const fetched = await fetchLog(worker, stub.job, { ref: stub, base: work.base, known: work.folders }, signal);
+    if (fetched.state === 'present') {
+      if (fetched.sha256 !== null) work.digests.add(fetched.sha256);
+      worker.onArtifact('log', fetched.size);
+    } else if (grown) {
+      return;
+    }
+    work.log =
+      fetched.state === 'pending' && work.logGivenUp ? { ...fetched, state: 'lost', reason: 'upstream has no log' } : fetched;
+  } catch (thrown) {
+    const error = toMirrorError(thrown);
+    // What we have of a log stays until the longer one is whole.
+    if (log.state === 'pending') work.log = { ...log, state: 'failed', reason: error.message };
+    throw error;
+  }
+}
+
+async function hasGrown({ upstream }: WorkerContext, work: JobWork, have: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    const size = await upstream.logSize(work.stub, work.stub.job.id, signal);
+    return size !== null && size > have;
+  } catch (thrown) {
+    if (toMirrorError(thrown).code === 'ERR_UPSTREAM_GONE') return false;
+    throw thrown;
+  }
+}
+

@@ -1,0 +1,153 @@
+/** The worker program: takes tasks, reads Buildkite, writes the tree. The only one that holds the Buildkite token. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import { Agent } from 'undici';
+import { createBudget } from '../src/buildkite/budget.ts';
+import { createUpstream } from '../src/buildkite/client.ts';
+import { createRest } from '../src/buildkite/rest.ts';
+import { type Config, parseConfig, readEnv, type Secrets } from '../src/config.ts';
+import { MirrorError, toMirrorError } from '../src/errors.ts';
+import { nameMatcher, pathMatcher } from '../src/globs.ts';
+import { createLog, type Log, logError } from '../src/log.ts';
+import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
+import { budgetStore } from '../src/queue/budgets.ts';
+import { createLock } from '../src/queue/lock.ts';
+import { openQueue } from '../src/queue/queue.ts';
+import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
+import { runTasks } from '../src/queue/run.ts';
+import { openCatalog } from '../src/search/catalog.ts';
+import { createStopper, stopOnSignals } from '../src/stop.ts';
+import { prepareData, sweepStaging } from '../src/tree/data.ts';
+import { dataPaths } from '../src/tree/paths.ts';
+import { createSpace } from '../src/tree/space.ts';
+import { listUnsettled } from '../src/tree/unsettled.ts';
+import type { WorkerContext } from './context.ts';
+import { mirrorJob } from './mirror-job.ts';
+import { publishBuild } from './publish-build.ts';
+import { publishPipeline } from './publish-pipeline.ts';
+import { readBuild } from './read-build.ts';
+import { createSlots } from './slots.ts';
+
+/** Tasks at once; downloads at once are bounded apart from that (KITEMIRROR_CONCURRENCY). */
+const tasksAtOnce = 16;
+const graceMs = 15_000;
+
+const root = join(import.meta.dirname, '..');
+
+async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
+  const stopper = createStopper(log, graceMs + 5000);
+  const paths = dataPaths(config.dataRoot);
+  await prepareData(paths);
+  const instance = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  await sweepStaging(paths);
+
+  const redisUrl = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
+  const redis = connectRedis(redisUrl, 'worker', log);
+  stopper.add('redis', () => redis.disconnect());
+  await refuseEviction(redis);
+  const queue = openQueue({ url: redisUrl }, log);
+  stopper.add('queue', () => queue.close());
+  await new Promise<void>((resolve) => queue.onReady(resolve));
+
+  const registry = new Registry();
+  processMetrics(registry);
+  const metrics = workerMetrics(registry);
+  const token = secrets.apiToken;
+  if (token === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_API_TOKEN is required');
+  const api = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
+  const storage = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
+  const upstream = createUpstream(
+    createRest({
+      apiUrl: config.apiUrl,
+      token: () => token.reveal(),
+      dispatcher: api,
+      budget: createBudget(budgetStore(redis), 'rest', config.apiShare),
+      onAnswer: (purpose, status) => metrics.upstreamRequests.inc({ api: 'rest', purpose, status: String(status) }),
+    }),
+  );
+  mkdirSync(paths.pages, { recursive: true });
+  const catalog = openCatalog(paths.catalog);
+  stopper.add('catalog', () => catalog.close());
+
+  const worker: WorkerContext = {
+    paths,
+    settings: {
+      organization: config.organization,
+      includesPipeline: nameMatcher(config.pipelines),
+      includesBranch: nameMatcher(config.branches),
+      includesArtifact: pathMatcher(config.artifacts),
+      logs: config.logs,
+      maxArtifactBytes: config.maxArtifactBytes,
+      downloadHosts: config.downloadHosts,
+      url: config.url.href.replace(/\/$/, ''),
+    },
+    upstream,
+    storage,
+    queue,
+    catalog,
+    lock: createLock(redis),
+    space: createSpace(config.dataRoot, config.minFreeBytes),
+    slots: createSlots(config.concurrency),
+    instance,
+    onArtifact: (outcome, bytes) => {
+      metrics.artifacts.inc({ outcome });
+      metrics.artifactBytes.inc(bytes);
+    },
+    onStored: (bytes) => {
+      if (bytes > 0) catalog.addStored(bytes);
+    },
+    onVisible: (seconds) => metrics.publishLagSeconds.observe(Math.max(0, seconds)),
+  };
+  const runner = runTasks({
+    redis,
+    log,
+    concurrency: tasksAtOnce,
+    processors: {
+      'read-build': (payload, context) => readBuild(worker, payload, context),
+      'mirror-job': (payload, context) => mirrorJob(worker, payload, context),
+      'publish-build': (payload) => publishBuild(worker, payload),
+      'publish-pipeline': (payload) => publishPipeline(worker, payload),
+    },
+    onDone: (task, outcome, seconds) => metrics.taskSeconds.observe({ task, outcome }, seconds),
+    onFailure: (task, code) => metrics.taskFailures.inc({ task, code }),
+  });
+  stopper.add('tasks', () => runner.stop(graceMs));
+  if (config.workerMetricsListen !== null) {
+    const readyz = async () => {
+      const redisAnswers = await queue.ping();
+      return { ready: redisAnswers, checks: { redis: redisAnswers ? 'ok' : 'does not answer' } };
+    };
+    const listening = await serveMetrics(registry, config.workerMetricsListen, { readyz });
+    stopper.add('metrics', () => listening.close());
+  }
+  stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
+  log.info({ instance, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
+  await takeUp(worker, log);
+}
+
+/** What an earlier worker left open is looked at again; tasks that are queued already stay single. */
+async function takeUp({ paths, queue }: WorkerContext, log: Log): Promise<void> {
+  const open = await listUnsettled(paths);
+  for (const { organization, pipeline, number, build, learnedFrom } of open) {
+    const payload = { organization, pipeline, number, build, learnedFrom, heardAt: null, finishedAt: null, job: null };
+    await queue.enqueue({ name: 'read-build', payload });
+  }
+  if (open.length > 0) log.info({ builds: open.length }, 'builds with gaps are taken up again');
+}
+
+function fail(log: Log, thrown: unknown): never {
+  logError(log, thrown, 'the worker cannot start');
+  const { code } = toMirrorError(thrown);
+  process.exit(code === 'ERR_CONFIG' || code === 'ERR_QUEUE_UNSAFE' || code === 'ERR_TREE_UNSUITABLE' ? 78 : 1);
+}
+
+try {
+  const { config, secrets } = parseConfig(readEnv(root), 'worker', root);
+  const log = createLog('worker', config.logLevel);
+  await run(log, config, secrets).catch((thrown: unknown) => fail(log, thrown));
+} catch (thrown) {
+  fail(createLog('worker', 'info'), thrown);
+}

@@ -1,0 +1,175 @@
+/**
+ * mirror-job: makes a job's folder hold what upstream has of that job. The only writer of its job.json. What the record
+ * already has is not fetched again; what fails is recorded with its reason and tried again.
+ */
+import { join } from 'node:path';
+import { type MirrorError, toMirrorError } from '../src/errors.ts';
+import { countFiles, type JobRecord } from '../src/model.ts';
+import { logError } from '../src/log.ts';
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import type { Payload } from '../src/queue/tasks.ts';
+import type { Place } from '../src/tree/paths.ts';
+import { openFolder, placeOf } from '../src/tree/pipelines.ts';
+import { readJobRecord, readViews } from '../src/tree/records.ts';
+import { hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
+import { writeLogPage } from './build-pages.ts';
+import type { WorkerContext } from './context.ts';
+import { planLog } from './fetch-log.ts';
+import { fetchMissing, type JobWork } from './fetch-missing.ts';
+import { markMerged } from './merged-flags.ts';
+import { planJob } from './plan-job.ts';
+import { type Changes, saveJob } from './save-job.ts';
+
+/** An upload or a log that has not come when its job has ended is looked at again after these, then it never will. */
+const looksAfterMs = [1000, 3000, 10_000, 30_000];
+/** A job's record is written in between, so that a long job shows how far it is. */
+const saveEveryMs = 5000;
+/** From this many missing files on, the record is written before the first of them is fetched. */
+const announceFrom = 50;
+
+export async function mirrorJob(
+  worker: WorkerContext,
+  task: Payload<'mirror-job'>,
+  { signal, attempt, log }: TaskContext,
+): Promise<Outcome> {
+  const { paths } = worker;
+  const place = await placeOf(paths, task.pipelineId, task.number);
+  const before = await readJobRecord(paths, place, task.job);
+  const found = await readStub(paths, task.build, task.job);
+  if (found === null) {
+    if (before !== null) await updateFlags(worker, task, place, before);
+    return undefined;
+  }
+  const base = paths.job(place, task.job);
+  await openFolder(paths, task.pipelineId, place, base);
+
+  const { stub, name } = await lookAgain(worker, found, before, signal);
+  const work = begin(worker, stub, before, base);
+  const save = oneAtATime(() => saveJob(worker, place, recordOf(work), changesOf(work)));
+  if (work.missing.length >= announceFrom) await save();
+  const progress = setInterval(() => {
+    save().catch((error: unknown) => logError(log, error, 'the progress of a job could not be written', { job: task.job }));
+  }, saveEveryMs);
+  let failure: MirrorError | null;
+  try {
+    failure = await fetchMissing(worker, work, signal);
+  } finally {
+    clearInterval(progress);
+  }
+  await save();
+
+  const record = recordOf(work);
+  if (record.log?.state === 'present' && record.log.sha256 !== before?.log?.sha256) await writeLogPage(paths, place, stub, record);
+  if (record.settled) {
+    await removeStub(paths, task.build, task.job, name);
+    if (record.finished_at !== null) worker.onVisible((Date.now() - Date.parse(record.finished_at)) / 1000);
+  }
+  await requestPublish(worker, task, stub.jobsInBuild * record.artifacts.length);
+  if (failure !== null) {
+    log.info({ build: task.build, job: task.job, attempt, code: failure.code, reason: failure.message }, 'a job is not complete yet');
+    throw failure;
+  }
+  return record.settled ? undefined : { againMs: looksAfterMs[stub.looks] ?? looksAfterMs.at(-1) ?? 0 };
+}
+
+/** Only what the merged view shows of this job has changed. */
+async function updateFlags(
+  worker: WorkerContext,
+  task: Payload<'mirror-job'>,
+  place: Place,
+  record: JobRecord,
+): Promise<void> {
+  const views = await readViews(worker.paths, place);
+  const next = markMerged(record, views?.merged ?? []);
+  if (next === record) return;
+  await saveJob(worker, place, next, { folders: [], digests: [] });
+  await requestPublish(worker, task, 0);
+}
+
+/** Derived things are made the less often the larger the build is; when nothing waits any more, at once. */
+async function requestPublish({ paths, queue }: WorkerContext, task: Payload<'mirror-job'>, files: number): Promise<void> {
+  const { job: _, ...payload } = task;
+  const last = !hasStubs(paths, task.build);
+  const delayMs = Math.min(30_000, 100 + files * 0.1);
+  await queue.enqueue({ name: 'publish-build', payload }, last ? { urgent: true } : { delayMs });
+}
+
+interface FoundStub {
+  readonly stub: JobStub;
+  readonly name: string;
+}
+
+/** A stub that was worked on before and left something open is listed anew: what upstream has may be another by now. */
+async function lookAgain(
+  { upstream, paths }: WorkerContext,
+  found: FoundStub,
+  before: JobRecord | null,
+  signal: AbortSignal,
+): Promise<FoundStub> {
+  const { stub } = found;
+  if (before === null || before.settled || before.listed_at !== stub.listedAt) return found;
+  const artifacts = new Map<string, JobStub['artifacts'][number]>();
+  try {
+    for await (const { items } of upstream.listArtifacts(stub, stub.job.id, signal)) {
+      for (const item of items) artifacts.set(item.id, item);
+    }
+  } catch (thrown) {
+    // The build is gone upstream: what we do not have of it is lost, and the plan says so.
+    if (toMirrorError(thrown).code !== 'ERR_UPSTREAM_GONE') throw thrown;
+  }
+  const failed = before.artifacts.some((artifact) => artifact.state === 'failed');
+  const next: JobStub = {
+    ...stub,
+    artifacts: [...artifacts.values()],
+    listedAt: new Date().toISOString(),
+    looks: stub.looks + (failed ? 0 : 1),
+  };
+  return { stub: next, name: await writeStub(paths, next) };
+}
+
+function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, base: string): JobWork {
+  const { settings } = worker;
+  const uploadsGivenUp = stub.looks >= looksAfterMs.length;
+  const known = before?.artifacts ?? [];
+  const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp }, settings);
+  const log = planLog(stub.job, before?.log ?? null, settings.logs);
+  return {
+    stub,
+    base,
+    artifacts: planned.map(({ record }) => record),
+    missing: planned.filter(({ record }) => record.state === 'pending' && record.reason !== 'its upload has not ended'),
+    log,
+    logGivenUp: uploadsGivenUp,
+    folders: new Set(),
+    digests: new Set(),
+  };
+}
+
+function changesOf({ base, folders, digests }: JobWork): Changes {
+  return { folders: [base, ...Array.from(folders, (folder) => join(base, folder))], digests: [...digests] };
+}
+
+/** Runs calls in their order; a failed one does not keep the next back. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    last = last.catch(() => undefined).then(work);
+    return last;
+  };
+}
+
+function recordOf({ stub, artifacts, log }: JobWork): JobRecord {
+  const states = artifacts.map(({ state }) => state);
+  const counts = countFiles(log === null ? states : [...states, log.state]);
+  return {
+    version: 1,
+    build_id: stub.build,
+    ...stub.job,
+    ...counts,
+    log,
+    artifacts,
+    listed_at: stub.listedAt,
+    mirrored_at: new Date().toISOString(),
+  };
+}
+

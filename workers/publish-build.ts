@@ -1,0 +1,112 @@
+/**
+ * publish-build: derives from a build's job records all that spans them — the merged and step views, build.json, the
+ * catalog's entry, `latest` and its kin, the build's page — and ends the build's gap when nothing is open any more.
+ */
+import { join } from 'node:path';
+import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
+import type { Outcome } from '../src/queue/run.ts';
+import type { Payload } from '../src/queue/tasks.ts';
+import { unlinkFile } from '../src/tree/blobs.ts';
+import { listFolder } from '../src/tree/files.ts';
+import type { DataPaths, Place } from '../src/tree/paths.ts';
+import { placeOf } from '../src/tree/pipelines.ts';
+import { writePointer } from '../src/tree/pointers.ts';
+import { readBuildRecord, readJobRecord, readViews, type Views, writeBuildRecord, writeViews } from '../src/tree/records.ts';
+import { closeUnsettled, hasStubs, readUnsettled } from '../src/tree/unsettled.ts';
+import { readUpstreamView } from '../src/tree/upstream-view.ts';
+import { linkView, mergeJobs, mergeSteps, syncFolders } from '../src/tree/views.ts';
+import { forgetListings, writeBuildPages } from './build-pages.ts';
+import { buildRecord, summaryOf } from './build-record.ts';
+import type { WorkerContext } from './context.ts';
+import { differs } from './merged-flags.ts';
+
+export async function publishBuild(worker: WorkerContext, task: Payload<'publish-build'>): Promise<Outcome> {
+  const { paths, queue } = worker;
+  const place = await placeOf(paths, task.pipelineId, task.number);
+  const view = await readUpstreamView(paths, place);
+  // The build was never read to its end: read-build will come by again.
+  if (view === null || view.build.id !== task.build) return undefined;
+  const records = await readRecords(paths, place);
+  const jobs = [...records.values()];
+
+  const views: Views = { version: 1, merged: mergeJobs(jobs), steps: mergeSteps(jobs) };
+  await linkViews(paths, place, views);
+  const relabelled = await relabel(worker, task, jobs, views.merged);
+
+  const gap = await readUnsettled(paths, task.build);
+  const before = await readBuildRecord(paths, place);
+  const record = buildRecord({
+    organization: place.organization,
+    view,
+    records,
+    learnedFrom: before?.learned_from ?? gap?.learnedFrom ?? 'webhook',
+    mirroredAt: new Date().toISOString(),
+  });
+  if (record.settled) await syncFolders(await viewFolders(paths, place));
+  await writeBuildRecord(paths, place, record);
+  noteInCatalog(worker, place, record, jobs);
+  await writeBuildPages(worker, place, record, views.merged, records);
+  const done = record.settled && !relabelled && !hasStubs(paths, task.build);
+  if (done && gap !== null) await closeUnsettled(paths, gap);
+  await queue.enqueue({
+    name: 'publish-pipeline',
+    payload: { organization: place.organization, folder: place.folder, number: record.number },
+  });
+  return undefined;
+}
+
+async function readRecords(paths: DataPaths, place: Place): Promise<Map<string, JobRecord>> {
+  const records = new Map<string, JobRecord>();
+  for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
+    const record = await readJobRecord(paths, place, name);
+    if (record !== null) records.set(record.id, record);
+  }
+  return records;
+}
+
+/** While links change, no file says what they are: after a crash the next publish looks at the folders themselves. */
+async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<void> {
+  const before = await readViews(paths, place);
+  if (before !== null && JSON.stringify(before) === JSON.stringify(views)) return;
+  unlinkFile(paths.views(place));
+  await linkView(paths, paths.merged(place), views.merged, before?.merged ?? null);
+  const steps = new Set([...Object.keys(views.steps), ...Object.keys(before?.steps ?? {})]);
+  for (const step of steps) {
+    await linkView(paths, paths.step(place, step), views.steps[step] ?? [], before === null ? null : (before.steps[step] ?? []));
+  }
+  await writeViews(paths, place, views);
+  await forgetListings(paths, place, '');
+}
+
+async function viewFolders(paths: DataPaths, place: Place): Promise<string[]> {
+  const below = async (folder: string): Promise<string[]> => {
+    const entries = await listFolder(folder);
+    const inner = await Promise.all(entries.filter((entry) => entry.isDirectory()).map(({ name }) => below(join(folder, name))));
+    return [folder, ...inner.flat()];
+  };
+  return [...(await below(paths.merged(place))), ...(await below(join(paths.build(place), 'steps')))];
+}
+
+/** Jobs whose records say something else of the merged view than it shows are told to look again. */
+async function relabel(
+  { queue }: WorkerContext,
+  task: Payload<'publish-build'>,
+  jobs: readonly JobRecord[],
+  merged: readonly ViewEntry[],
+): Promise<boolean> {
+  const shown = Map.groupBy(merged, (entry) => entry.job);
+  const wrong = jobs.filter((job) => differs(job, new Set(shown.get(job.id)?.map((entry) => entry.artifact))));
+  await Promise.all(wrong.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...task, job: job.id } })));
+  return wrong.length > 0;
+}
+
+function noteInCatalog({ catalog, paths }: WorkerContext, place: Place, record: BuildRecord, jobs: readonly JobRecord[]): void {
+  const files = jobs.flatMap((job) => [...job.artifacts, ...(job.log === null ? [] : [job.log])]);
+  const lost = files.filter((file) => file.state === 'lost').length;
+  catalog.put({ folder: place.folder, summary: summaryOf(record), lost }, (changes) => {
+    for (const { kind, name, state, number } of changes) {
+      writePointer(paths.pointer(place.organization, place.folder, kind, name, state), number);
+    }
+  });
+}
+

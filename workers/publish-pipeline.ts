@@ -1,0 +1,33 @@
+/** publish-pipeline: the pages that span builds — a pipeline's, its first page of builds, and the organization's. */
+import { renderBuilds } from '../src/pages/builds.ts';
+import { renderHome } from '../src/pages/home.ts';
+import { renderPipeline } from '../src/pages/pipeline.ts';
+import type { Outcome } from '../src/queue/run.ts';
+import type { Payload } from '../src/queue/tasks.ts';
+import { writeDerived } from '../src/tree/files.ts';
+import type { WorkerContext } from './context.ts';
+
+/** Builds on a pipeline's page, and on a page of builds; the gateway shows what is before. */
+const recentBuilds = 30;
+const buildsAPage = 100;
+const branchesShown = 50;
+
+export async function publishPipeline(worker: WorkerContext, task: Payload<'publish-pipeline'>): Promise<Outcome> {
+  const { paths, catalog, lock } = worker;
+  const { organization, folder } = task;
+  const builds = catalog.builds({ organization, folder, limit: buildsAPage });
+  const branches = catalog.branches(organization, folder, branchesShown);
+  const pipeline = builds[0]?.pipeline ?? folder;
+  const common = { organization, pipeline, folder };
+  const recent = builds.slice(0, recentBuilds);
+  await writeDerived(paths.page(organization, folder), renderPipeline({ ...common, builds: recent, branches }));
+  const nextBefore = builds.length === buildsAPage ? (builds.at(-1)?.number ?? null) : null;
+  await writeDerived(paths.page(organization, folder, 'builds'), renderBuilds({ ...common, builds, filter: {}, nextBefore }));
+  // Pipelines are published at the same time; who writes the organization's page last must have seen them all.
+  await lock('home', async () => {
+    const home = renderHome({ organization, pipelines: catalog.pipelines(organization) });
+    await writeDerived(paths.page(organization), home);
+    await writeDerived(paths.page(), home);
+  });
+  return undefined;
+}

@@ -1,0 +1,206 @@
+/**
+ * read-build: what a delivery, a reader or a start asks for. Looks at the build upstream, notes in state/unsettled what
+ * is missing, and has the jobs mirrored and the build published. Fetches no file itself.
+ */
+import type { Upstream } from '../src/buildkite/client.ts';
+import { MirrorError, toMirrorError } from '../src/errors.ts';
+import {
+  type AnnotationFacts,
+  type ArtifactFacts,
+  type BuildFacts,
+  type BuildRef,
+  isFinishedBuild,
+  isFinishedJob,
+  type JobFacts,
+  type JobRecord,
+} from '../src/model.ts';
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import type { Payload } from '../src/queue/tasks.ts';
+import type { Place } from '../src/tree/paths.ts';
+import { claimFolder, openFolder } from '../src/tree/pipelines.ts';
+import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
+import { listStubs, openUnsettled, readUnsettled, writeStub } from '../src/tree/unsettled.ts';
+import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
+import type { WorkerContext } from './context.ts';
+import { listArtifacts } from './list-artifacts.ts';
+
+/** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
+const restMsPerJob = 2;
+const restFromJobs = 200;
+/** How often a build that upstream does not yet show as a delivery said is looked at again. */
+const behindAttempts = 6;
+/** A log that was fetched this long after its job's end has all of it. */
+const logSettlesMs = 60_000;
+
+export async function readBuild(
+  worker: WorkerContext,
+  task: Payload<'read-build'>,
+  { signal, log, attempt }: TaskContext,
+): Promise<Outcome> {
+  const { paths, settings, upstream } = worker;
+  if (!settings.includesPipeline(task.pipeline) || (await isKnown(worker, task))) return undefined;
+  const rest = await restFor(worker, task);
+  if (rest > 0) return { againMs: rest };
+
+  const seen = await lookAt(upstream, task, signal);
+  if (seen === null) {
+    log.warn({ build: task.build, pipeline: task.pipeline, number: task.number }, 'a build is not there upstream');
+    await resume(worker, task);
+    return undefined;
+  }
+  const { build, jobs, at } = seen;
+  if (!settings.includesBranch(build.branch)) return undefined;
+
+  const ref: BuildRef = { ...task, pipeline: build.pipeline.slug };
+  const place = await claimPlace(worker, build);
+  const finished = isFinishedBuild(build.state, build.finished_at);
+  await openUnsettled(paths, {
+    version: 1,
+    ...pick(ref),
+    pipelineId: build.pipeline.id,
+    since: build.finished_at ?? at,
+    learnedFrom: task.learnedFrom,
+  });
+  const annotations = finished ? await readAnnotations(upstream, ref, signal) : null;
+  await openFolder(paths, build.pipeline.id, place, paths.build(place));
+  await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
+
+  const due = await jobsDue(worker, place, jobs, finished, build.finished_at);
+  const listed = await listArtifacts(upstream, ref, due.map(({ job }) => job), jobs.length, signal);
+  const stubs = due.flatMap(({ job, record }) => {
+    const artifacts = listed.get(job.id) ?? [];
+    const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
+    if (record !== null && !logMayHaveGrown && isUpToDate(record, job, artifacts)) return [];
+    const base = { version: 1 as const, ...pick(ref), pipelineId: build.pipeline.id };
+    return [{ ...base, job, artifacts, listedAt: at, jobsInBuild: jobs.length, looks: 0, logMayHaveGrown }];
+  });
+  await Promise.all(stubs.map((stub) => writeStub(paths, stub)));
+  await enqueueWork(worker, ref, build.pipeline.id);
+
+  const waited = task.job === null ? null : jobs.find((job) => job.id === task.job);
+  const behind =
+    task.finishedAt !== null &&
+    (task.job === null
+      ? !finished
+      : waited === undefined || waited === null || (waited.type === 'script' && !isFinishedJob(waited.state, waited.finished_at)));
+  if (behind && attempt <= behindAttempts) {
+    throw new MirrorError('ERR_UPSTREAM_BEHIND', 'Buildkite does not yet show what its delivery said', { build: task.build });
+  }
+  return undefined;
+}
+
+function pick({ organization, pipeline, number, build }: BuildRef): BuildRef {
+  return { organization, pipeline, number, build };
+}
+
+/** Whether the record already holds what the delivery told of: then a duplicate or a replay costs upstream nothing. */
+async function isKnown({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<boolean> {
+  if (task.finishedAt === null) return false;
+  const place = { organization: task.organization, folder: task.pipeline, number: task.number };
+  const build = await readBuildRecord(paths, place);
+  if (build === null || build.id !== task.build) return false;
+  if (task.job === null) return build.settled && sameInstant(build.finished_at, task.finishedAt);
+  const job = await readJobRecord(paths, place, task.job);
+  return job !== null && job.settled && sameInstant(job.finished_at, task.finishedAt);
+}
+
+function sameInstant(iso: string | null, ms: number): boolean {
+  // Deliveries may round to seconds what the API tells in milliseconds.
+  return iso !== null && Math.abs(Date.parse(iso) - ms) < 1000;
+}
+
+/** How long a large build that was just read is left alone, so that its next reading serves many jobs. */
+async function restFor({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<number> {
+  const place = { organization: task.organization, folder: task.pipeline, number: task.number };
+  const view = await readUpstreamView(paths, place);
+  if (view === null || view.jobs.length < restFromJobs || (await readUnsettled(paths, task.build)) === null) return 0;
+  return Date.parse(view.read_at) + view.jobs.length * restMsPerJob - Date.now();
+}
+
+/** @returns null when there is no such build any more, or another one has its address now */
+async function lookAt(upstream: Upstream, ref: BuildRef, signal: AbortSignal) {
+  try {
+    const seen = await upstream.readBuild(ref, signal);
+    return seen.build.id === ref.build ? seen : null;
+  } catch (thrown) {
+    if (toMirrorError(thrown).code === 'ERR_UPSTREAM_GONE') return null;
+    throw thrown;
+  }
+}
+
+async function claimPlace(worker: WorkerContext, build: BuildFacts): Promise<Place> {
+  const { paths, lock, catalog, queue, settings } = worker;
+  const { organization } = settings;
+  const claim = { organization, slug: build.pipeline.slug, pipelineId: build.pipeline.id };
+  const folder = await claimFolder(paths, lock, claim, async ({ from, to }) => {
+    catalog.moveFolder(organization, from, to);
+    await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder: to, number: null } });
+  });
+  return { organization, folder, number: build.number };
+}
+
+/** Annotations are an extra: a token that may not read them must not keep the files from being mirrored. */
+async function readAnnotations(upstream: Upstream, ref: BuildRef, signal: AbortSignal): Promise<AnnotationFacts[] | null> {
+  try {
+    return await upstream.listAnnotations(ref, signal);
+  } catch (thrown) {
+    const { code } = toMirrorError(thrown);
+    if (code === 'ERR_UPSTREAM_DENIED' || code === 'ERR_UPSTREAM_GONE' || code === 'ERR_UPSTREAM_MALFORMED') return null;
+    throw thrown;
+  }
+}
+
+interface Due {
+  readonly job: JobFacts;
+  readonly record: JobRecord | null;
+}
+
+/** Script jobs that have ended and are not in the tree as upstream has them; at a build's end, all are looked at once more. */
+async function jobsDue(
+  { paths }: WorkerContext,
+  place: Place,
+  jobs: readonly JobFacts[],
+  finished: boolean,
+  finishedAt: string | null,
+): Promise<Due[]> {
+  const build = finished ? await readBuildRecord(paths, place) : null;
+  const closed = build !== null && build.settled && build.finished_at === finishedAt;
+  const due: Due[] = [];
+  for (const job of jobs) {
+    if (job.type !== 'script' || job.started_at === null || !isFinishedJob(job.state, job.finished_at)) continue;
+    const record = await readJobRecord(paths, place, job.id);
+    if (record === null || !record.settled || !sameFacts(record, job) || (finished && !closed)) due.push({ job, record });
+  }
+  return due;
+}
+
+function sameFacts(record: JobRecord, job: JobFacts): boolean {
+  return record.state === job.state && record.retried === job.retried && record.finished_at === job.finished_at;
+}
+
+function isUpToDate(record: JobRecord, job: JobFacts, artifacts: readonly ArtifactFacts[]): boolean {
+  if (!record.settled || !sameFacts(record, job) || record.artifacts.length !== artifacts.length) return false;
+  const known = new Map(record.artifacts.map((artifact) => [artifact.id, artifact.upstream_state]));
+  return artifacts.every((artifact) => known.get(artifact.id) === artifact.state);
+}
+
+function mayHaveGrown(job: JobFacts, record: JobRecord | null, finishedAt: string | null): boolean {
+  const fetchedAt = record?.log?.state === 'present' ? record.log.fetched_at : null;
+  if (fetchedAt === null || fetchedAt === undefined || job.finished_at === null) return false;
+  const early = Date.parse(fetchedAt) - Date.parse(job.finished_at) < logSettlesMs;
+  return early && finishedAt !== null && fetchedAt < finishedAt;
+}
+
+/** All that has a stub is to be mirrored, and then the build is published. */
+async function enqueueWork({ paths, queue }: WorkerContext, ref: BuildRef, pipelineId: string): Promise<void> {
+  const stubs = await listStubs(paths, ref.build);
+  const payload = { ...pick(ref), pipelineId };
+  await Promise.all(stubs.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...payload, job } })));
+  if (stubs.length === 0) await queue.enqueue({ name: 'publish-build', payload }, { urgent: true });
+}
+
+/** A build that is gone upstream: what was begun is brought to its end, each file with its reason. */
+async function resume(worker: WorkerContext, ref: BuildRef): Promise<void> {
+  const entry = await readUnsettled(worker.paths, ref.build);
+  if (entry !== null) await enqueueWork(worker, entry, entry.pipelineId);
+}

@@ -1,0 +1,41 @@
+/**
+ * Writes what is known of a job, in the order that keeps every reader right: names synced → record → sums → the
+ * marker that lets the gate call the job's files immutable.
+ */
+import { dirname } from 'node:path';
+import type { JobRecord } from '../src/model.ts';
+import { unlinkFile } from '../src/tree/blobs.ts';
+import { writeAtomic, writeDerived } from '../src/tree/files.ts';
+import type { DataPaths, Place } from '../src/tree/paths.ts';
+import { writeJobRecord } from '../src/tree/records.ts';
+import { syncFolders } from '../src/tree/views.ts';
+import type { WorkerContext } from './context.ts';
+
+/** Whose names must survive a power cut before the record tells of them. */
+export interface Changes {
+  readonly folders: readonly string[];
+  readonly digests: readonly string[];
+}
+
+export async function saveJob({ paths }: WorkerContext, place: Place, record: JobRecord, changes: Changes): Promise<void> {
+  const marker = paths.settledMarker(place, record.id);
+  if (!record.settled) unlinkFile(marker);
+  const shards = new Set(changes.digests.map((sha256) => dirname(paths.blob(sha256))));
+  await syncFolders([...shards, ...changes.folders]);
+  await writeJobRecord(paths, place, record);
+  await writeSums(paths, place, record);
+  if (record.settled) await writeDerived(marker, '');
+}
+
+/** SHA256SUMS of what is present, with paths as `sha256sum -c` wants them when it runs in the job's folder. */
+async function writeSums(paths: DataPaths, place: Place, record: JobRecord): Promise<void> {
+  const prefix = `jobs/${record.id}/`;
+  const files = [...record.artifacts, ...(record.log === null ? [] : [record.log])];
+  const lines = files.flatMap(({ state, sha256, url }) => {
+    if (state !== 'present' || sha256 === null || url === null) return [];
+    const path = url.slice(prefix.length).split('/').map(decodeURIComponent).join('/');
+    // No stored name holds a backslash or a line break, which the format would want escaped.
+    return [`${sha256}  ${path}\n`];
+  });
+  await writeAtomic(paths.jobFile(place, record.id, 'SHA256SUMS'), lines.toSorted().join(''), { durable: false });
+}
