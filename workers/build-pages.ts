@@ -30,11 +30,22 @@ export async function writeBuildPages(
 }
 
 /** The page of a log; reads the log once, in constant memory. */
-export async function writeLogPage(paths: DataPaths, place: Place, build: { pipeline: string }, job: JobRecord): Promise<void> {
+export async function writeLogPage(
+  paths: DataPaths,
+  place: Place,
+  build: { pipeline: string },
+  job: JobRecord,
+): Promise<void> {
   const bytes = createReadStream(paths.jobFile(place, job.id, 'log.txt'), { highWaterMark: 1024 * 1024 });
   const { text, truncated, firstLine } = await plainLog(bytes as AsyncIterable<Buffer>);
   const { organization, number } = place;
-  const page = renderLog({ build: { organization, pipeline: build.pipeline, number }, job, text, truncated, firstLine });
+  const page = renderLog({
+    build: { organization, pipeline: build.pipeline, number },
+    job,
+    text,
+    truncated,
+    firstLine,
+  });
   await writeDerived(paths.page(...segments(place), 'jobs', job.id, 'log'), page);
 }
 

@@ -7,6 +7,7 @@ import type { Catalog } from '../src/search/catalog.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
 import type { Lock } from '../src/tree/pipelines.ts';
 import type { Space } from '../src/tree/space.ts';
+import type { Staging } from '../src/tree/staging.ts';
 import type { Slots } from './slots.ts';
 
 export interface Settings {
@@ -31,6 +32,7 @@ export interface WorkerContext {
   readonly catalog: Catalog;
   readonly lock: Lock;
   readonly space: Space;
+  readonly staging: Staging;
   /** Downloads at once, over all tasks of this process. */
   readonly slots: Slots;
   /** Part of the names in staging/, so that a dead worker's leftovers can be told from a live one's work. */

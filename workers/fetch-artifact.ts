@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { download } from '../src/buildkite/download.ts';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts, BuildRef } from '../src/model.ts';
-import { commitBlob, linkBlob } from '../src/tree/blobs.ts';
+import { placeStaged } from '../src/tree/blobs.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -32,8 +32,7 @@ export async function fetchArtifact(
   try {
     const staged = await stage(worker, facts, target.ref, signal);
     verify(staged, facts);
-    worker.onStored(commitBlob(worker.paths, staged));
-    linkBlob(worker.paths, staged.sha256, target.base, target.file, target.known);
+    worker.onStored(placeStaged(worker.paths, staged, target.base, target.file, target.known));
     return staged.sha256;
   } finally {
     release();
@@ -43,7 +42,7 @@ export async function fetchArtifact(
 async function stage(worker: WorkerContext, facts: ArtifactFacts, ref: BuildRef, signal: AbortSignal): Promise<Staged> {
   const { paths, upstream, storage, settings, instance } = worker;
   const name = `${instance}.${randomBytes(8).toString('hex')}.part`;
-  const sink = new StagedFile(paths.stagingFile(name));
+  const sink = new StagedFile(paths.stagingFile(name), worker.staging);
   try {
     for (let link = 1; ; link += 1) {
       const url = await upstream.resolveDownload(ref, facts.job_id, facts.id, signal);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import type { BuildRef, JobFacts, LogRecord } from '../src/model.ts';
-import { commitBlob, linkBlob } from '../src/tree/blobs.ts';
+import { placeStaged } from '../src/tree/blobs.ts';
 import { StagedFile } from '../src/tree/staging.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -20,7 +20,8 @@ export interface LogTarget {
 /** The log's record before anything was fetched; null where a job has none to expect. */
 export function planLog(job: JobFacts, before: LogRecord | null, logs: boolean): LogRecord | null {
   if (job.type !== 'script' || job.started_at === null) return null;
-  if (before !== null && (before.state === 'present' || before.state === 'dropped' || before.state === 'purged')) return before;
+  if (before !== null && (before.state === 'present' || before.state === 'dropped' || before.state === 'purged'))
+    return before;
   const empty = { url: null, size: 0, sha256: null, fetched_at: null };
   return logs
     ? { ...empty, state: 'pending', reason: before?.state === 'failed' ? before.reason : null }
@@ -37,8 +38,7 @@ export async function fetchLog(
   const fetchedAt = new Date().toISOString();
   try {
     const staged = await stage(worker, job, target.ref, signal);
-    worker.onStored(commitBlob(worker.paths, staged));
-    linkBlob(worker.paths, staged.sha256, target.base, 'log.txt', target.known);
+    worker.onStored(placeStaged(worker.paths, staged, target.base, 'log.txt', target.known));
     const { size, sha256 } = staged;
     return { url: `jobs/${job.id}/log.txt`, size, sha256, state: 'present', reason: null, fetched_at: fetchedAt };
   } catch (thrown) {
@@ -55,7 +55,7 @@ export async function fetchLog(
 async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal) {
   const answer = await worker.upstream.openLog(ref, job.id, signal);
   const name = `${worker.instance}.${randomBytes(8).toString('hex')}.part`;
-  const sink = new StagedFile(worker.paths.stagingFile(name));
+  const sink = new StagedFile(worker.paths.stagingFile(name), worker.staging);
   try {
     if (String(answer.headers['content-type'] ?? '').includes('json')) {
       sink.write(await contentOf(answer.body));

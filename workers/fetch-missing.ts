@@ -20,15 +20,17 @@ export interface JobWork {
   readonly logGivenUp: boolean;
   /** Folders below `base` that are known to be there. */
   readonly folders: Set<string>;
-  /** Stored and linked: to be synced before the record tells of them. */
-  readonly digests: Set<string>;
 }
 
 /** The disk is full, the build was moved, the token may not: no other file of the job would fare better. */
 const ends = new Set(['ERR_TREE_FULL', 'ERR_TREE_MOVED', 'ERR_UPSTREAM_DENIED', 'ERR_STOPPING']);
 
 /** @returns why something is to be tried again; null when nothing is */
-export async function fetchMissing(worker: WorkerContext, work: JobWork, signal: AbortSignal): Promise<MirrorError | null> {
+export async function fetchMissing(
+  worker: WorkerContext,
+  work: JobWork,
+  signal: AbortSignal,
+): Promise<MirrorError | null> {
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   let failure: MirrorError | null = null;
@@ -67,7 +69,6 @@ async function takeArtifact(
     const sha256 = await fetchOrRefresh(worker, facts, target, record, signal);
     if (sha256 === null) return;
     Object.assign(record, { sha256, state: 'present', reason: null });
-    work.digests.add(sha256);
     worker.onArtifact('present', record.size);
   } catch (thrown) {
     const error = toMirrorError(thrown);
@@ -148,13 +149,14 @@ async function takeLog(worker: WorkerContext, work: JobWork, signal: AbortSignal
   try {
     const fetched = await fetchLog(worker, stub.job, { ref: stub, base: work.base, known: work.folders }, signal);
     if (fetched.state === 'present') {
-      if (fetched.sha256 !== null) work.digests.add(fetched.sha256);
       worker.onArtifact('log', fetched.size);
     } else if (grown) {
       return;
     }
     work.log =
-      fetched.state === 'pending' && work.logGivenUp ? { ...fetched, state: 'lost', reason: 'upstream has no log' } : fetched;
+      fetched.state === 'pending' && work.logGivenUp
+        ? { ...fetched, state: 'lost', reason: 'upstream has no log' }
+        : fetched;
   } catch (thrown) {
     const error = toMirrorError(thrown);
     // What we have of a log stays until the longer one is whole.
@@ -163,7 +165,12 @@ async function takeLog(worker: WorkerContext, work: JobWork, signal: AbortSignal
   }
 }
 
-async function hasGrown({ upstream }: WorkerContext, work: JobWork, have: number, signal: AbortSignal): Promise<boolean> {
+async function hasGrown(
+  { upstream }: WorkerContext,
+  work: JobWork,
+  have: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     const size = await upstream.logSize(work.stub, work.stub.job.id, signal);
     return size !== null && size > have;
@@ -172,4 +179,3 @@ async function hasGrown({ upstream }: WorkerContext, work: JobWork, have: number
     throw thrown;
   }
 }
-

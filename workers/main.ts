@@ -23,6 +23,7 @@ import { createStopper, stopOnSignals } from '../src/stop.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { dataPaths } from '../src/tree/paths.ts';
 import { createSpace } from '../src/tree/space.ts';
+import { openStaging } from '../src/tree/staging.ts';
 import { listUnsettled } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
 import { mirrorJob } from './mirror-job.ts';
@@ -90,15 +91,14 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     catalog,
     lock: createLock(redis),
     space: createSpace(config.dataRoot, config.minFreeBytes),
+    staging: openStaging(paths.staging),
     slots: createSlots(config.concurrency),
     instance,
     onArtifact: (outcome, bytes) => {
       metrics.artifacts.inc({ outcome });
       metrics.artifactBytes.inc(bytes);
     },
-    onStored: (bytes) => {
-      if (bytes > 0) catalog.addStored(bytes);
-    },
+    onStored: gather((bytes) => catalog.addStored(bytes)),
     onVisible: (seconds) => metrics.publishLagSeconds.observe(Math.max(0, seconds)),
   };
   const runner = runTasks({
@@ -126,6 +126,21 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
   log.info({ instance, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
   await takeUp(worker, log);
+}
+
+/** Adds numbers up and passes the sum on once in a second. */
+function gather(pass: (sum: number) => void): (value: number) => void {
+  let sum = 0;
+  return (value) => {
+    if (value === 0) return;
+    if (sum === 0) {
+      setTimeout(() => {
+        pass(sum);
+        sum = 0;
+      }, 1000).unref();
+    }
+    sum += value;
+  };
 }
 
 /** What an earlier worker left open is looked at again; tasks that are queued already stay single. */

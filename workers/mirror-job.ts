@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { type MirrorError, toMirrorError } from '../src/errors.ts';
-import { countFiles, type JobRecord } from '../src/model.ts';
 import { logError } from '../src/log.ts';
+import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import type { Place } from '../src/tree/paths.ts';
@@ -18,7 +18,7 @@ import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
 import { markMerged } from './merged-flags.ts';
 import { planJob } from './plan-job.ts';
-import { type Changes, saveJob } from './save-job.ts';
+import { saveJob } from './save-job.ts';
 
 /** An upload or a log that has not come when its job has ended is looked at again after these, then it never will. */
 const looksAfterMs = [1000, 3000, 10_000, 30_000];
@@ -45,10 +45,12 @@ export async function mirrorJob(
 
   const { stub, name } = await lookAgain(worker, found, before, signal);
   const work = begin(worker, stub, before, base);
-  const save = oneAtATime(() => saveJob(worker, place, recordOf(work), changesOf(work)));
+  const save = oneAtATime(() => saveJob(worker, place, recordOf(work), foldersOf(work)));
   if (work.missing.length >= announceFrom) await save();
   const progress = setInterval(() => {
-    save().catch((error: unknown) => logError(log, error, 'the progress of a job could not be written', { job: task.job }));
+    save().catch((error: unknown) =>
+      logError(log, error, 'the progress of a job could not be written', { job: task.job }),
+    );
   }, saveEveryMs);
   let failure: MirrorError | null;
   try {
@@ -59,14 +61,18 @@ export async function mirrorJob(
   await save();
 
   const record = recordOf(work);
-  if (record.log?.state === 'present' && record.log.sha256 !== before?.log?.sha256) await writeLogPage(paths, place, stub, record);
+  if (record.log?.state === 'present' && record.log.sha256 !== before?.log?.sha256)
+    await writeLogPage(paths, place, stub, record);
   if (record.settled) {
     await removeStub(paths, task.build, task.job, name);
     if (record.finished_at !== null) worker.onVisible((Date.now() - Date.parse(record.finished_at)) / 1000);
   }
   await requestPublish(worker, task, stub.jobsInBuild * record.artifacts.length);
   if (failure !== null) {
-    log.info({ build: task.build, job: task.job, attempt, code: failure.code, reason: failure.message }, 'a job is not complete yet');
+    log.info(
+      { build: task.build, job: task.job, attempt, code: failure.code, reason: failure.message },
+      'a job is not complete yet',
+    );
     throw failure;
   }
   return record.settled ? undefined : { againMs: looksAfterMs[stub.looks] ?? looksAfterMs.at(-1) ?? 0 };
@@ -82,12 +88,16 @@ async function updateFlags(
   const views = await readViews(worker.paths, place);
   const next = markMerged(record, views?.merged ?? []);
   if (next === record) return;
-  await saveJob(worker, place, next, { folders: [], digests: [] });
+  await saveJob(worker, place, next, []);
   await requestPublish(worker, task, 0);
 }
 
 /** Derived things are made the less often the larger the build is; when nothing waits any more, at once. */
-async function requestPublish({ paths, queue }: WorkerContext, task: Payload<'mirror-job'>, files: number): Promise<void> {
+async function requestPublish(
+  { paths, queue }: WorkerContext,
+  task: Payload<'mirror-job'>,
+  files: number,
+): Promise<void> {
   const { job: _, ...payload } = task;
   const last = !hasStubs(paths, task.build);
   const delayMs = Math.min(30_000, 100 + files * 0.1);
@@ -141,12 +151,11 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
     log,
     logGivenUp: uploadsGivenUp,
     folders: new Set(),
-    digests: new Set(),
   };
 }
 
-function changesOf({ base, folders, digests }: JobWork): Changes {
-  return { folders: [base, ...Array.from(folders, (folder) => join(base, folder))], digests: [...digests] };
+function foldersOf({ base, folders }: JobWork): string[] {
+  return [base, ...Array.from(folders, (folder) => join(base, folder))];
 }
 
 /** Runs calls in their order; a failed one does not keep the next back. */
@@ -172,4 +181,3 @@ function recordOf({ stub, artifacts, log }: JobWork): JobRecord {
     mirrored_at: new Date().toISOString(),
   };
 }
-

@@ -33,8 +33,12 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
   const known = new Map(input.known.map((artifact) => [artifact.id, artifact]));
   const listed = new Map(input.listed.map((artifact) => [artifact.id, artifact]));
   // What upstream no longer lists stays ours; what we never had of it is lost.
-  const gone = input.known.filter((artifact) => !listed.has(artifact.id)).map((artifact) => goneFacts(input.job, artifact));
-  const all = [...input.listed, ...gone].toSorted((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)) || (a.id < b.id ? -1 : 1));
+  const gone = input.known
+    .filter((artifact) => !listed.has(artifact.id))
+    .map((artifact) => goneFacts(input.job, artifact));
+  const all = [...input.listed, ...gone].toSorted(
+    (a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)) || (a.id < b.id ? -1 : 1),
+  );
 
   const verdicts = new Map<string, Verdict>(
     all.map((facts) => [facts.id, judge(facts, known.get(facts.id), input.uploadsGivenUp, settings)]),

@@ -11,7 +11,14 @@ import { listFolder } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
 import { writePointer } from '../src/tree/pointers.ts';
-import { readBuildRecord, readJobRecord, readViews, type Views, writeBuildRecord, writeViews } from '../src/tree/records.ts';
+import {
+  readBuildRecord,
+  readJobRecord,
+  readViews,
+  type Views,
+  writeBuildRecord,
+  writeViews,
+} from '../src/tree/records.ts';
 import { closeUnsettled, hasStubs, readUnsettled } from '../src/tree/unsettled.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { linkView, mergeJobs, mergeSteps, syncFolders } from '../src/tree/views.ts';
@@ -69,10 +76,16 @@ async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<
   const before = await readViews(paths, place);
   if (before !== null && JSON.stringify(before) === JSON.stringify(views)) return;
   unlinkFile(paths.views(place));
-  await linkView(paths, paths.merged(place), views.merged, before?.merged ?? null);
+  const sourceOf = ({ job, path }: ViewEntry): string => paths.jobFile(place, job, `artifacts/${path}`);
+  await linkView(paths, paths.merged(place), views.merged, before?.merged ?? null, sourceOf);
   const steps = new Set([...Object.keys(views.steps), ...Object.keys(before?.steps ?? {})]);
   for (const step of steps) {
-    await linkView(paths, paths.step(place, step), views.steps[step] ?? [], before === null ? null : (before.steps[step] ?? []));
+    await linkView(
+      paths,
+      paths.step(place, step),
+      views.steps[step] ?? [],
+      before === null ? null : (before.steps[step] ?? []),
+    );
   }
   await writeViews(paths, place, views);
   await forgetListings(paths, place, '');
@@ -81,7 +94,9 @@ async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<
 async function viewFolders(paths: DataPaths, place: Place): Promise<string[]> {
   const below = async (folder: string): Promise<string[]> => {
     const entries = await listFolder(folder);
-    const inner = await Promise.all(entries.filter((entry) => entry.isDirectory()).map(({ name }) => below(join(folder, name))));
+    const inner = await Promise.all(
+      entries.filter((entry) => entry.isDirectory()).map(({ name }) => below(join(folder, name))),
+    );
     return [folder, ...inner.flat()];
   };
   return [...(await below(paths.merged(place))), ...(await below(join(paths.build(place), 'steps')))];
@@ -100,7 +115,12 @@ async function relabel(
   return wrong.length > 0;
 }
 
-function noteInCatalog({ catalog, paths }: WorkerContext, place: Place, record: BuildRecord, jobs: readonly JobRecord[]): void {
+function noteInCatalog(
+  { catalog, paths }: WorkerContext,
+  place: Place,
+  record: BuildRecord,
+  jobs: readonly JobRecord[],
+): void {
   const files = jobs.flatMap((job) => [...job.artifacts, ...(job.log === null ? [] : [job.log])]);
   const lost = files.filter((file) => file.state === 'lost').length;
   catalog.put({ folder: place.folder, summary: summaryOf(record), lost }, (changes) => {
@@ -109,4 +129,3 @@ function noteInCatalog({ catalog, paths }: WorkerContext, place: Place, record: 
     }
   });
 }
-

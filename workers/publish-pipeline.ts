@@ -22,7 +22,10 @@ export async function publishPipeline(worker: WorkerContext, task: Payload<'publ
   const recent = builds.slice(0, recentBuilds);
   await writeDerived(paths.page(organization, folder), renderPipeline({ ...common, builds: recent, branches }));
   const nextBefore = builds.length === buildsAPage ? (builds.at(-1)?.number ?? null) : null;
-  await writeDerived(paths.page(organization, folder, 'builds'), renderBuilds({ ...common, builds, filter: {}, nextBefore }));
+  await writeDerived(
+    paths.page(organization, folder, 'builds'),
+    renderBuilds({ ...common, builds, filter: {}, nextBefore }),
+  );
   // Pipelines are published at the same time; who writes the organization's page last must have seen them all.
   await lock('home', async () => {
     const home = renderHome({ organization, pipelines: catalog.pipelines(organization) });

@@ -66,7 +66,13 @@ export async function readBuild(
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 
   const due = await jobsDue(worker, place, jobs, finished, build.finished_at);
-  const listed = await listArtifacts(upstream, ref, due.map(({ job }) => job), jobs.length, signal);
+  const listed = await listArtifacts(
+    upstream,
+    ref,
+    due.map(({ job }) => job),
+    jobs.length,
+    signal,
+  );
   const stubs = due.flatMap(({ job, record }) => {
     const artifacts = listed.get(job.id) ?? [];
     const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
@@ -82,9 +88,13 @@ export async function readBuild(
     task.finishedAt !== null &&
     (task.job === null
       ? !finished
-      : waited === undefined || waited === null || (waited.type === 'script' && !isFinishedJob(waited.state, waited.finished_at)));
+      : waited === undefined ||
+        waited === null ||
+        (waited.type === 'script' && !isFinishedJob(waited.state, waited.finished_at)));
   if (behind && attempt <= behindAttempts) {
-    throw new MirrorError('ERR_UPSTREAM_BEHIND', 'Buildkite does not yet show what its delivery said', { build: task.build });
+    throw new MirrorError('ERR_UPSTREAM_BEHIND', 'Buildkite does not yet show what its delivery said', {
+      build: task.build,
+    });
   }
   return undefined;
 }
@@ -140,12 +150,17 @@ async function claimPlace(worker: WorkerContext, build: BuildFacts): Promise<Pla
 }
 
 /** Annotations are an extra: a token that may not read them must not keep the files from being mirrored. */
-async function readAnnotations(upstream: Upstream, ref: BuildRef, signal: AbortSignal): Promise<AnnotationFacts[] | null> {
+async function readAnnotations(
+  upstream: Upstream,
+  ref: BuildRef,
+  signal: AbortSignal,
+): Promise<AnnotationFacts[] | null> {
   try {
     return await upstream.listAnnotations(ref, signal);
   } catch (thrown) {
     const { code } = toMirrorError(thrown);
-    if (code === 'ERR_UPSTREAM_DENIED' || code === 'ERR_UPSTREAM_GONE' || code === 'ERR_UPSTREAM_MALFORMED') return null;
+    if (code === 'ERR_UPSTREAM_DENIED' || code === 'ERR_UPSTREAM_GONE' || code === 'ERR_UPSTREAM_MALFORMED')
+      return null;
     throw thrown;
   }
 }
@@ -169,7 +184,8 @@ async function jobsDue(
   for (const job of jobs) {
     if (job.type !== 'script' || job.started_at === null || !isFinishedJob(job.state, job.finished_at)) continue;
     const record = await readJobRecord(paths, place, job.id);
-    if (record === null || !record.settled || !sameFacts(record, job) || (finished && !closed)) due.push({ job, record });
+    if (record === null || !record.settled || !sameFacts(record, job) || (finished && !closed))
+      due.push({ job, record });
   }
   return due;
 }

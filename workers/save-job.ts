@@ -2,7 +2,6 @@
  * Writes what is known of a job, in the order that keeps every reader right: names synced → record → sums → the
  * marker that lets the gate call the job's files immutable.
  */
-import { dirname } from 'node:path';
 import type { JobRecord } from '../src/model.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
 import { writeAtomic, writeDerived } from '../src/tree/files.ts';
@@ -11,17 +10,19 @@ import { writeJobRecord } from '../src/tree/records.ts';
 import { syncFolders } from '../src/tree/views.ts';
 import type { WorkerContext } from './context.ts';
 
-/** Whose names must survive a power cut before the record tells of them. */
-export interface Changes {
-  readonly folders: readonly string[];
-  readonly digests: readonly string[];
-}
-
-export async function saveJob({ paths }: WorkerContext, place: Place, record: JobRecord, changes: Changes): Promise<void> {
+/**
+ * @param folders whose names must survive a power cut before the record tells of them. The blobs' own names need not: a
+ *   blob that lost its name is linked again from the tree.
+ */
+export async function saveJob(
+  { paths }: WorkerContext,
+  place: Place,
+  record: JobRecord,
+  folders: readonly string[],
+): Promise<void> {
   const marker = paths.settledMarker(place, record.id);
   if (!record.settled) unlinkFile(marker);
-  const shards = new Set(changes.digests.map((sha256) => dirname(paths.blob(sha256))));
-  await syncFolders([...shards, ...changes.folders]);
+  await syncFolders(folders);
   await writeJobRecord(paths, place, record);
   await writeSums(paths, place, record);
   if (record.settled) await writeDerived(marker, '');

@@ -15,7 +15,10 @@ export interface Allowance {
 }
 export type Allowances = Partial<Record<Scope, Allowance>>;
 
-/** The one thing that is needed of Redis: to run a script atomically. Numbers come back as numbers. */
+/** An upstream that states no limit in a good answer has none: a test double, or a gateway with rules of its own. */
+export const unlimited: Allowance = { limit: 1e9, remaining: 1e9, resetMs: 60_000 };
+
+/** The one thing that is needed of Redis: to run a script atomically. */
 export interface BudgetStore {
   run(script: string, keys: string[], args: (string | number)[]): Promise<unknown>;
 }
@@ -24,7 +27,7 @@ export interface Budget {
   /** Waits until a request may be sent, and counts it. @throws when aborted */
   spend(signal: AbortSignal): Promise<void>;
   /** To be called once for each spend, with what the answer said; `{}` when there was no answer. */
-  settle(allowances: Allowances): Promise<void>;
+  settle(allowances: Allowances): void;
 }
 
 const scopes: readonly Scope[] = ['user', 'organization'];
@@ -33,6 +36,9 @@ const documented: Record<Scope, number> = { user: 50, organization: 200 };
 const windowMs = 60_000;
 /** `reset` is in whole seconds and its rounding is not documented; a request sent too early costs a 429. */
 const marginMs = 300;
+const retryMs = 500;
+/** Without any limit Redis is asked once in this while whether that still holds. */
+const freeMs = 1000;
 
 const prefix = 'kitemirror:budget';
 
@@ -42,47 +48,51 @@ export function budgetKey(api: string, scope: Scope): string {
 
 /*
  * A scope's hash: limit, remaining (as upstream last said), flying (sent, not answered), spent (ours, this window), ends (ms).
- * Waits are answered in ms; 0 means go.
+ * ARGV: now, share, window, how many were answered, how many more are wanted, the documented limits, and for each scope
+ * what the answers said: limit (-1: nothing), remaining, reset (ms).
+ * Returns how many may be sent now, how long the rest has to wait (ms), and 1 when no scope has a limit at all.
  */
-const spendScript = `
+const exchangeScript = `
 local now, share, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local wait, state = 0, {}
+local answered, wanted = tonumber(ARGV[4]), tonumber(ARGV[5])
+local granted, wait, unlimited, state = wanted, 0, 1, {}
 for i, key in ipairs(KEYS) do
   local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends')
-  local limit = tonumber(f[1]) or tonumber(ARGV[3 + i])
+  local limit = tonumber(f[1]) or tonumber(ARGV[5 + i])
   local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0 }
-  if now >= s.ends then s.remaining, s.flying, s.spent, s.ends = limit, 0, 0, now + window end
-  local ours = math.max(1, math.floor(limit * share))
-  if s.spent >= ours or s.remaining - s.flying < 1 then wait = math.max(wait, s.ends - now) end
+  s.flying = math.max(0, s.flying - answered)
+  local at = 5 + #KEYS + 3 * (i - 1)
+  local told, left, reset = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  if told >= 0 then
+    local ends = now + reset
+    if ends > s.ends + 1500 then
+      s.spent, s.ends = math.min(s.spent, s.flying + answered), ends
+    elseif left == 0 or ends < s.ends - 1500 then s.ends = ends
+    else s.ends = math.max(s.ends, ends) end
+    s.limit, s.remaining = told, left
+  end
+  if now >= s.ends then s.remaining, s.flying, s.spent, s.ends = s.limit, 0, 0, now + window end
+  local ours = math.max(1, math.floor(s.limit * share)) - s.spent
+  local free = math.max(0, math.min(ours, s.remaining - s.flying))
+  if s.limit < 1e9 then unlimited = 0 end
+  if free < wanted then wait = math.max(wait, s.ends - now) end
+  granted = math.min(granted, free)
   state[i] = s
 end
-if wait > 0 then return wait end
 for i, key in ipairs(KEYS) do
   local s = state[i]
-  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + 1, 'spent', s.spent + 1, 'ends', s.ends)
+  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + granted, 'spent', s.spent + granted, 'ends', s.ends)
   redis.call('PEXPIRE', key, 86400000)
 end
-return 0`;
+return { granted, wait, unlimited }`;
 
-/* ARGV: now, then limit, remaining, reset (ms) a scope; limit -1: the answer did not say. */
-const settleScript = `
-local now = tonumber(ARGV[1])
-for i, key in ipairs(KEYS) do
-  local limit, remaining, reset = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
-  local f = redis.call('HMGET', key, 'flying', 'spent', 'ends')
-  local flying, spent, ends = math.max(0, (tonumber(f[1]) or 1) - 1), tonumber(f[2]) or 0, tonumber(f[3]) or 0
-  redis.call('HSET', key, 'flying', flying)
-  if limit >= 0 then
-    local told = now + reset
-    if told > ends + 1500 then spent = math.min(spent, flying + 1) ends = told
-    elseif told < ends - 1500 or remaining == 0 then ends = told
-    else ends = math.max(ends, told) end
-    redis.call('HSET', key, 'limit', limit, 'remaining', remaining, 'spent', spent, 'ends', ends)
-  end
-end
-return 0`;
+interface Waiter {
+  readonly since: number;
+  readonly go: () => void;
+}
 
 /**
+ * Requests that come while Redis is being asked are asked for together: a thousand small files cost a few questions.
  * @param share the part of each limit that is ours; the rest is people's
  * @param onWait told how long a request had to wait, in ms
  */
@@ -94,27 +104,87 @@ export function createBudget(
 ): Budget {
   const keys = scopes.map((scope) => budgetKey(api, scope));
   const limits = scopes.map((scope) => documented[scope]);
-  return {
-    spend: async (signal) => {
-      const since = Date.now();
-      for (;;) {
-        signal.throwIfAborted();
-        const wait = Number(await store.run(spendScript, keys, [Date.now(), share, windowMs, ...limits]));
-        if (wait === 0) break;
-        // Spread over the window's start, so that all workers do not come at the same instant.
-        await sleep(Math.min(wait + marginMs, windowMs) + Math.random() * marginMs, undefined, { signal });
-      }
+  const waiting: Waiter[] = [];
+  let answered = 0;
+  let heard: Allowances = {};
+  let asking = false;
+  let freeUntil = 0;
+
+  async function ask(): Promise<void> {
+    const [returned, allowances, wanted] = [answered, heard, waiting.length];
+    answered = 0;
+    heard = {};
+    const told = scopes.flatMap((scope) => {
+      const { limit, remaining, resetMs } = allowances[scope] ?? { limit: -1, remaining: 0, resetMs: 0 };
+      return [limit, remaining, resetMs];
+    });
+    const args = [Date.now(), share, windowMs, returned, wanted, ...limits, ...told];
+    const [granted = 0, wait = 0, free = 0] = ((await store.run(exchangeScript, keys, args)) as unknown[]).map(Number);
+    if (free === 1) freeUntil = Date.now() + freeMs;
+    for (const { since, go } of waiting.splice(0, granted)) {
       const waited = Date.now() - since;
       if (waited > marginMs) onWait(waited);
-    },
-    settle: async (allowances) => {
-      const told = scopes.flatMap((scope) => {
-        const { limit, remaining, resetMs } = allowances[scope] ?? { limit: -1, remaining: 0, resetMs: 0 };
-        return [limit, remaining, resetMs];
-      });
-      await store.run(settleScript, keys, [Date.now(), ...told]);
+      go();
+    }
+    // Spread over the window's start, so that all workers do not come at the same instant.
+    if (waiting.length > 0 && granted < wanted)
+      await sleep(Math.min(wait + marginMs, windowMs) + Math.random() * marginMs);
+  }
+
+  /** One question at a time; what gathers meanwhile goes with the next. */
+  async function keepAsking(): Promise<void> {
+    asking = true;
+    try {
+      while (waiting.length > 0 || answered > 0) {
+        // A Redis that is away is waited for by its connection; what it refuses is no reason to send unasked.
+        await ask().catch(() => sleep(retryMs));
+      }
+    } finally {
+      asking = false;
+    }
+  }
+
+  return {
+    spend: (signal) =>
+      new Promise<void>((resolve, reject) => {
+        signal.throwIfAborted();
+        if (Date.now() < freeUntil) {
+          resolve();
+          return;
+        }
+        const leave = (): void => {
+          const at = waiting.indexOf(waiter);
+          if (at >= 0) waiting.splice(at, 1);
+          reject(signal.reason as Error);
+        };
+        const waiter: Waiter = {
+          since: Date.now(),
+          go: () => {
+            signal.removeEventListener('abort', leave);
+            resolve();
+          },
+        };
+        signal.addEventListener('abort', leave, { once: true });
+        waiting.push(waiter);
+        if (!asking) void keepAsking();
+      }),
+    settle: (allowances) => {
+      const isFree = scopes.every((scope) => (allowances[scope] ?? unlimited).limit >= unlimited.limit);
+      if (isFree && Date.now() < freeUntil) return;
+      if (!isFree) freeUntil = 0;
+      answered += 1;
+      for (const scope of scopes) heard = { ...heard, ...mergeScope(scope, heard[scope], allowances[scope]) };
+      if (!asking) void keepAsking();
     },
   };
+}
+
+/** Of two answers the one of the later window counts; of one window the one that leaves less. */
+function mergeScope(scope: Scope, left: Allowance | undefined, right: Allowance | undefined): Allowances {
+  if (left === undefined || right === undefined)
+    return left === undefined && right === undefined ? {} : { [scope]: left ?? right };
+  const later = right.resetMs > left.resetMs + 1500 ? right : left.resetMs > right.resetMs + 1500 ? left : null;
+  return { [scope]: later ?? (right.remaining < left.remaining ? right : left) };
 }
 
 /** What the headers of an answer say of both limits. Header names are lower-case. */

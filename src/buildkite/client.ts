@@ -122,7 +122,10 @@ function parse<T>(value: unknown, schema: z.ZodType<T>, purpose: Purpose): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [fault] = parsed.error.issues;
-  throw malformed(purpose, `has a ${fault?.path.join('.') || 'value'} that does not fit: ${fault?.message ?? 'unknown'}`);
+  throw malformed(
+    purpose,
+    `has a ${fault?.path.join('.') || 'value'} that does not fit: ${fault?.message ?? 'unknown'}`,
+  );
 }
 
 function malformed(purpose: Purpose, what: string): MirrorError {

@@ -142,7 +142,8 @@ function decide(url: URL, status: number, headers: Headers, resumeAt: number): '
     return new MirrorError('ERR_UPSTREAM_MALFORMED', 'the storage host redirects to nowhere');
   }
   const details = { status, host: url.host };
-  if (status === 404 || status === 410) return new MirrorError('ERR_UPSTREAM_GONE', 'its bytes are gone upstream', details);
+  if (status === 404 || status === 410)
+    return new MirrorError('ERR_UPSTREAM_GONE', 'its bytes are gone upstream', details);
   if (status >= 500 || status === 408 || status === 429) {
     return new MirrorError('ERR_UPSTREAM_UNAVAILABLE', `the storage host answered ${status}`, details);
   }

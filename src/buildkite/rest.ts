@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { type ErrorDetails, MirrorError } from '../errors.ts';
-import { type Allowance, type Allowances, type Budget, parseAllowances, type Scope } from './budget.ts';
+import { type Allowance, type Allowances, type Budget, parseAllowances, type Scope, unlimited } from './budget.ts';
 
 /** Closed set: the label of a metric. */
 export type Purpose = 'build' | 'artifacts' | 'download' | 'log' | 'annotations' | 'token';
@@ -63,12 +63,13 @@ export function createRest(options: RestOptions): Rest {
         signal: request.signal,
       });
       options.onAnswer?.(request.purpose, answer.statusCode);
-      allowances = parseAllowances(answer.headers);
+      const stated = parseAllowances(answer.headers);
+      allowances = answer.statusCode < 400 ? { user: unlimited, organization: unlimited, ...stated } : stated;
       if (answer.statusCode !== 429) return answer;
       allowances = { ...allowances, ...limitedScope(await answer.body.json().catch(() => null)) };
       return 'limited';
     } finally {
-      await budget.settle(allowances);
+      budget.settle(allowances);
     }
   }
 
@@ -114,7 +115,11 @@ async function refused(request: RestRequest, answer: RestAnswer): Promise<Mirror
   const details = detailsOf(request, status);
   if (status === 401) return new MirrorError('ERR_UPSTREAM_DENIED', 'Buildkite refuses the API token', details);
   if (status === 403) {
-    return new MirrorError('ERR_UPSTREAM_DENIED', `The API token may not read ${request.purpose} (missing scope?)`, details);
+    return new MirrorError(
+      'ERR_UPSTREAM_DENIED',
+      `The API token may not read ${request.purpose} (missing scope?)`,
+      details,
+    );
   }
   if (status === 404 || status === 410) {
     return new MirrorError('ERR_UPSTREAM_GONE', `Buildkite has no such ${request.purpose}`, details);

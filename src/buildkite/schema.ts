@@ -37,7 +37,9 @@ const Matrix = z
   .record(z.string(), z.unknown())
   .nullish()
   .transform((matrix) => {
-    const entries = Object.entries(matrix ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+    const entries = Object.entries(matrix ?? {}).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    );
     return entries.length === 0 ? null : Object.fromEntries(entries);
   })
   .catch(null);
@@ -129,7 +131,9 @@ export const UpstreamBuild = RawBuild.transform(({ jobs, creator, author, pull_r
       ...pull_request,
       repository: withoutLogin(pull_request.repository),
       // Whose repository it is decides what counts as a branch of ours; where upstream does not say, it does not count.
-      fork: repositoryName(pull_request.repository) !== repositoryName(pipeline.repository) || pull_request.repository === null,
+      fork:
+        repositoryName(pull_request.repository) !== repositoryName(pipeline.repository) ||
+        pull_request.repository === null,
     },
   };
   return { build: facts, jobs };

@@ -1,9 +1,23 @@
 /** The budget's counters where they live: in the same Redis as the queue. */
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type BudgetStore, budgetKey, type Scope } from '../buildkite/budget.ts';
 
+/** Scripts are sent once and then called by their digest. */
 export function budgetStore(redis: Redis): BudgetStore {
-  return { run: (script, keys, args) => redis.eval(script, keys.length, ...keys, ...args) };
+  const digests = new Map<string, string>();
+  return {
+    run: async (script, keys, args) => {
+      const digest = digests.get(script) ?? createHash('sha1').update(script).digest('hex');
+      digests.set(script, digest);
+      try {
+        return await redis.evalsha(digest, keys.length, ...keys, ...args);
+      } catch (thrown) {
+        if (!(thrown instanceof Error && thrown.message.startsWith('NOSCRIPT'))) throw thrown;
+        return redis.eval(script, keys.length, ...keys, ...args);
+      }
+    },
+  };
 }
 
 const counted: { api: string; scope: Scope }[] = [

@@ -1,10 +1,10 @@
 /** BullMQ as the rest of the house sees it: enqueue, count, and know whether this Redis still is the one we filled. */
 import { randomUUID } from 'node:crypto';
-import { Queue, type JobsOptions } from 'bullmq';
+import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { readRemaining } from './budgets.ts';
 import { MirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { readRemaining } from './budgets.ts';
 import { connectRedis, producerTimeoutMs } from './redis.ts';
 import { classes, identityOf, type Task, type TaskClass, tasks } from './tasks.ts';
 
@@ -87,7 +87,11 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
   };
 }
 
-function optionsOf(task: Task, id: string, { class: taskClass = 'live', delayMs = 0, urgent }: EnqueueOptions): JobsOptions {
+function optionsOf(
+  task: Task,
+  id: string,
+  { class: taskClass = 'live', delayMs = 0, urgent }: EnqueueOptions,
+): JobsOptions {
   const { attempts, backoffMs, rank } = tasks[task.name];
   return {
     jobId: id,

@@ -60,7 +60,8 @@ export function runTasks(options: RunOptions): Runner {
   });
   worker.on('error', (error) => log.debug({ error: error.message }, 'worker'));
   worker.on('failed', (job, error) => {
-    const last = job === undefined || error instanceof UnrecoverableError || job.attemptsMade >= (job.opts.attempts ?? 1);
+    const last =
+      job === undefined || error instanceof UnrecoverableError || job.attemptsMade >= (job.opts.attempts ?? 1);
     if (last) logError(log, error.cause ?? error, 'a task has failed for good', { task: job?.name, id: job?.id });
   });
   return {
@@ -94,7 +95,8 @@ async function perform(
   const run = processors[name] as (payload: unknown, context: TaskContext) => Promise<Outcome>;
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(tasks[name].timeoutMs)]);
   const since = performance.now();
-  const done = (outcome: 'done' | 'again' | 'failed'): void => onDone(name, outcome, (performance.now() - since) / 1000);
+  const done = (outcome: 'done' | 'again' | 'failed'): void =>
+    onDone(name, outcome, (performance.now() - since) / 1000);
   let againMs: number | undefined;
   try {
     const outcome = await run(parsed.data, { signal, log, attempt: job.attemptsMade + 1 });

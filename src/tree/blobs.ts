@@ -27,29 +27,50 @@ function statIfPresent(file: string): Stats | undefined {
 }
 
 /**
- * Gives verified bytes their name. When the same bytes are already stored, the staged copy goes.
+ * Gives verified bytes their two names: the blob's, and the one under which the tree shows them. Where the same bytes
+ * are already stored, those are linked and the staged copy goes.
+ * @param base a folder that must be there · @param relative the file's place below it
  * @returns the bytes that this took on disk
  */
-export function commitBlob(paths: DataPaths, staged: Staged): number {
-  const blob = paths.blob(staged.sha256);
-  const known = statIfPresent(blob);
-  if (known !== undefined && known.size === staged.size) {
-    removeStaged(staged.file);
-    return 0;
-  }
-  // A blob of another size is no blob of this digest: what is there was torn, and what we hold is verified.
+export function placeStaged(
+  paths: DataPaths,
+  staged: Staged,
+  base: string,
+  relative: string,
+  known: Set<string>,
+): number {
   try {
-    renameSync(staged.file, blob);
+    if (!claimDigest(paths, staged)) {
+      linkBlob(paths, staged.sha256, base, relative, known);
+      removeStaged(staged.file);
+      return 0;
+    }
+    makeFolders(base, dirname(relative), known);
+    renameSync(staged.file, `${base}/${relative}`);
+    return staged.size;
   } catch (thrown) {
+    removeStaged(staged.file);
     if (errnoOf(thrown) !== 'ENOENT') throw diskError(thrown, 'cannot store a blob');
-    mkdirSync(dirname(blob), { recursive: true });
-    renameSync(staged.file, blob);
+    throw missing(staged.sha256, base, thrown);
   }
-  return staged.size;
 }
 
-export function hasBlob(paths: DataPaths, sha256: string, size: number): boolean {
-  return statIfPresent(paths.blob(sha256))?.size === size;
+/** @returns false when a blob of this digest is there already */
+function claimDigest(paths: DataPaths, staged: Staged): boolean {
+  const blob = paths.blob(staged.sha256);
+  for (;;) {
+    try {
+      linkSync(staged.file, blob);
+      return true;
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === 'EEXIST' && statIfPresent(blob)?.size === staged.size) return false;
+      // Of another size it is no blob of this digest: what is there was torn, and what we hold is verified.
+      if (errno === 'EEXIST') unlinkFile(blob);
+      else if (errno === 'ENOENT') mkdirSync(dirname(blob), { recursive: true });
+      else throw thrown;
+    }
+  }
 }
 
 /**
@@ -57,7 +78,13 @@ export function hasBlob(paths: DataPaths, sha256: string, size: number): boolean
  * @returns whether anything changed
  * @throws MirrorError ERR_TREE_MOVED when `base` is gone, ERR_TREE_CORRUPT when the blob is
  */
-export function linkBlob(paths: DataPaths, sha256: string, base: string, relative: string, known: Set<string>): boolean {
+export function linkBlob(
+  paths: DataPaths,
+  sha256: string,
+  base: string,
+  relative: string,
+  known: Set<string>,
+): boolean {
   const target = `${base}/${relative}`;
   makeFolders(base, dirname(relative), known);
   for (let copy = 1; ; copy += 1) {
@@ -109,6 +136,14 @@ function copyDurably(from: string, to: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Gives a blob its name back from a link that the tree still has: a power cut may have taken the name alone. */
+export function restoreBlob(paths: DataPaths, sha256: string, source: string): void {
+  const blob = paths.blob(sha256);
+  if (statIfPresent(blob) !== undefined) return;
+  mkdirSync(dirname(blob), { recursive: true });
+  linkSync(source, blob);
 }
 
 /** Removes a link; fine when it is not there. */

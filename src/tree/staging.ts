@@ -3,8 +3,8 @@
  * system calls, not the network, are what small files cost); a larger one is written as it comes, in batches.
  * Both sums are taken on the way: SHA-1 is Buildkite's, SHA-256 is ours.
  */
-import { createHash, hash, type Hash } from 'node:crypto';
-import { closeSync, fdatasync, openSync, unlinkSync, writeSync, writev } from 'node:fs';
+import { createHash, type Hash, hash } from 'node:crypto';
+import { closeSync, fdatasync, openSync, statfsSync, unlinkSync, writeSync, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import { errnoOf } from '../errors.ts';
 import { diskError } from './files.ts';
@@ -13,6 +13,17 @@ const spillBytes = 256 * 1024;
 const queuedBytes = 4 * 1024 * 1024;
 
 const datasync = promisify(fdatasync);
+/** TMPFS_MAGIC and RAMFS_MAGIC of statfs(2): nothing there survives a power cut, so there is nothing to sync. */
+const memoryTypes = new Set([0x01021994, 0x858458f6]);
+
+/** Where downloads wait for their verdict, and whether that is a disk. */
+export interface Staging {
+  readonly durable: boolean;
+}
+
+export function openStaging(folder: string): Staging {
+  return { durable: !memoryTypes.has(statfsSync(folder).type) };
+}
 
 /** A file in staging/, whole and on disk, that waits for its verdict. */
 export interface Staged {
@@ -24,12 +35,14 @@ export interface Staged {
 
 export class StagedFile {
   readonly #file: string;
+  readonly #durable: boolean;
   #received = 0;
   #held: Buffer[] = [];
   #spill: Spill | null = null;
 
-  constructor(file: string) {
+  constructor(file: string, { durable }: Staging) {
     this.#file = file;
+    this.#durable = durable;
   }
 
   get received(): number {
@@ -63,7 +76,7 @@ export class StagedFile {
   /** All bytes on disk, and what they sum up to. The file's last link is the caller's to make or to remove. */
   async finish(): Promise<Staged> {
     try {
-      const sums = this.#spill === null ? await this.#writeHeld() : await this.#spill.finish();
+      const sums = this.#spill === null ? await this.#writeHeld() : await this.#spill.finish(this.#durable);
       return { file: this.#file, size: this.#received, ...sums };
     } catch (thrown) {
       this.discard();
@@ -77,7 +90,7 @@ export class StagedFile {
     const fd = openSync(this.#file, 'wx', 0o644);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-      await datasync(fd);
+      if (this.#durable) await datasync(fd);
     } finally {
       closeSync(fd);
     }
@@ -147,9 +160,9 @@ class Spill {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  async finish(): Promise<Sums> {
+  async finish(durable: boolean): Promise<Sums> {
     await this.drained();
-    await datasync(this.#fd);
+    if (durable) await datasync(this.#fd);
     this.#close();
     return { sha1: this.#sha1.digest('hex'), sha256: this.#sha256.digest('hex') };
   }

@@ -4,9 +4,9 @@
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, MirrorError } from '../errors.ts';
 import type { JobRecord, ViewEntry } from '../model.ts';
-import { linkBlob, unlinkFile } from './blobs.ts';
+import { linkBlob, restoreBlob, unlinkFile } from './blobs.ts';
 import { isAbsent, listFolder, syncFolder } from './files.ts';
 import type { DataPaths } from './paths.ts';
 
@@ -67,33 +67,39 @@ function foldersOf(paths: Iterable<string>): Set<string> {
 /**
  * Makes a view's folder hold exactly `wanted`.
  * @param before what it holds as far as is known; null: look
- * @returns the folders whose names changed, for `syncFolders`
+ * @param sourceOf the job's own file of an entry: where a blob has lost its name, it is made again from that
  */
 export async function linkView(
   paths: DataPaths,
   base: string,
   wanted: readonly ViewEntry[],
   before: readonly ViewEntry[] | null,
-): Promise<Set<string>> {
+  sourceOf: (entry: ViewEntry) => string,
+): Promise<void> {
   const there = new Map<string, string>(
-    before === null ? (await walk(base, '')).map((path) => [path, '']) : before.map((entry) => [entry.path, entry.sha256]),
+    before === null
+      ? (await walk(base, '')).map((path) => [path, ''])
+      : before.map((entry) => [entry.path, entry.sha256]),
   );
-  const changed = new Set<string>();
   const keep = new Set(wanted.map((entry) => entry.path));
   for (const path of there.keys()) {
     if (keep.has(path)) continue;
     unlinkFile(join(base, path));
-    changed.add(dirname(join(base, path)));
     prune(base, dirname(path));
   }
+  const changed = wanted.filter(({ path, sha256 }) => there.get(path) !== sha256);
+  if (changed.length > 0) mkdirSync(base, { recursive: true });
   const known = new Set<string>();
-  for (const { path, sha256 } of wanted) {
-    if (there.get(path) === sha256) continue;
-    if (changed.size === 0 || known.size === 0) mkdirSync(base, { recursive: true });
-    if (linkBlob(paths, sha256, base, path, known)) changed.add(dirname(join(base, path)));
+  for (const entry of changed) {
+    const link = (): boolean => linkBlob(paths, entry.sha256, base, entry.path, known);
+    try {
+      link();
+    } catch (thrown) {
+      if (!(thrown instanceof MirrorError) || thrown.code !== 'ERR_TREE_CORRUPT') throw thrown;
+      restoreBlob(paths, entry.sha256, sourceOf(entry));
+      link();
+    }
   }
-  for (const folder of known) changed.add(dirname(join(base, folder)));
-  return changed;
 }
 
 /** Makes the names in these folders survive a power cut; one that is gone again needs nothing. */
