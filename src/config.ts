@@ -113,10 +113,14 @@ function rereading(file: string): () => string {
   };
 }
 
-/** The process's environment over the project's `.env`, when there is one. */
+/**
+ * The process's environment over the project's `.env`, when there is one. A supervised program is told all that it may
+ * know by its supervisor: the file may hold what is another program's alone.
+ */
 export function readEnv(root: string, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const file = join(root, '.env');
-  return existsSync(file) ? { ...parseEnv(readFileSync(file, 'utf8')), ...env } : env;
+  if (process.argv.includes('--supervised') || !existsSync(file)) return env;
+  return { ...parseEnv(readFileSync(file, 'utf8')), ...env };
 }
 
 const knownNames = [
@@ -265,7 +269,8 @@ function parseBytes(value: string): number {
 
 function parseWildcardUrl(value: string): string {
   const probe = value.replace('://*.', '://wildcard.');
-  if (probe === value || !URL.canParse(probe)) throw new Error('is not a URL with a wildcard host (https://*.example.com)');
+  if (probe === value || !URL.canParse(probe))
+    throw new Error('is not a URL with a wildcard host (https://*.example.com)');
   return value;
 }
 
@@ -385,7 +390,8 @@ class EnvReader {
   secret(name: string, check: (value: string) => string = (value) => value): Secret | null {
     const value = this.#get(name);
     const file = this.#get(`${name}_FILE`);
-    if (value !== undefined && file !== undefined) return this.#fault(`${name} and ${name}_FILE are both set: keep one`);
+    if (value !== undefined && file !== undefined)
+      return this.#fault(`${name} and ${name}_FILE are both set: keep one`);
     if (value === undefined && file === undefined) return this.#fault(`${name} (or ${name}_FILE) is required`);
     return this.#try(file === undefined ? name : `${name}_FILE`, () => {
       const secret = new Secret(file === undefined ? (value ?? '') : { file });

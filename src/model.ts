@@ -187,7 +187,13 @@ export const BuildFacts = z.object({
   finished_at: nullableText,
   pull_request: PullRequest.nullable(),
   rebuilt_from: z.object({ id: nullableText, number: nullableNumber }).nullable(),
-  pipeline: z.object({ id: Uuid, slug: Slug, name: nullableText, repository: nullableText, default_branch: nullableText }),
+  pipeline: z.object({
+    id: Uuid,
+    slug: Slug,
+    name: nullableText,
+    repository: nullableText,
+    default_branch: nullableText,
+  }),
 });
 export type BuildFacts = z.infer<typeof BuildFacts>;
 
@@ -302,9 +308,11 @@ export function isFinishedBuild(state: string, finishedAt: string | null): boole
   return finishedBuild.has(state) || (finishedAt !== null && !['running', 'failing', 'canceling'].includes(state));
 }
 
-/** A job whose end has come; an unknown state with an end counts as ended. */
+const endedJob = new Set(['passed', 'failed', 'canceled', 'timed_out', 'skipped', 'broken', 'expired', 'finished']);
+
+/** A job whose end has come; an unknown state with an end counts as ended, a canceled job may have no end at all. */
 export function isFinishedJob(state: string, finishedAt: string | null): boolean {
-  return finishedAt !== null && !unfinishedJob.has(state);
+  return endedJob.has(state) || (finishedAt !== null && !unfinishedJob.has(state));
 }
 
 /** A build as lists show it. */

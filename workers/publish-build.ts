@@ -80,12 +80,8 @@ async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<
   await linkView(paths, paths.merged(place), views.merged, before?.merged ?? null, sourceOf);
   const steps = new Set([...Object.keys(views.steps), ...Object.keys(before?.steps ?? {})]);
   for (const step of steps) {
-    await linkView(
-      paths,
-      paths.step(place, step),
-      views.steps[step] ?? [],
-      before === null ? null : (before.steps[step] ?? []),
-    );
+    const there = before === null ? null : (before.steps[step] ?? []);
+    await linkView(paths, paths.step(place, step), views.steps[step] ?? [], there, sourceOf);
   }
   await writeViews(paths, place, views);
   await forgetListings(paths, place, '');

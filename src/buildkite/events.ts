@@ -13,17 +13,12 @@ export type DeliveredEvent =
   | { readonly kind: 'ping' }
   | { readonly kind: 'ignored'; readonly event: string };
 
-const Envelope = z.object({
-  event: z.string(),
-  build: z
-    .object({ url: z.string().nullish().catch(null) })
-    .nullish()
-    .catch(null),
+const Envelope = z.object({ event: z.string(), build: z.unknown().optional() });
+const BuildAddress = z.object({ url: z.string() });
+const FinishedBuild = z.object({
+  build: z.object({ id: Uuid, number: z.number().nullish(), finished_at: z.unknown().optional() }),
 });
-
-const Ended = z.object({ id: Uuid, finished_at: Instant.catch(null) });
-const FinishedBuild = z.object({ build: Ended.extend({ number: z.number().nullish() }) });
-const FinishedJob = FinishedBuild.extend({ job: Ended });
+const FinishedJob = FinishedBuild.extend({ job: z.object({ id: Uuid, finished_at: z.unknown().optional() }) });
 
 /** What a field must be, for the one who reads the refusal. */
 const expectations: Readonly<Record<string, string>> = {

@@ -29,19 +29,21 @@ export const toleranceSeconds = 300;
  *   ERR_DELIVERY_MALFORMED for a proven body that is not UTF-8
  */
 export async function verifiedText(raw: Buffer, proof: DeliveryProof, rule: ProofRule, now: number): Promise<string> {
+  // A signature is checked over text: bytes that are not UTF-8 would be replaced first, and others would then pass too.
+  const text = isUtf8(raw) ? raw.toString('utf8') : null;
   const verified =
     rule.mode === 'signature'
-      ? await isSigned(raw, proof.signature, rule.secrets, now)
+      ? text !== null && (await isSigned(text, proof.signature, rule.secrets, now))
       : isKnownToken(proof.token, rule.secrets);
   if (!verified) {
     throw new MirrorError('ERR_DELIVERY_UNVERIFIED', `the ${rule.mode} is missing, wrong or out of date`);
   }
-  if (!isUtf8(raw)) throw new MirrorError('ERR_DELIVERY_MALFORMED', 'the body is not UTF-8');
-  return raw.toString('utf8');
+  if (text === null) throw new MirrorError('ERR_DELIVERY_MALFORMED', 'the body is not UTF-8');
+  return text;
 }
 
 async function isSigned(
-  raw: Buffer,
+  text: string,
   header: string | undefined,
   secrets: readonly string[],
   now: number,
@@ -50,10 +52,7 @@ async function isSigned(
   const parts = parseSignature(header);
   if (secret === undefined || parts === null) return false;
   if (Math.abs(Math.floor(now / 1000) - Number(parts.timestamp)) > toleranceSeconds) return false;
-  // The signature is checked over text: bytes that are not UTF-8 would be replaced first, and others would then pass too.
-  if (!isUtf8(raw)) return false;
-  const signed = `${parts.timestamp}.${raw.toString('utf8')}`;
-  return verifyWithFallback(secret, signed, `sha256=${parts.signature}`, others);
+  return verifyWithFallback(secret, `${parts.timestamp}.${text}`, `sha256=${parts.signature}`, others);
 }
 
 /** `timestamp=<whole seconds>,signature=<64 hex digits>`; spaces around the parts are Buildkite's to send. */

@@ -161,7 +161,11 @@ function catalogOn(db: DatabaseSync): Catalog {
         const touched = [...targetsOf(now), ...(before === undefined ? [] : targetsOf(before))];
         onPointers(
           touched.flatMap((target) =>
-            pointerStates.map((state) => ({ ...target, state, number: greatest([organization, folder], target, state) })),
+            pointerStates.map((state) => ({
+              ...target,
+              state,
+              number: greatest([organization, folder], target, state),
+            })),
           ),
         );
       }),
@@ -203,16 +207,19 @@ function catalogOn(db: DatabaseSync): Catalog {
         'SELECT folder, count(*) AS builds, max(number) AS number FROM builds WHERE organization = ? GROUP BY folder ORDER BY folder',
         [organization],
       ).map(({ folder, builds, number }) => {
-        const [latest] = summaries(
-          'SELECT summary FROM builds WHERE organization = ? AND folder = ? AND number = ?',
-          [organization, String(folder), Number(number)],
-        );
+        const [latest] = summaries('SELECT summary FROM builds WHERE organization = ? AND folder = ? AND number = ?', [
+          organization,
+          String(folder),
+          Number(number),
+        ]);
         const name = latest?.pipeline_name ?? null;
         const pipeline = latest?.pipeline ?? String(folder);
         return { pipeline, folder: String(folder), name, builds: Number(builds), latest: latest ?? null };
       }),
     totals: () => {
-      const values = new Map(all('SELECT name, value FROM totals', []).map((row) => [row['name'], Number(row['value'])]));
+      const values = new Map(
+        all('SELECT name, value FROM totals', []).map((row) => [row['name'], Number(row['value'])]),
+      );
       const [incomplete] = all('SELECT count(*) AS count FROM builds WHERE complete = 0', []);
       return {
         builds: values.get('builds') ?? 0,

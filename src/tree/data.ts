@@ -17,10 +17,17 @@ const format = '1';
 export async function prepareData(paths: DataPaths): Promise<void> {
   const { tree, pages, blobs, staging, quarantine, spool, state, unsettled, logs } = paths;
   try {
-    for (const folder of [tree, pages, blobs, staging, quarantine, spool, unsettled, logs]) mkdirSync(folder, { recursive: true });
-    for (let shard = 0; shard < 256; shard += 1) mkdirSync(join(blobs, shard.toString(16).padStart(2, '0')), { recursive: true });
+    for (const folder of [tree, pages, blobs, staging, quarantine, spool, unsettled, logs])
+      mkdirSync(folder, { recursive: true });
+    for (let shard = 0; shard < 256; shard += 1)
+      mkdirSync(join(blobs, shard.toString(16).padStart(2, '0')), { recursive: true });
   } catch (thrown) {
-    throw new MirrorError('ERR_TREE_UNSUITABLE', `KITEMIRROR_DATA (${paths.root}) cannot be written: ${String(errnoOf(thrown))}`, {}, thrown);
+    throw new MirrorError(
+      'ERR_TREE_UNSUITABLE',
+      `KITEMIRROR_DATA (${paths.root}) cannot be written: ${String(errnoOf(thrown))}`,
+      {},
+      thrown,
+    );
   }
   const found = (await readIfPresent(join(state, 'format')))?.trim();
   if (found !== undefined && found !== format) {
@@ -40,8 +47,14 @@ function tryLinks({ root, staging, tree, pages, blobs }: DataPaths): void {
       rmSync(link);
     }
   } catch (thrown) {
-    const why = errnoOf(thrown) === 'EXDEV' ? 'spans several file systems' : `allows no hard links (${String(errnoOf(thrown))})`;
-    throw new MirrorError('ERR_TREE_UNSUITABLE', `KITEMIRROR_DATA (${root}) ${why}; it must be one file system with hard links`, {}, thrown);
+    const why =
+      errnoOf(thrown) === 'EXDEV' ? 'spans several file systems' : `allows no hard links (${String(errnoOf(thrown))})`;
+    throw new MirrorError(
+      'ERR_TREE_UNSUITABLE',
+      `KITEMIRROR_DATA (${root}) ${why}; it must be one file system with hard links`,
+      {},
+      thrown,
+    );
   } finally {
     rmSync(probe, { force: true });
   }

@@ -15,7 +15,11 @@ export function diskError(thrown: unknown, what: string): unknown {
 }
 
 /** Temp file in the same folder, fsync, rename, fsync of the folder. Creates missing folders. */
-export async function writeAtomic(file: string, data: string | Buffer, options: { durable?: boolean } = {}): Promise<void> {
+export async function writeAtomic(
+  file: string,
+  data: string | Buffer,
+  options: { durable?: boolean } = {},
+): Promise<void> {
   const folder = dirname(file);
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
   try {
@@ -99,7 +103,8 @@ export function makeFolders(base: string, relative: string, known: Set<string>):
     mkdirSync(folder);
   } catch (thrown) {
     const errno = errnoOf(thrown);
-    if (errno === 'ENOENT' && !existsSync(base)) throw new MirrorError('ERR_TREE_MOVED', 'the build was moved', {}, thrown);
+    if (errno === 'ENOENT' && !existsSync(base))
+      throw new MirrorError('ERR_TREE_MOVED', 'the build was moved', {}, thrown);
     if (errno !== 'EEXIST') throw diskError(thrown, 'cannot make a folder');
   }
   known.add(relative);

@@ -77,8 +77,7 @@ export function dataPaths(root: string): DataPaths {
     redis: at('redis'),
     unsettled: at('state', 'unsettled'),
     catalog: at('pages', 'catalog.sqlite'),
-    blob: (sha256, copy = 1) =>
-      at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
+    blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
     stagingFile: (name) => at('staging', name),
     pipeline: (organization, folder) => at('tree', organization, folder),
     build: (place) => at('tree', ...builds(place)),
@@ -117,7 +116,10 @@ export function stepFolder(stepKey: string): string {
  * @returns null where no safe path is left (control characters, bad UTF-8, `..` inside, a part too long)
  */
 export function parseTreePath(untrusted: string): string | null {
-  const parts = untrusted.replaceAll('\\', '/').split('/').filter((part) => part !== '' && part !== '.');
+  const parts = untrusted
+    .replaceAll('\\', '/')
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
   while (parts[0] !== undefined && (parts[0] === '..' || /^[A-Za-z]:$/.test(parts[0]))) parts.shift();
   if (parts[0] !== undefined) parts[0] = parts[0].replace(/^[A-Za-z]:(?=.)/, '');
   if (parts.length === 0 || !parts.every(isSafeComponent)) return null;
@@ -176,7 +178,10 @@ function byId(id: string, path: string): string {
 
 /** The last part of a path made harmless; never empty. */
 function safeName(path: string): string {
-  const last = path.replaceAll('\\', '/').split('/').findLast((part) => part !== '' && part !== '.' && part !== '..');
+  const last = path
+    .replaceAll('\\', '/')
+    .split('/')
+    .findLast((part) => part !== '' && part !== '.' && part !== '..');
   const clean = (last ?? '').toWellFormed().replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '_');
   let name = clean;
   while (Buffer.byteLength(name) > maxComponentBytes) name = Array.from(name).slice(0, -1).join('');

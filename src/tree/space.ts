@@ -34,7 +34,9 @@ export function createSpace(root: string, minFreeBytes: number | null): Space {
       const until = Date.now() + patienceMs;
       while ((await available()) < bytes) {
         if (Date.now() > until) {
-          throw new MirrorError('ERR_TREE_FULL', 'too little free space (KITEMIRROR_MIN_FREE); downloads wait', { bytes });
+          throw new MirrorError('ERR_TREE_FULL', 'too little free space (KITEMIRROR_MIN_FREE); downloads wait', {
+            bytes,
+          });
         }
         await sleep(lookEveryMs, undefined, { signal });
       }

@@ -101,10 +101,14 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   }
 
   async function idle(timeoutMs = 60_000): Promise<void> {
-    await until(async () => {
-      const counts = await queue.counts();
-      return counts.every(({ state, count }) => state === 'failed' || count === 0);
-    }, `an empty queue\n${output.slice(-10).join('\n')}`, timeoutMs);
+    await until(
+      async () => {
+        const counts = await queue.counts();
+        return counts.every(({ state, count }) => state === 'failed' || count === 0);
+      },
+      `an empty queue\n${output.slice(-10).join('\n')}`,
+      timeoutMs,
+    );
   }
 
   const build = (of: SampleBuild): BuildRecord => readJson(paths.buildFile(placeOf(of), 'build.json'));
@@ -159,7 +163,11 @@ export function hintOf(build: SampleBuild, job?: SampleJob): Hint {
 }
 
 /** Waits for a condition, looked at often, for a bounded time. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 20_000,
+): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);

@@ -1,0 +1,66 @@
+/** What the demo tells the mirror: the stand-in instead of Buildkite, a folder of its own, ports that are free. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { StandInAddress } from './standin/standin.ts';
+
+const loopback = '127.0.0.1';
+/** Where people expect it; the next ones are tried when it is taken. */
+const wantedPort = 8080;
+const portsTried = 100;
+
+export interface DemoSettings {
+  readonly env: NodeJS.ProcessEnv;
+  readonly url: string;
+  readonly webhookToken: string;
+}
+
+/** @param env the machine's; of the mirror's own settings in it none is used. @param data absolute path of the demo's data folder */
+export async function demoSettings(
+  env: NodeJS.ProcessEnv,
+  data: string,
+  organization: string,
+  apiToken: string,
+  upstream: StandInAddress,
+): Promise<DemoSettings> {
+  const port = await freePort(wantedPort);
+  const metrics = [await freePort(0), await freePort(0)];
+  const webhookToken = randomBytes(16).toString('hex');
+  const url = `http://${loopback}:${port}`;
+  const machine = Object.entries(env).filter(([name]) => !/^(KITEMIRROR|BUILDKITE|REDIS|AWS)_/.test(name));
+  return {
+    url,
+    webhookToken,
+    env: {
+      ...Object.fromEntries(machine),
+      BUILDKITE_ORGANIZATION: organization,
+      BUILDKITE_API_TOKEN: apiToken,
+      BUILDKITE_WEBHOOK_TOKEN: webhookToken,
+      BUILDKITE_API_URL: upstream.apiUrl,
+      KITEMIRROR_DOWNLOAD_HOSTS: upstream.storageHost,
+      KITEMIRROR_DATA: data,
+      // The samples are small, and a laptop's disk may well be nearly full.
+      KITEMIRROR_MIN_FREE: '256MiB',
+      KITEMIRROR_URL: url,
+      KITEMIRROR_LISTEN: `${loopback}:${port}`,
+      KITEMIRROR_METRICS_LISTEN: `${loopback}:${metrics[0]}`,
+      KITEMIRROR_WORKER_METRICS_LISTEN: `${loopback}:${metrics[1]}`,
+    },
+  };
+}
+
+/** The first free port from `from` on; 0: any. */
+async function freePort(from: number): Promise<number> {
+  for (let port = from; ; port += 1) {
+    const server = createServer();
+    try {
+      server.listen(port, loopback);
+      await once(server, 'listening');
+      return (server.address() as AddressInfo).port;
+    } catch (error) {
+      if (port >= from + portsTried) throw error;
+    } finally {
+      server.close();
+    }
+  }
+}

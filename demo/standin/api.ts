@@ -1,0 +1,91 @@
+/** An API request from its bytes to its answer: token, limits, fault, route, scope. */
+
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Answer, json, notFound, refusal } from './answer.ts';
+import type { Behaviour, Call } from './call.ts';
+import type { FaultKind } from './faults.ts';
+import { type Limiter, limitRefusal } from './limits.ts';
+import { findRoute } from './routes.ts';
+import { describeToken, findToken, forbidden, type StandInToken, unauthorized } from './tokens.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface Api {
+  readonly upstream: Upstream;
+  readonly behaviour: Behaviour;
+  readonly tokens: readonly StandInToken[];
+  readonly limiter: Limiter;
+  readonly webhookIps: readonly string[];
+  readonly apiUrl: string;
+  readonly storageUrl: string;
+  readonly now: () => number;
+}
+
+export interface ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly fault: FaultKind | null;
+}
+
+export function answerApi(api: Api, request: ApiRequest): Answer {
+  if (request.path === '/') return json({ message: '🛠', timestamp: Math.floor(api.now() / 1000) });
+  if (request.path === '/v2/meta') return json({ webhook_ips: api.webhookIps });
+  const token = findToken(api.tokens, request.headers.authorization);
+  if (token === undefined) return unauthorized;
+  const { headers, refused } = api.limiter.count(token.user);
+  const answer = refused ?? answerKnown(api, request, token);
+  return { ...answer, headers: { ...answer.headers, ...headers, 'x-oauth-scopes': token.scopes.join(',') } };
+}
+
+function answerKnown(api: Api, request: ApiRequest, token: StandInToken): Answer {
+  const { fault } = request;
+  if (fault?.kind === 'status') return faultyStatus(fault.status, fault.seconds ?? 1);
+  if (fault?.kind === 'redirect') return redirect(fault.to, request);
+  if (fault?.kind === 'html') return htmlAnswer;
+  if (request.path === '/v2/access-token') return describeToken(token);
+  const segments = decodeSegments(request.path);
+  const route = segments === null ? null : findRoute(segments);
+  if (route === null || (request.method !== 'GET' && request.method !== 'HEAD')) return notFound;
+  const accepted = { 'x-accepted-oauth-scopes': route.scope };
+  const answer = token.scopes.includes(route.scope)
+    ? route.handle(callOf(api, request, token, route.parts))
+    : forbidden;
+  return { ...answer, headers: { ...answer.headers, ...accepted } };
+}
+
+function callOf(api: Api, request: ApiRequest, token: StandInToken, parts: Readonly<Record<string, string>>): Call {
+  const { behaviour, apiUrl, storageUrl, upstream } = api;
+  const { organization = '', pipeline = '', number = '', job = '', artifact = '' } = parts;
+  const view = { base: apiUrl, dates: behaviour.dates, webhookUrl: token.scopes.includes('write_pipelines') };
+  const { method, path, headers, fault } = request;
+  const names = { organization, pipeline, number: Number(number), job, artifact };
+  const query = new URLSearchParams(request.query);
+  return { upstream, behaviour, method, path, query, ...names, headers, view, storageUrl, fault, now: api.now };
+}
+
+function decodeSegments(path: string): string[] | null {
+  try {
+    return path.slice(1).split('/').map(decodeURIComponent);
+  } catch (fault) {
+    if (fault instanceof URIError) return null;
+    throw fault;
+  }
+}
+
+/** @param seconds of a 429's `reset` */
+export function faultyStatus(status: number, seconds: number): Answer {
+  if (status === 429) return limitRefusal('rest', 200, 201, seconds);
+  return refusal(status, status >= 500 ? 'Something went wrong on our end' : 'Refused');
+}
+
+export function redirect(to: string, request: { readonly path: string; readonly query: string }): Answer {
+  const location = to === 'self' ? `${request.path}${request.query === '' ? '' : `?${request.query}`}` : to;
+  return { ...json({ url: location }, { location, 'cache-control': 'no-cache' }), status: 302 };
+}
+
+export const htmlAnswer: Answer = {
+  status: 200,
+  headers: { 'content-type': 'text/html; charset=utf-8' },
+  body: '<!doctype html><title>Just a moment</title><p>Checking your browser before you go on.</p>',
+};

@@ -1,0 +1,37 @@
+/** Who may ask: API tokens, their scopes and their owners. */
+import { type Answer, json, refusal } from './answer.ts';
+import { uuidFrom } from './ids.ts';
+
+export interface StandInToken {
+  readonly token: string;
+  /** Its owner, whose requests are limited together, whatever the token. */
+  readonly user: string;
+  readonly scopes: readonly string[];
+}
+
+export const defaultToken: StandInToken = {
+  token: 'bkua_0123456789abcdef0123456789abcdef01234567',
+  user: 'mirror@acme.example',
+  scopes: ['read_builds', 'read_artifacts', 'read_build_logs', 'read_pipelines', 'read_organizations'],
+};
+
+export const unauthorized: Answer = refusal(401, 'Authentication required');
+export const forbidden: Answer = refusal(403, 'Forbidden');
+
+/** @param header the Authorization of a request */
+export function findToken(tokens: readonly StandInToken[], header: string | undefined): StandInToken | undefined {
+  const value = /^Bearer (\S+)$/i.exec(header ?? '')?.[1];
+  return value === undefined ? undefined : tokens.find((each) => each.token === value);
+}
+
+/** `GET /v2/access-token`, which needs no scope. */
+export function describeToken(token: StandInToken): Answer {
+  return json({
+    uuid: uuidFrom(token.user, 1_752_646_062_000),
+    scopes: token.scopes,
+    description: 'Mirror',
+    created_at: '2025-07-16 06:07:42 UTC',
+    expires_at: null,
+    user: { email: token.user, name: 'Mirror' },
+  });
+}

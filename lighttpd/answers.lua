@@ -1,0 +1,80 @@
+-- Answers that are no files: JSON errors, redirects. Used by both hooks; each call returns the status to end with.
+
+-- What a page of ours may do: src/pages/layout.ts says the same.
+local page_policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
+  .. "base-uri 'none'; frame-ancestors 'none'"
+
+return function(lighty)
+  local r, c = lighty.r, lighty.c
+  local request, response = r.req_header, r.resp_header
+  local answers = { id = "", page_policy = page_policy }
+
+  -- Unique, not secret: the worker's start and a count. The same id is in the answer, the access log and the back end's log.
+  local prefix = string.format("%08x%08xf", c.time() & 0xffffffff, c.rand() & 0xffffffff)
+  local count = 0
+
+  function answers.new_id()
+    count = count + 1
+    answers.id = prefix .. count
+    return answers.id
+  end
+
+  -- Headers that every answer of ours has.
+  function answers.mark(cache)
+    response["X-Request-Id"] = answers.id
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Referrer-Policy"] = "no-referrer"
+    response["Cache-Control"] = cache
+  end
+
+  -- The messages are constants of this folder: nothing of a request is repeated in them, so nothing needs escaping.
+  function answers.fail(status, code, message)
+    response["ETag"] = nil
+    response["Last-Modified"] = nil
+    response["Content-Security-Policy"] = nil
+    response["Content-Type"] = "application/json; charset=utf-8"
+    answers.mark("no-store")
+    r.resp_body.set('{"error":"' .. code .. '","message":"' .. message .. '","id":"' .. answers.id .. '"}\n')
+    return status
+  end
+
+  function answers.broken()
+    return answers.fail(500, "ERR_INTERNAL", "the server failed; its log says why")
+  end
+
+  function answers.absent()
+    return answers.fail(404, "ERR_NOT_FOUND", "there is nothing at this address")
+  end
+
+  function answers.refuse_method(allowed)
+    response["Allow"] = allowed
+    return answers.fail(405, "ERR_METHOD_NOT_ALLOWED", "this address answers to " .. allowed .. " only")
+  end
+
+  function answers.redirect(status, location)
+    response["Location"] = location
+    answers.mark("no-store")
+    return status
+  end
+
+  function answers.text(body)
+    request["Range"] = nil
+    response["Content-Type"] = "text/plain; charset=utf-8"
+    answers.mark("no-store")
+    r.resp_body.set(body)
+    return 200
+  end
+
+  -- These two go into the access log as they are, and a line of it must be JSON.
+  local function clean(name)
+    local value = request[name]
+    if value and not utf8.len(value) then request[name] = c.urlenc(value) end
+  end
+
+  function answers.clean_for_log()
+    clean("User-Agent")
+    clean("Referer")
+  end
+
+  return answers
+end

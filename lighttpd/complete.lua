@@ -1,0 +1,59 @@
+-- What a back end or Lighttpd itself answered: the headers that every answer has, and JSON instead of Lighttpd's own
+-- error pages.
+
+local home = os.getenv("SITE_HOME") .. "/lighttpd/"
+
+local faults = {
+  [403] = { "ERR_NOT_FOUND", "there is nothing at this address" },
+  [404] = { "ERR_NOT_FOUND", "there is nothing at this address" },
+  [413] = { "ERR_REQUEST_TOO_LARGE", "the request's body is larger than this address takes" },
+  [500] = { "ERR_INTERNAL", "the server failed; its log says why" },
+  [501] = { "ERR_METHOD_NOT_ALLOWED", "this method is not known here" },
+  [502] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address did not answer properly" },
+  [503] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address is not running or starting" },
+  [504] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address did not answer in time" },
+}
+local malformed = { "ERR_REQUEST_MALFORMED", "the request is not well-formed HTTP, or its address is none of this site" }
+
+return function(lighty)
+  local r, c = lighty.r, lighty.c
+  local request, response, attribute = r.req_header, r.resp_header, r.req_attr
+  local answers = dofile(home .. "answers.lua")(lighty)
+
+  -- Lighttpd's error page has no header but this one, without a charset; a back end's always has one.
+  local function is_lighttpds(status)
+    return status >= 400 and response["Content-Type"] == "text/html"
+  end
+
+  -- A request that was refused as it was read has not been through the gate; its headers may say anything.
+  local function clean_refused()
+    answers.clean_for_log()
+    local target = attribute["request.uri"]
+    if target and not utf8.len(target) then attribute["request.uri"] = c.urlenc(target) end
+  end
+
+  local function fault(status)
+    clean_refused()
+    local code, message = table.unpack(faults[status] or (status < 500 and malformed or faults[500]))
+    if status == 413 and (attribute["uri.path"] or ""):find("^/%-/webhooks/") then code = "ERR_DELIVERY_TOO_LARGE" end
+    if status >= 502 then response["Retry-After"] = "2" end
+    return answers.fail(status, code, message)
+  end
+
+  local function answer()
+    local to = request["X-Kitemirror-To"]
+    if response["X-Request-Id"] and not to then return 0 end
+    local status = r.req_item.http_status
+    local id = to and request["X-Request-Id"]
+    answers.id = id and id:match("^%x+$") or answers.new_id()
+    if is_lighttpds(status) then return fault(status) end
+    -- Ranges are of files; a back end that gives parts has done so already.
+    request["Range"] = nil
+    answers.mark(status < 400 and response["Cache-Control"] or "no-store")
+    if not response["Content-Security-Policy"] then response["Content-Security-Policy"] = answers.page_policy end
+    if not response["Cross-Origin-Resource-Policy"] then response["Cross-Origin-Resource-Policy"] = "same-origin" end
+    return 0
+  end
+
+  return { lighty = lighty, answer = answer }
+end

@@ -1,0 +1,119 @@
+-- Sends one file with everything that belongs to it: type, validator, conditions, caching, what it may do in a browser.
+
+-- Nothing of upstream's may run a script, send a form, open a window or be framed elsewhere. `allow-same-origin` alone
+-- gives no power without scripts, and a report without it could not load its own style sheets and pictures.
+local untrusted = "sandbox allow-same-origin allow-downloads; default-src 'none'; img-src 'self' data:; "
+  .. "style-src 'self' 'unsafe-inline'; font-src 'self' data:; media-src 'self' data:; frame-src 'self'; "
+  .. "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+local immutable = "private, max-age=31536000, immutable"
+-- Quarantine takes the permission to read from all; root would be let through by the system.
+local readable = tonumber("444", 8)
+
+-- Strong comparison for If-Match, weak for If-None-Match; our own ETags are always strong and hold no comma.
+local function lists(header, etag, weak)
+  if header == "*" then return true end
+  for prefix, tag in header:gmatch('(W?/?)("[^"]*")') do
+    if tag == etag and (weak or prefix == "") then return true end
+  end
+  return false
+end
+
+-- true: at least one range lies within. false: none does. nil: not a range that we know, to be ignored.
+local function satisfiable(header, size)
+  local list = header:match("^[Bb][Yy][Tt][Ee][Ss]=(.+)$")
+  if not list then return nil end
+  local found = false
+  for part in list:gmatch("[^,]+") do
+    local first, last = part:match("^%s*(%d*)%-(%d*)%s*$")
+    if not first or #first > 18 or #last > 18 or (first == "" and last == "") then return nil end
+    local from, to = tonumber(first), tonumber(last)
+    if from and to and to < from then return nil end
+    if from and from < size or not from and to > 0 then found = true end
+  end
+  return found
+end
+
+return function(lighty, answers)
+  local r, stat = lighty.r, lighty.stat
+  local request, response, attribute = r.req_header, r.resp_header, r.req_attr
+  local files = { untrusted = untrusted }
+  local hex = string.format
+
+  -- Lighttpd holds the open file, so these are the facts of the very bytes that go out.
+  local function etag_of(st)
+    local seconds, nanoseconds = st.st_mtim()
+    return hex('"%x-%x-%x.%x"', st.st_ino, st.st_size, seconds, nanoseconds)
+  end
+
+  local function conditional(etag, size)
+    local match = request["If-Match"]
+    if match and not lists(match, etag, false) then
+      return answers.fail(412, "ERR_PRECONDITION_FAILED", "the file is not the one that If-Match names")
+    end
+    local known = request["If-None-Match"]
+    if known and lists(known, etag, true) then
+      r.resp_body.set("")
+      return 304
+    end
+    local range = request["Range"]
+    if not range or size == 0 then return 200 end
+    local condition = request["If-Range"]
+    if condition and condition ~= etag then
+      request["Range"] = nil
+      return 200
+    end
+    local can = satisfiable(range, size)
+    if can == nil then request["Range"] = nil end
+    if can ~= false or attribute["request.method"] ~= "GET" then return 200 end
+    local status = answers.fail(416, "ERR_RANGE_UNSATISFIABLE", "the file ends before the range that was asked for")
+    response["Content-Range"] = "bytes */" .. size
+    return status
+  end
+
+  -- `policy`: files.untrusted or answers.page_policy. `settled`: path of the marker that makes it immutable, or nil.
+  -- Returns nil where there is no such file. No other stat may come between the stat and the last use of `st`: it can
+  -- free what `st` points to.
+  function files.send(path, policy, settled)
+    local st = stat(path)
+    if not st or not st.is_file or st.st_mode & readable == 0 then return nil end
+    -- There is no Last-Modified: a file that replaces another may be the older one, within one second too.
+    if request["If-Modified-Since"] then request["If-Modified-Since"] = nil end
+    local sent = st["http-response-send-file"]
+    if sent == 404 then return nil end
+    if sent ~= 200 then
+      response["Retry-After"] = "2"
+      return answers.fail(503, "ERR_TREE_UNREADABLE", "the file is there but cannot be opened now")
+    end
+    local etag = etag_of(st)
+    local status = conditional(etag, st.st_size)
+    if status >= 400 then return status end
+    -- Looked at last: a job that is being changed loses its marker before its files change.
+    answers.mark(settled and stat(settled) and immutable or "no-cache")
+    response["ETag"] = etag
+    response["Last-Modified"] = nil
+    response["Content-Security-Policy"] = policy
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return status
+  end
+
+  function files.is_file(path)
+    local st = stat(path)
+    return st ~= nil and st.is_file
+  end
+
+  function files.is_folder(path)
+    local st = stat(path)
+    return st ~= nil and st.is_dir
+  end
+
+  -- The first line of a small file of ours, or nil.
+  function files.first_line(path)
+    local file = io.open(path, "rb")
+    if not file then return nil end
+    local line = file:read("l")
+    file:close()
+    return line
+  end
+
+  return files
+end

@@ -1,0 +1,52 @@
+-- Stable addresses that a small file answers: the latest build of a branch, of a commit, of a pull request; the new
+-- name of a pipeline.
+
+local kinds = { latest = true, commits = true, pulls = true }
+local states = { passed = true, failed = true, any = true }
+
+return function(lighty, site, files, answers)
+  local r, c = lighty.r, lighty.c
+  local attribute = r.req_attr
+  local pointers = {}
+
+  -- <org>/<pipeline>/latest/<branch>/-/<rest>: everything up to the first "/-/" is the name. The path as it was sent
+  -- has its "/-/" at the same place: in it neither "/" nor "-" can be written another way.
+  local function follow(folder, kind, tail, query)
+    local wanted = query == "" and {} or c.urldec_query(query)
+    local state = wanted.state or "passed"
+    if not states[state] then
+      return answers.fail(400, "ERR_REQUEST_MALFORMED", "state must be passed, failed or any")
+    end
+    local name = tail:match("^/(.-)/%-/") or tail:match("^/%-/") and ""
+    if not name then return nil end
+    if kind == "latest" and wanted.branch then name = wanted.branch end
+    local digest = c.md("sha256", name):lower()
+    local number = files.first_line(site.pages .. folder .. "/" .. kind .. "/" .. digest .. "." .. state)
+    if not number or not number:match("^%d+$") then return nil end
+    local sent = attribute["uri.path-raw"]
+    local rest = sent:match("^/[^/]+/[^/]+/%l+/%-/(.*)$") or sent:match("^/[^/]+/[^/]+/%l+/.-/%-/(.*)$")
+    local prefix = sent:match("^/[^/]+/[^/]+")
+    return answers.redirect(302, prefix .. "/builds/" .. number .. "/" .. rest)
+  end
+
+  -- Where the path is such an address: the status to end with. nil: it is not, or nothing answers it.
+  function pointers.answer(path)
+    local folder, kind, at = path:match("^(/[^/]+/[^/]+)/(%l+)()/")
+    if not kinds[kind] then return nil end
+    return follow(folder, kind, path:sub(at), attribute["uri.query"] or "")
+  end
+
+  -- A pipeline that has another name now: the same address under that name. nil where it is still here, or never was.
+  function pointers.moved(path)
+    local organization, pipeline = path:match("^/([^/]+)/([^/]+)")
+    if not pipeline or files.is_folder(site.tree .. "/" .. organization .. "/" .. pipeline) then return nil end
+    local name = files.first_line(site.pages .. "/" .. organization .. "/" .. pipeline .. ".moved")
+    if not name or not name:match("^[^/%c]+$") then return nil end
+    local prefix, rest = attribute["uri.path-raw"]:match("^(/[^/]+/)[^/]+(.*)$")
+    local query = attribute["uri.query"] or ""
+    if query ~= "" then rest = rest .. "?" .. query end
+    return answers.redirect(302, prefix .. c.urlenc(name) .. rest)
+  end
+
+  return pointers
+end

@@ -1,0 +1,98 @@
+/** The jobs of a build: retried ones beside their replacements, steps without files as thin lines between. */
+import type { JobSummary } from '../model.ts';
+import { groupAttempts } from './attempts.ts';
+import type { JobDetails } from './details.ts';
+import { counted, formatBytes, formatCount } from './format.ts';
+import { type Html, html, raw } from './html.ts';
+import { durationOf, pill } from './parts.ts';
+
+type Details = ReadonlyMap<string, JobDetails>;
+
+const failedStates: ReadonlySet<string> = new Set(['failed', 'timed_out', 'expired', 'broken', 'waiting_failed']);
+const shownFailed = 20;
+
+export function isFailedJob(job: JobSummary): boolean {
+  return failedStates.has(job.state) || (job.state === 'finished' && job.exit_status !== null && job.exit_status !== 0);
+}
+
+/** What one comes for when a build is red: the jobs that count and failed, with their logs. */
+export function renderFailed(jobs: readonly JobSummary[], details: Details): Html | null {
+  const failed = jobs.filter(
+    (job) => job.type === 'script' && !job.retried && isFailedJob(job) && details.get(job.id)?.softFailed !== true,
+  );
+  if (failed.length === 0) return null;
+  const items = failed
+    .slice(0, shownFailed)
+    .map(
+      (job) =>
+        html`<li><div>${jobPill(job, details.get(job.id))}</div><div class="what"><div class="title">${jobName(job)}</div></div><div class="when">${logLink(job, details.get(job.id))}</div></li>`,
+    );
+  return html`<h2>${counted(failed.length, 'failed job')}</h2><ul class="card rows">${items}</ul>${
+    failed.length > shownFailed && html`<p class="quiet">All are in the table below.</p>`
+  }`;
+}
+
+export function renderJobs(jobs: readonly JobSummary[], details: Details): Html {
+  if (jobs.length === 0) return html`<h2>Jobs</h2><div class="card empty">This build has no jobs.</div>`;
+  const rows = groupAttempts(jobs).map(({ last, earlier }) => {
+    if (last.type !== 'script') return gateRow(last);
+    const total = earlier.length + 1;
+    const older = earlier.map((job, index) => jobRow(job, details.get(job.id), { attempt: index + 1, total }));
+    return [jobRow(last, details.get(last.id), { attempt: total, total }), ...older];
+  });
+  const scripts = jobs.filter((job) => job.type === 'script' && !job.retried).length;
+  return html`<h2>Jobs <small>${formatCount(scripts)}</small></h2>
+<div class="card scroll"><table class="stack"><thead><tr><th scope="col">State</th><th scope="col">Job</th><th scope="col" class="n">Exit</th><th scope="col" class="n">Duration</th><th scope="col" class="n">Mirrored</th><th scope="col">Log and files</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`;
+}
+
+function jobRow(
+  job: JobSummary,
+  details: JobDetails | undefined,
+  { attempt, total }: { attempt: number; total: number },
+): Html {
+  const isEarlier = attempt < total;
+  return html`<tr id="${job.id}"${isEarlier && raw(' class="earlier"')}><td class="fit">${jobPill(job, details)}</td><td class="whole">${jobName(job)} ${
+    total > 1 && html`<span class="tag">attempt ${attempt} of ${total}</span> `
+  }${job.retried && total === 1 && html`<span class="tag">retried</span> `}${
+    details?.variant !== null &&
+    details?.variant !== undefined &&
+    html`<span class="tag"><bdi>${details.variant}</bdi></span> `
+  }${job.step_key !== null && html`<span class="tag mono"><bdi>${job.step_key}</bdi></span>`}</td><td class="n" data-label="exit">${
+    job.exit_status ?? ''
+  }</td><td class="n">${durationOf(job)}</td><td class="n${job.present < job.expected && raw(' some-missing')}">${
+    job.expected > 0 && html`${formatCount(job.present)} of ${formatCount(job.expected)}`
+  }${job.bytes > 0 && html` <span class="quiet">${formatBytes(job.bytes)}</span>`}</td><td class="fit">${jobLinks(job, details)}</td></tr>`;
+}
+
+function gateRow(job: JobSummary): Html {
+  const what = job.name ?? { waiter: 'wait', manual: 'block', trigger: 'trigger' }[job.type] ?? job.type;
+  return html`<tr class="gate" id="${job.id}"><td>${job.state.replaceAll('_', ' ')}</td><td colspan="5" class="whole"><bdi>${what}</bdi></td></tr>`;
+}
+
+function jobPill(job: JobSummary, details: JobDetails | undefined): Html {
+  if (details?.softFailed === true && isFailedJob(job)) return html`<span class="pill busy">soft failed</span>`;
+  return isFailedJob(job) ? pill('failed', job.state === 'finished' ? 'failed' : undefined) : pill(job.state);
+}
+
+function jobName(job: JobSummary): Html {
+  const name = html`<bdi>${job.name ?? job.step_key ?? 'Unnamed job'}</bdi>`;
+  return job.url === null
+    ? html`<span class="name">${name}</span>`
+    : html`<a class="name" href="jobs/${job.id}/">${name}</a>`;
+}
+
+function logLink(job: JobSummary, details: JobDetails | undefined): Html | null {
+  return details?.log?.state === 'present' ? html`<a href="jobs/${job.id}/log/">log</a>` : null;
+}
+
+function jobLinks(job: JobSummary, details: JobDetails | undefined): Html | null {
+  if (job.url === null) return null;
+  const files = details === undefined ? null : details.artifacts;
+  const links = [
+    logLink(job, details),
+    files !== 0 && html`<a href="jobs/${job.id}/artifacts/">${files === null ? 'files' : counted(files, 'file')}</a>`,
+    job.present > 0 && html`<a href="jobs/${job.id}/SHA256SUMS">sums</a>`,
+  ].filter((link) => link instanceof Object);
+  return html`${links.map((link, index) => html`${index > 0 && raw('&ensp;')}${link}`)}`;
+}

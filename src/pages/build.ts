@@ -1,0 +1,130 @@
+/** `/<org>/<pipeline>/builds/<number>/`: one build. */
+import type { BuildRecord, ViewEntry } from '../model.ts';
+import { renderArtifacts } from './build-artifacts.ts';
+import { renderGaps } from './build-gaps.ts';
+import { renderFailed, renderJobs } from './build-jobs.ts';
+import type { JobDetails } from './details.ts';
+import { elapsed, formatBytes, formatDuration, instant, shortCommit } from './format.ts';
+import { type Html, html, type Value } from './html.ts';
+import { renderPage } from './layout.ts';
+import { latestHref, outwardHref, pathHref, segment } from './links.ts';
+import { buildPill, durationOf, mirroredBar, mirroredText, titleOf } from './parts.ts';
+
+export interface BuildPage {
+  readonly build: BuildRecord;
+  /** What the merged view shows. */
+  readonly merged: readonly ViewEntry[];
+  /** Numbers of the neighbours that are mirrored. */
+  readonly previous: number | null;
+  readonly next: number | null;
+  /** By job id, of `describeJob`: what is missing and why, logs, matrix. Without them the page shows less. */
+  readonly details?: ReadonlyMap<string, JobDetails>;
+  /** The mirror's public base URL, for lines to copy. */
+  readonly url?: string;
+}
+
+export function renderBuild({ build, merged, previous, next, details = new Map(), url }: BuildPage): string {
+  const title = titleOf(build);
+  return renderPage({
+    title: `${title} · ${build.pipeline} #${build.number}`,
+    crumbs: [
+      { name: build.organization, href: '../../../' },
+      { name: build.pipeline, href: '../../' },
+      { name: 'builds', href: '../' },
+      { name: `#${build.number}`, href: './' },
+    ],
+    body: html`<div class="head">${buildPill(build)}<h1><span class="quiet">#${build.number}</span> <bdi>${title}</bdi></h1></div>
+${messageRest(build.message)}
+${actions(build, previous, next)}
+${facts(build)}
+<section class="card mirror" aria-label="Mirrored files"><strong>${mirroredText(build)}</strong>${
+      build.bytes > 0 && html` <span class="quiet">${formatBytes(build.bytes)}</span>`
+    }
+${mirroredBar(build)}
+${renderGaps(build, details)}
+</section>
+${renderFailed(build.jobs, details)}
+${renderJobs(build.jobs, details)}
+${renderArtifacts(merged, details)}
+${records(build, merged, url)}`,
+    foot: html`Mirrored ${instant(build.mirrored_at)}, learned from ${source(build.learned_from)}. Build ${build.id}`,
+  });
+}
+
+/** What follows the first line of a commit's message. */
+function messageRest(message: string | null): Html | null {
+  const text = (message ?? '').trim().replaceAll(/\r\n?/g, '\n');
+  const cut = text.indexOf('\n');
+  const rest = cut === -1 ? '' : text.slice(cut).trim();
+  return rest === '' ? null : html`<p class="message"><bdi>${rest}</bdi></p>`;
+}
+
+function actions(build: BuildRecord, previous: number | null, next: number | null): Html | null {
+  const upstream = outwardHref(build.web_url);
+  if (upstream === null && previous === null && next === null) return null;
+  return html`<div class="actions">${
+    previous !== null && html`<a class="button" rel="prev" href="../${previous}/">Previous, #${previous}</a>`
+  }${next !== null && html`<a class="button" rel="next" href="../${next}/">Next, #${next}</a>`}${
+    upstream !== null && html`<a class="button" rel="noreferrer" href="${upstream}">View on Buildkite</a>`
+  }</div>`;
+}
+
+function facts(build: BuildRecord): Html {
+  const waited = elapsed(build.created_at, build.started_at);
+  const pull = build.pull_request;
+  const rows: [string, Value][] = [
+    ['Branch', html`<a class="mono" href="../?branch=${segment(build.branch)}"><bdi>${build.branch}</bdi></a>`],
+    ['Tag', build.tag !== null && html`<bdi class="mono">${build.tag}</bdi>`],
+    ['Commit', build.commit !== '' && shortCommit(build.commit)],
+    ['Author', build.author !== null && html`<bdi>${build.author}</bdi>`],
+    ['Source', build.source?.replaceAll('_', ' ')],
+    ['Pull request', pull !== null && pullText(pull)],
+    ['Created', instant(build.created_at)],
+    ['Started', instant(build.started_at)],
+    ['Finished', instant(build.finished_at)],
+    ['Duration', durationOf(build)],
+    ['Waited before', waited !== null && waited >= 1000 && formatDuration(waited)],
+  ];
+  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== false);
+  return html`<dl class="card facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function pullText(pull: NonNullable<BuildRecord['pull_request']>): Html {
+  return html`<bdi>#${pull.id}</bdi>${pull.base !== null && html` into <bdi class="mono">${pull.base}</bdi>`}${
+    pull.fork && html` <span class="tag">from a fork</span>`
+  }`;
+}
+
+function source(learnedFrom: BuildRecord['learned_from']): string {
+  return { webhook: 'a webhook', reconcile: 'reconciling', backfill: 'a backfill', reader: 'a reader’s request' }[
+    learnedFrom
+  ];
+}
+
+function records(build: BuildRecord, merged: readonly ViewEntry[], url: string | undefined): Html {
+  const [first] = merged;
+  const pipeline = `${url?.replace(/\/+$/, '')}/${segment(build.organization)}/${segment(build.pipeline)}`;
+  const isBranch = build.pull_request?.fork !== true && build.branch !== '';
+  const lines =
+    url === undefined
+      ? []
+      : [
+          `curl -fsS ${shellQuote(`${pipeline}/builds/${build.number}/build.json`)}`,
+          first && `curl -fO ${shellQuote(`${pipeline}/builds/${build.number}/artifacts/${pathHref(first.path)}`)}`,
+          first &&
+            isBranch &&
+            `curl -fLO ${shellQuote(`${pipeline}/${latestHref(build.branch, `artifacts/${first.path}`)}`)}`,
+        ].filter((line) => typeof line === 'string');
+  return html`<h2>From a script</h2>
+<p class="quiet"><a href="build.json">build.json</a> says what the mirror holds of this build; each job has a <code>job.json</code> and a <code>SHA256SUMS</code> for <code>sha256sum -c</code>.${
+    isBranch &&
+    first !== undefined &&
+    html` The addresses below <a href="../../${latestHref(build.branch)}">latest</a> never change and lead to the branch’s latest passed build.`
+  }</p>
+${lines.map((line) => html`<pre class="copy"><code>${line}</code></pre>`)}`;
+}
+
+/** Our addresses are percent-encoded: a quote is all that could end the word, and encodeURIComponent leaves it as it is. */
+function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", '%27')}'`;
+}

@@ -1,0 +1,54 @@
+/** `/` and `/<org>/`: the organization's pipelines. */
+import type { BuildSummary } from '../model.ts';
+import { counted, instant, shortCommit } from './format.ts';
+import { type Html, html } from './html.ts';
+import { renderPage } from './layout.ts';
+import { segment } from './links.ts';
+import { buildPill, mirroredText, titleOf } from './parts.ts';
+
+/** A pipeline's line; `folder` is its place in the addresses. */
+export interface PipelineRow {
+  readonly pipeline: string;
+  readonly folder: string;
+  readonly name: string | null;
+  readonly builds: number;
+  readonly latest: BuildSummary | null;
+}
+
+export interface HomePage {
+  readonly organization: string;
+  readonly pipelines: readonly PipelineRow[];
+}
+
+export function renderHome({ organization, pipelines }: HomePage): string {
+  const base = `/${segment(organization)}/`;
+  const builds = pipelines.reduce((sum, row) => sum + row.builds, 0);
+  const list =
+    pipelines.length === 0
+      ? html`<div class="card empty">No build has been mirrored yet.<br>The first one that Buildkite announces appears here.</div>`
+      : html`<ol class="card rows">${pipelines.map((row) => pipelineRow(row, `${base}${segment(row.folder)}/`))}</ol>`;
+  return renderPage({
+    title: organization,
+    crumbs: [{ name: organization, href: base }],
+    body: html`<h1><bdi>${organization}</bdi></h1>
+<p class="lead">${counted(pipelines.length, 'pipeline')}, ${counted(builds, 'build')} mirrored</p>
+<h2>Pipelines</h2>
+${list}`,
+  });
+}
+
+function pipelineRow(row: PipelineRow, href: string): Html {
+  const { latest } = row;
+  return html`<li>
+<div>${latest !== null && buildPill(latest)}</div>
+<div class="what">
+<div class="title"><a href="${href}"><bdi>${row.name ?? row.pipeline}</bdi></a></div>
+<div class="under">${row.name !== row.folder && html`<span class="mono">${row.folder}</span>`}<span>${counted(row.builds, 'build')}</span>${
+    latest !== null &&
+    html`<span><a href="${href}builds/${latest.number}/">#${latest.number}</a> <bdi>${titleOf(latest)}</bdi></span>
+<span class="mono"><bdi>${latest.branch}</bdi></span><span>${shortCommit(latest.commit)}</span><span>${mirroredText(latest)}</span>`
+  }</div>
+</div>
+<div class="when">${latest !== null && instant(latest.finished_at ?? latest.created_at)}</div>
+</li>`;
+}

@@ -1,0 +1,125 @@
+/** `…/jobs/<job-id>/`: one job, with every artifact that it ever had. */
+import type { ArtifactRecord, BuildRecord, JobRecord } from '../model.ts';
+import { groupAttempts } from './attempts.ts';
+import { isFailedJob } from './build-jobs.ts';
+import { variantOf } from './details.ts';
+import { counted, formatBytes, instant, shortDigest } from './format.ts';
+import { type Html, html, type Value } from './html.ts';
+import { renderPage } from './layout.ts';
+import { outwardHref } from './links.ts';
+import { durationOf, mirroredBar, mirroredText, pill, stateMeaning } from './parts.ts';
+
+export interface JobPage {
+  readonly build: BuildRecord;
+  readonly job: JobRecord;
+}
+
+/** Buildkite's own limit for a job; job.json has them all in any case. */
+const shownArtifacts = 5000;
+
+export function renderJob({ build, job }: JobPage): string {
+  const name = job.name ?? job.step_key ?? 'Unnamed job';
+  return renderPage({
+    title: `${name} · ${build.pipeline} #${build.number}`,
+    crumbs: [
+      { name: build.organization, href: '../../../../../' },
+      { name: build.pipeline, href: '../../../../' },
+      { name: 'builds', href: '../../../' },
+      { name: `#${build.number}`, href: '../../' },
+      { name, href: './' },
+    ],
+    body: html`<div class="head">${statePill(build, job)}<h1><bdi>${name}</bdi></h1></div>
+${actions(job)}
+${facts(build, job)}
+<section class="card mirror" aria-label="Mirrored files"><strong>${mirroredText(job)}</strong>${mirroredBar(job)}
+${logLine(job)}</section>
+${artifacts(job)}
+<h2>From a script</h2>
+<p class="quiet"><a href="job.json">job.json</a> is the record of this job; <a href="SHA256SUMS">SHA256SUMS</a> checks its files with <code>sha256sum -c</code>.</p>`,
+    foot: html`Mirrored ${instant(job.mirrored_at)}. Job ${job.id}`,
+  });
+}
+
+function statePill(build: BuildRecord, job: JobRecord): Html {
+  const summary = build.jobs.find(({ id }) => id === job.id);
+  const isFailed = summary !== undefined && isFailedJob(summary);
+  if (isFailed && job.soft_failed) return html`<span class="pill busy">soft failed</span>`;
+  return isFailed ? pill('failed', job.state === 'finished' ? 'failed' : undefined) : pill(job.state);
+}
+
+function actions(job: JobRecord): Html {
+  const upstream = outwardHref(job.web_url);
+  return html`<div class="actions">${job.log?.state === 'present' && html`<a class="button" href="log/">Log</a>`}${
+    job.artifacts.length > 0 && html`<a class="button" href="artifacts/?list">Folder</a>`
+  }${upstream !== null && html`<a class="button" rel="noreferrer" href="${upstream}">View on Buildkite</a>`}</div>`;
+}
+
+function facts(build: BuildRecord, job: JobRecord): Html {
+  const variant = variantOf(job);
+  const rows: [string, Value][] = [
+    ['Exit status', job.exit_status],
+    ['Duration', durationOf(job)],
+    ['Started', instant(job.started_at)],
+    ['Finished', instant(job.finished_at)],
+    ['Attempts', attemptLinks(build, job)],
+    ['Variant', variant !== null && html`<bdi>${variant}</bdi>`],
+    ['Step', job.step_key !== null && html`<bdi class="mono">${job.step_key}</bdi>`],
+    ['Group', job.group_key !== null && html`<bdi class="mono">${job.group_key}</bdi>`],
+    ['Agent', job.agent !== null && html`<bdi>${job.agent}</bdi>`],
+  ];
+  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== false);
+  return html`<dl class="card facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function attemptLinks(build: BuildRecord, job: JobRecord): Html | null {
+  const group = groupAttempts(build.jobs).find(
+    ({ last, earlier }) => last.id === job.id || earlier.some(({ id }) => id === job.id),
+  );
+  if (group === undefined || group.earlier.length === 0) return null;
+  const all = [...group.earlier, group.last];
+  return html`${all.map((attempt, index) => {
+    const text = `${index + 1}. ${attempt.state.replaceAll('_', ' ')}`;
+    const shown =
+      attempt.id === job.id || attempt.url === null
+        ? html`<strong>${text}</strong>`
+        : html`<a href="../${attempt.id}/">${text}</a>`;
+    return html`${index > 0 && html`<br>`}${shown}`;
+  })}`;
+}
+
+function logLine({ log }: JobRecord): Html {
+  if (log === null) return html`<p class="quiet">This job has no log.</p>`;
+  if (log.state === 'present') {
+    return html`<p class="quiet"><a href="log/">Log</a>, ${formatBytes(log.size)} · <a href="log.txt">raw</a>${
+      log.sha256 !== null && html` · SHA-256 ${shortDigest(log.sha256)}`
+    }</p>`;
+  }
+  return html`<p>Log ${pill(log.state)} <span class="quiet"><bdi>${log.reason ?? stateMeaning[log.state]}</bdi></span></p>`;
+}
+
+function artifacts(job: JobRecord): Html {
+  if (job.artifacts.length === 0)
+    return html`<h2>Artifacts</h2><div class="card empty">This job uploaded no artifacts.</div>`;
+  const rows = job.artifacts
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1))
+    .slice(0, shownArtifacts)
+    .map((artifact) => artifactRow(artifact, job.retried));
+  const bytes = job.artifacts.reduce((sum, { state, size }) => sum + (state === 'present' ? size : 0), 0);
+  return html`<h2>Artifacts <small>${counted(job.artifacts.length, 'file')}, ${formatBytes(bytes)}</small></h2>
+<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Path</th><th scope="col" class="n">Size</th><th scope="col">Type</th><th scope="col">SHA-256</th><th scope="col">State</th></tr></thead>
+<tbody>${rows}</tbody></table></div>
+${job.artifacts.length > shownArtifacts && html`<p class="quiet">The first ${shownArtifacts} of ${job.artifacts.length}; <a href="job.json">job.json</a> has them all.</p>`}`;
+}
+
+function artifactRow(artifact: ArtifactRecord, isRetried: boolean): Html {
+  const isPresent = artifact.state === 'present';
+  const name = html`<bdi class="mono">${artifact.path}</bdi>`;
+  return html`<tr><td class="whole">${isPresent && artifact.url !== null ? html`<a href="../../${artifact.url}">${name}</a>` : name}${
+    isPresent &&
+    !artifact.merged &&
+    !isRetried &&
+    html` <span class="tag" title="The merged view shows another job’s file under this path">not in the merged view</span>`
+  }</td><td class="n">${formatBytes(artifact.size)}</td><td>${artifact.mime_type}</td><td>${
+    artifact.sha256 !== null && shortDigest(artifact.sha256)
+  }</td><td>${isPresent ? html`<span class="quiet">mirrored</span>` : html`${pill(artifact.state)} <span class="quiet"><bdi>${artifact.reason ?? stateMeaning[artifact.state]}</bdi></span>`}</td></tr>`;
+}

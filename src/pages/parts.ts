@@ -1,0 +1,107 @@
+/** Small pieces that several pages share: states, counts, a build's line in a list. */
+import type { BuildSummary, Counts, FileState } from '../model.ts';
+import { counted, elapsed, formatBytes, formatCount, formatDuration, instant, shortCommit } from './format.ts';
+import { type Html, html, raw } from './html.ts';
+
+type Tone = 'good' | 'bad' | 'busy' | 'idle';
+
+const tones: Readonly<Record<string, Tone>> = {
+  passed: 'good',
+  present: 'good',
+  finished: 'good',
+  unblocked: 'good',
+  failed: 'bad',
+  failing: 'bad',
+  timed_out: 'bad',
+  expired: 'bad',
+  broken: 'bad',
+  waiting_failed: 'bad',
+  blocked_failed: 'bad',
+  unblocked_failed: 'bad',
+  lost: 'bad',
+  refused: 'bad',
+  running: 'busy',
+  scheduled: 'busy',
+  creating: 'busy',
+  assigned: 'busy',
+  accepted: 'busy',
+  canceling: 'busy',
+  timing_out: 'busy',
+  pending: 'busy',
+};
+
+const longestLabel = 32;
+
+/** A state as a word on its colour. `label` where the word differs from the state. */
+export function pill(state: string, label: string = state.replaceAll('_', ' ')): Html {
+  const isLong = label.length > longestLabel;
+  const shown = isLong ? `${label.slice(0, longestLabel)}…` : label;
+  return html`<span class="pill ${tones[state] ?? 'idle'}"${isLong && html` title="${label}"`}>${shown}</span>`;
+}
+
+export function buildPill(build: Pick<BuildSummary, 'state' | 'blocked'>): Html {
+  return pill(build.state, build.blocked && build.state !== 'blocked' ? `${build.state}, blocked` : undefined);
+}
+
+/** What each state of a file means to a reader. */
+export const stateMeaning: Readonly<Record<FileState, string>> = {
+  present: 'mirrored',
+  pending: 'still to be fetched',
+  failed: 'could not be fetched yet and will be tried again',
+  lost: 'gone from Buildkite before it could be mirrored',
+  refused: 'refused by a rule of the mirror',
+  errored: 'never fully uploaded to Buildkite',
+  excluded: 'left out by the mirror’s settings',
+  superseded: 'uploaded again under the same path in the same job',
+  dropped: 'removed by the mirror’s retention',
+  purged: 'removed by an operator',
+};
+
+export function mirroredText({ expected, present, settled, complete }: Counts): string {
+  if (expected === 0) return complete ? 'No files to mirror' : settled ? 'No file could be mirrored' : 'Not listed yet';
+  return `${formatCount(present)} of ${formatCount(expected)} mirrored`;
+}
+
+/** The bar is a drawing; the text beside it says the same. */
+export function mirroredBar({ expected, present, complete }: Counts): Html {
+  const percent = expected === 0 ? 100 : Math.floor((100 * present) / expected);
+  const width = raw(`style="width:${percent}%"`);
+  return html`<span class="bar${!complete && raw(' some')}" aria-hidden="true"><i ${width}></i></span>`;
+}
+
+/** The first line of a commit's message. */
+export function titleOf(build: Pick<BuildSummary, 'message' | 'number'>): string {
+  const [first] = (build.message ?? '').trim().split(/\r\n|[\n\r]/, 1);
+  return first === undefined || first === '' ? `Build #${build.number}` : first;
+}
+
+export function durationOf(part: { started_at: string | null; finished_at: string | null }): string | null {
+  const milliseconds = elapsed(part.started_at, part.finished_at);
+  return milliseconds === null ? null : formatDuration(milliseconds);
+}
+
+/** @param href where the build's page is, from the page that lists it */
+export function buildRow(build: BuildSummary, href: string): Html {
+  return html`<li>
+<div>${buildPill(build)}</div>
+<div class="what">
+<div class="title"><a href="${href}"><bdi>${titleOf(build)}</bdi></a></div>
+<div class="under"><span>#${build.number}</span><span><bdi class="mono">${build.branch}</bdi></span>${
+    build.commit !== '' && html`<span>${shortCommit(build.commit)}</span>`
+  }${build.author !== null && html`<span><bdi>${build.author}</bdi></span>`}<span${
+    !build.complete && raw(' class="some-missing"')
+  }>${mirroredText(build)}${build.bytes > 0 && `, ${formatBytes(build.bytes)}`}</span></div>
+</div>
+<div class="when">${instant(build.finished_at ?? build.started_at ?? build.created_at)}<br>${durationOf(build)}</div>
+</li>`;
+}
+
+/** The list of builds, or what to say when there is none. */
+export function buildList(builds: readonly BuildSummary[], href: (build: BuildSummary) => string, none: string): Html {
+  if (builds.length === 0) return html`<div class="card empty">${none}</div>`;
+  return html`<ol class="card rows">${builds.map((build) => buildRow(build, href(build)))}</ol>`;
+}
+
+export function filesText(count: number, bytes: number): string {
+  return `${counted(count, 'file')}, ${formatBytes(bytes)}`;
+}

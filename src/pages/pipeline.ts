@@ -1,0 +1,48 @@
+/** `/<org>/<pipeline>/`: the latest build of each branch, and the builds of late. */
+import type { BuildSummary } from '../model.ts';
+import { instant } from './format.ts';
+import { type Html, html } from './html.ts';
+import { renderPage } from './layout.ts';
+import { latestHref } from './links.ts';
+import { buildList, buildPill, mirroredText, titleOf } from './parts.ts';
+
+export interface PipelinePage {
+  readonly organization: string;
+  /** Its slug. */
+  readonly pipeline: string;
+  /** Its place in the addresses; another one than the slug when a newer pipeline has taken that. */
+  readonly folder: string;
+  /** Newest first. */
+  readonly builds: readonly BuildSummary[];
+  /** The latest build of each branch. */
+  readonly branches: readonly BuildSummary[];
+}
+
+export function renderPipeline({ organization, pipeline, folder, builds, branches }: PipelinePage): string {
+  const name = builds[0]?.pipeline_name ?? pipeline;
+  return renderPage({
+    title: `${name} · ${organization}`,
+    crumbs: [
+      { name: organization, href: '../' },
+      { name: folder, href: './' },
+    ],
+    body: html`<h1><bdi>${name}</bdi></h1>
+${folder !== pipeline && html`<p class="lead">An earlier pipeline that was called <code>${pipeline}</code>; another one has that name now.</p>`}
+${branches.length > 0 && html`<h2>Branches <small>the latest build of each</small></h2>${branchList(branches)}`}
+<h2>Builds <small><a href="builds/">all builds</a></small></h2>
+${buildList(builds, (build) => `builds/${build.number}/`, 'No build of this pipeline has been mirrored yet.')}`,
+  });
+}
+
+function branchList(branches: readonly BuildSummary[]): Html {
+  return html`<ol class="card rows">${branches.map(branchRow)}</ol>`;
+}
+
+function branchRow(build: BuildSummary): Html {
+  return html`<li>
+<div>${buildPill(build)}</div>
+<div class="what"><div class="title"><a class="mono" href="builds/${build.number}/"><bdi>${build.branch}</bdi></a></div>
+<div class="under"><span>#${build.number} <bdi>${titleOf(build)}</bdi></span><span>${mirroredText(build)}</span></div></div>
+<div class="when">${instant(build.finished_at ?? build.created_at)}<br><a href="${latestHref(build.branch)}">latest passed</a></div>
+</li>`;
+}

@@ -1,0 +1,58 @@
+/** How the gateway answers: pages, redirects, errors. */
+import { createHash, randomUUID } from 'node:crypto';
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import { MirrorError, policyOf, toMirrorError } from '../errors.ts';
+import { type Log, logError } from '../log.ts';
+import { renderError } from '../pages/error.ts';
+import { pageSecurityPolicy } from '../pages/layout.ts';
+
+/** Pages may be kept but are asked for again each time; the tag is a digest of the very bytes. */
+export function sendPage(response: Response, page: string): void {
+  response.set({
+    'Cache-Control': 'no-cache',
+    'Content-Security-Policy': pageSecurityPolicy,
+    ETag: `"${createHash('sha256').update(page).digest('base64url')}"`,
+  });
+  response.type('html').send(page);
+}
+
+/** @param location percent-encoded, beginning with one slash: never leads to another host */
+export function sendRedirect(response: Response, location: string): void {
+  response.status(302).set({ 'Cache-Control': 'no-store', Location: location }).end();
+}
+
+/** The id that the front gave the request and has in its access log; one of our own where it is missing. */
+export function requestId(request: Request): string {
+  const given = request.get('x-request-id');
+  return given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** The one place that turns an error into an answer: JSON, or a page for who asks for HTML. */
+export function answerWithError(log: Log): ErrorRequestHandler {
+  return (thrown: unknown, request, response, _next) => {
+    const error = fromRouting(thrown);
+    const id = response.get('X-Request-Id') ?? requestId(request);
+    const { status } = policyOf(error.code);
+    if (status >= 500) logError(log, error, 'a reader was not answered', { id });
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const message = error.code === 'ERR_INTERNAL' ? 'an error of the mirror’s own; its log has the id' : error.message;
+    response.status(status).set({ 'Cache-Control': 'no-store', Vary: 'Accept' });
+    if (request.get('accept')?.includes('text/html') === true) {
+      response
+        .set('Content-Security-Policy', pageSecurityPolicy)
+        .type('html')
+        .send(renderError({ status, message, id }));
+    } else {
+      response.json({ error: error.code, message, id });
+    }
+  };
+}
+
+/** Express itself finds fault with addresses that are not percent-encoded UTF-8. */
+function fromRouting(thrown: unknown): MirrorError {
+  if (!(thrown instanceof URIError)) return toMirrorError(thrown);
+  return new MirrorError('ERR_REQUEST_MALFORMED', 'the address is not percent-encoded UTF-8', {}, thrown);
+}

@@ -1,0 +1,93 @@
+/** A job's page and the listings below it. */
+import { type Request, type Response, Router } from 'express';
+import type { BuildRecord, JobRecord } from '../model.ts';
+import { renderJob } from '../pages/job.ts';
+import { stateMeaning } from '../pages/parts.ts';
+import { readBuildRecord, readJobRecord } from '../tree/records.ts';
+import { buildHref, folderHref, jobOf, missingSlash, notFound, placeOf, tailOf } from './address.ts';
+import { sendPage, sendRedirect } from './answers.ts';
+import { sendListing } from './folders.ts';
+import { type Contents, contentsOf, filesOfJob } from './listing.ts';
+import type { ReaderParts } from './readers.ts';
+
+export function jobsRouter(parts: ReaderParts): Router {
+  const base = '/:organization/:folder/builds/:number/jobs';
+  const router = Router({ caseSensitive: true });
+  router.get(base, (request, response) => sendJobs(parts, request, response));
+  router.get(`${base}/:job/log`, (request, response) => sendLog(parts, request, response));
+  router.get(`${base}/:job{/*path}`, (request, response) => sendJobFolder(parts, request, response));
+  return router;
+}
+
+async function sendJobs(parts: ReaderParts, request: Request, response: Response): Promise<void> {
+  const place = placeOf(request.params, parts.organization);
+  const build = await readBuildRecord(parts.paths, place);
+  if (build === null) throw notFound('this build is not mirrored');
+  const listing = { place, tail: ['jobs'], contents: jobFolders(build), isCurrent: null };
+  await sendListing(parts, listing, request, response);
+}
+
+/** A log's page is written when its build is published; until then the text itself is what there is. */
+async function sendLog(parts: ReaderParts, request: Request, response: Response): Promise<void> {
+  const place = placeOf(request.params, parts.organization);
+  const job = await readJobRecord(parts.paths, place, jobOf(request.params));
+  if (job?.log?.state !== 'present') throw notFound(job === null ? 'this job is not mirrored' : logMessage(job));
+  sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log.txt`);
+}
+
+async function sendJobFolder(parts: ReaderParts, request: Request, response: Response): Promise<void> {
+  const place = placeOf(request.params, parts.organization);
+  const tail = tailOf(request.params);
+  const job = await readJobRecord(parts.paths, place, jobOf(request.params));
+  if (job === null) throw notFound('this job is not mirrored');
+  if (tail.length === 0 && request.query['list'] === undefined) {
+    const build = await readBuildRecord(parts.paths, place);
+    if (build === null) throw notFound('this build is not mirrored');
+    const slash = missingSlash(request, [
+      place.organization,
+      place.folder,
+      'builds',
+      String(place.number),
+      'jobs',
+      job.id,
+    ]);
+    return slash === null ? sendPage(response, renderJob({ build, job })) : sendRedirect(response, slash);
+  }
+  const found = contentsOf(filesOfJob(job), tail);
+  // A job that uploaded nothing has an empty folder, not a missing one.
+  const isRoot = tail.length === 1 && tail[0] === 'artifacts';
+  if (found === null && !isRoot) throw notFound(whyNot(job, tail));
+  const isCurrent = async (): Promise<boolean> =>
+    (await readJobRecord(parts.paths, place, job.id))?.mirrored_at === job.mirrored_at;
+  const listing = {
+    place,
+    tail: ['jobs', job.id, ...tail],
+    labels: new Map([[job.id, job.name ?? job.step_key ?? job.id]]),
+    contents: found ?? { folders: [], files: [] },
+    isCurrent: job.settled && tail.length > 0 ? isCurrent : null,
+  };
+  await sendListing(parts, listing, request, response);
+}
+
+/** For a file that upstream has and the mirror has not, what became of it. */
+function whyNot(job: JobRecord, tail: readonly string[]): string {
+  if (tail.length === 1 && tail[0] === 'log.txt') return logMessage(job);
+  const path = tail.slice(1).join('/');
+  const artifact = job.artifacts.find((each) => each.state !== 'present' && each.path === path);
+  if (tail[0] !== 'artifacts' || artifact === undefined) return 'there is no such file or folder in this job';
+  return `this artifact is ${artifact.state}: ${artifact.reason ?? stateMeaning[artifact.state]}`;
+}
+
+function logMessage({ log }: JobRecord): string {
+  if (log === null || log.state === 'present') return 'this job has no log';
+  return `this log is ${log.state}: ${log.reason ?? stateMeaning[log.state]}`;
+}
+
+function jobFolders(build: BuildRecord): Contents {
+  const folders = build.jobs.flatMap(({ id, name, url, present, bytes }) =>
+    url === null
+      ? []
+      : [{ name: id, href: folderHref([id]).slice(1), count: present, bytes, ...(name !== null && { note: name }) }],
+  );
+  return { folders, files: [] };
+}

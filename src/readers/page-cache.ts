@@ -1,0 +1,30 @@
+/** Listings that cannot change any more are written beside the worker's pages, so that the next reader gets a file. */
+import { dirname } from 'node:path';
+import { type Log, logError } from '../log.ts';
+import { removeFolder, writeDerived } from '../tree/files.ts';
+import type { DataPaths } from '../tree/paths.ts';
+
+export interface PageCache {
+  /**
+   * Keeps a page. Failing to is logged and harms nobody.
+   * @param parts the folder's path below tree/
+   * @param isCurrent asked once the page is there: a publish may have overtaken us, and then the page goes again
+   */
+  keep(parts: readonly string[], page: string, isCurrent: () => Promise<boolean>): Promise<void>;
+}
+
+export function pageCache(paths: DataPaths, log: Log): PageCache {
+  return {
+    keep: async (parts, page, isCurrent) => {
+      // A folder of that name would have to be where its parent's page is.
+      if (parts.includes('index.html')) return;
+      const file = paths.page(...parts);
+      try {
+        await writeDerived(file, page);
+        if (!(await isCurrent())) await removeFolder(dirname(file));
+      } catch (thrown) {
+        logError(log, thrown, 'a listing was not kept');
+      }
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * The receiver program: webhooks and nothing else. Holds the webhook's secrets, writes the journal, fills the queue,
+ * and tells Prometheus what is global.
+ * exit 0: ended in order · 1: something broke · 78: only an operator can mend it
+ */
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import type { ProofRule } from './buildkite/signature.ts';
+import { type Config, parseConfig, readEnv, type Secrets } from './config.ts';
+import { MirrorError, toMirrorError } from './errors.ts';
+import { createHttpServer, formatListen, listen } from './http.ts';
+import { createLog, type Log, logError } from './log.ts';
+import { type GlobalSources, processMetrics, type Readiness, receiverMetrics, serveMetrics } from './metrics.ts';
+import { openQueue, type TaskQueue } from './queue/queue.ts';
+import { openCatalog } from './search/catalog.ts';
+import { createStopper, stopOnSignals } from './stop.ts';
+import { readFreeBytes } from './tree/free.ts';
+import { createGapReader } from './tree/gaps.ts';
+import { type Journal, openJournal } from './tree/journal.ts';
+import { type DataPaths, dataPaths } from './tree/paths.ts';
+import { createReceiverApp } from './webhooks/app.ts';
+import { Pump } from './webhooks/pump.ts';
+
+const root = join(import.meta.dirname, '..');
+
+/** How long Redis may be away before this program says that it is not ready. Deliveries are accepted all the same. */
+const awayMs = 30_000;
+/** Lighttpd hands over whole bodies; who sends to this port directly has this long. */
+const slowClients = { headMs: 5000, requestMs: 10_000 };
+/** Together with the queue's two seconds well below the ten that the supervisor grants. */
+const graceMs = 3000;
+
+async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
+  const stopper = createStopper(log, graceMs + 1000);
+  stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
+  const paths = dataPaths(config.dataRoot);
+
+  const journal = await openJournal(paths.spool, { log });
+  stopper.add('journal', () => journal.close());
+  const url = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
+  const queue = openQueue({ url }, log);
+  stopper.add('queue', () => queue.close());
+  const pump = new Pump({ journal, queue, log });
+  stopper.add('pump', () => pump.stop());
+  await pump.start();
+
+  const registry = new Registry();
+  processMetrics(registry);
+  const metrics = receiverMetrics(registry, globalSources(paths, journal, queue), log);
+  const readyz = (): Promise<Readiness> => readiness(journal, pump);
+  if (config.metricsListen !== null) {
+    const serving = await serveMetrics(registry, config.metricsListen, { readyz });
+    stopper.add('metrics', () => serving.close(graceMs));
+  }
+
+  const app = createReceiverApp({
+    organization: config.organization,
+    proofRule: proofRule(config, secrets),
+    accept: (hint) => journal.append(hint),
+    readiness: readyz,
+    metrics,
+    log,
+  });
+  const serving = await listen(createHttpServer(app, slowClients), config.receiverListen);
+  stopper.add('webhooks', () => serving.close(graceMs));
+  log.info({ listen: formatListen(serving.address), organization: config.organization }, 'receiver ready');
+}
+
+function proofRule({ webhookMode: mode }: Config, { webhookTokens }: Secrets): () => ProofRule {
+  if (webhookTokens === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_WEBHOOK_TOKEN is required');
+  return () => ({ mode, secrets: webhookTokens.revealAll() });
+}
+
+function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue): GlobalSources {
+  return {
+    tasks: () => queue.counts(),
+    budgets: () => queue.budgets(),
+    gaps: createGapReader(paths),
+    // Opened anew each time: workers may have made the catalog since, or made it again.
+    totals: async () => {
+      const catalog = openCatalog(paths.catalog, { readOnly: true });
+      try {
+        return catalog.totals();
+      } finally {
+        catalog.close();
+      }
+    },
+    diskFreeBytes: () => readFreeBytes(paths.root),
+    journalEntries: () => journal.entries,
+  };
+}
+
+async function readiness(journal: Journal, pump: Pump): Promise<Readiness> {
+  const written = await journal.check().then(
+    () => 'ok',
+    (thrown: unknown) => toMirrorError(thrown).message,
+  );
+  const { trouble } = pump;
+  const awayForMs = trouble === null ? null : Date.now() - trouble.since;
+  const filled =
+    awayForMs === null
+      ? 'ok'
+      : `${trouble?.error?.message ?? 'not reached yet'}, for ${Math.round(awayForMs / 1000)} s`;
+  return {
+    ready: written === 'ok' && (awayForMs === null || awayForMs <= awayMs),
+    checks: { journal: written, queue: filled },
+  };
+}
+
+function fail(log: Log, thrown: unknown): never {
+  logError(log, thrown, 'the receiver cannot start');
+  process.exit(toMirrorError(thrown).code === 'ERR_CONFIG' ? 78 : 1);
+}
+
+try {
+  const { config, secrets } = parseConfig(readEnv(root), 'receiver', root);
+  const log = createLog('receiver', config.logLevel);
+  await run(log, config, secrets).catch((thrown: unknown) => fail(log, thrown));
+} catch (thrown) {
+  fail(createLog('receiver', 'info'), thrown);
+}

@@ -1,0 +1,94 @@
+/**
+ * What lighttpd.conf and the Lua files know of this site: the environment they run in, and nothing else of ours. Pure.
+ * Values stand in an environment and never in a configuration's text, so none needs quoting.
+ */
+import type { Config, Listen } from './config.ts';
+import { MirrorError } from './errors.ts';
+import type { DataPaths } from './tree/paths.ts';
+
+/** What is asked of the machine before Lighttpd starts. */
+export interface Machine {
+  /** As `lighttpd -v` tells it. */
+  readonly version: readonly [number, number, number];
+  readonly cores: number;
+  /** The hard limit of open files for one process; Infinity where there is none. */
+  readonly openFiles: number;
+}
+
+/** HTTP/2 is not let out before this release: it is the first with all the hardening that its protocol needed. */
+const http2Since = [1, 4, 83] as const;
+/** `server.max-fds` is 16 bits wide before 1.4.83. */
+const mostOpenFiles = 65_535;
+const mostConnections = 4096;
+const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
+
+/**
+ * @param home the project's own folder
+ * @throws MirrorError ERR_CONFIG for a folder whose name no configuration can hold
+ */
+export function siteEnvironment(
+  config: Config,
+  paths: DataPaths,
+  home: string,
+  machine: Machine,
+): Record<string, string> {
+  const openFiles = Math.min(machine.openFiles, mostOpenFiles);
+  const [receiver, gateway] = [backEnd(config.receiverListen), backEnd(config.gatewayListen)];
+  const environment = {
+    TZ: 'UTC',
+    SITE_HOME: home,
+    SITE_RUN: config.runDir,
+    SITE_LOGS: paths.logs,
+    SITE_TREE: paths.tree,
+    SITE_PAGES: paths.pages,
+    SITE_BIND: bracketed(config.listen.host),
+    SITE_PORT: String(config.listen.port),
+    SITE_HOSTS: hostsOf(config).join(' '),
+    SITE_HTTP2: speaksHttp2(config.http2, machine.version) ? 'enable' : 'disable',
+    SITE_WORKERS: String(Math.max(2, machine.cores)),
+    SITE_MAX_FDS: String(openFiles),
+    SITE_MAX_CONNECTIONS: String(Math.min(mostConnections, Math.floor(openFiles / 4))),
+    SITE_RECEIVER_HOST: receiver.host,
+    SITE_RECEIVER_PORT: receiver.port,
+    SITE_GATEWAY_HOST: gateway.host,
+    SITE_GATEWAY_PORT: gateway.port,
+  };
+  for (const [name, value] of Object.entries(environment)) {
+    if (/\p{Cc}/u.test(value)) {
+      throw new MirrorError(
+        'ERR_CONFIG',
+        `a folder's name has a control character in it (${name}): ${JSON.stringify(value)}`,
+      );
+    }
+  }
+  return environment;
+}
+
+/**
+ * The `Host` values that are answered: the public name alone, with its own port, with the port that Lighttpd listens on.
+ * Behind a loopback URL any loopback name will do.
+ */
+export function hostsOf({ url, listen }: Pick<Config, 'url' | 'listen'>): string[] {
+  const own = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  const names = loopbackNames.includes(url.hostname) ? loopbackNames : [url.hostname];
+  const all = names.flatMap((name) => [name, `${name}:${own}`, `${name}:${listen.port}`]);
+  return [...new Set(all)];
+}
+
+function speaksHttp2(wish: Config['http2'], version: Machine['version']): boolean {
+  if (wish !== 'auto') return wish === 'on';
+  for (const [index, wanted] of http2Since.entries()) {
+    const found = version[index] ?? 0;
+    if (found !== wanted) return found > wanted;
+  }
+  return true;
+}
+
+/** lighttpd.conf takes a host that begins with "/" for a Unix socket. */
+function backEnd(at: Listen): { host: string; port: string } {
+  return 'path' in at ? { host: at.path, port: '0' } : { host: at.host, port: String(at.port) };
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,32 @@
+/** Asks a program over HTTP whether it is ready. */
+import { request } from 'node:http';
+import type { Listen } from '../config.ts';
+
+export interface Probe {
+  readonly at: Listen;
+  readonly path: string;
+  /** The Host header, where the program is particular about it. */
+  readonly host?: string;
+}
+
+const patienceMs = 2000;
+
+/** @returns null when it answered 200, else what it said or why it could not be asked */
+export async function probe({ at, path, host = 'localhost' }: Probe): Promise<string | null> {
+  const target = 'path' in at ? { socketPath: at.path } : { host: reachable(at.host), port: at.port };
+  return new Promise((resolve) => {
+    const asked = request({ ...target, path, headers: { host }, agent: false, timeout: patienceMs }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200 ? null : `answers ${response.statusCode} on ${path}`);
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`no answer on ${path} within ${patienceMs} ms`)));
+    asked.on('error', (error) => resolve(error.message));
+    asked.end();
+  });
+}
+
+/** The address by which this machine reaches what listens on all of its addresses. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}

@@ -1,0 +1,96 @@
+/**
+ * The whole mirror on one machine: a private redis-server (unless there is a REDIS_URL), receiver, gateway, workers and
+ * Lighttpd as children of this process. `npm start`, the demo and the tests run the same.
+ */
+import { type Config, parseConfig, type Secrets } from '../config.ts';
+import type { MirrorError } from '../errors.ts';
+import { findCommand, lighttpdNeed, redisNeed } from '../programs.ts';
+import { dataPaths } from '../tree/paths.ts';
+import { checkAddresses, takeRunFolder } from './addresses.ts';
+import { type Crew, createCrew } from './crew.ts';
+import { ensurePrograms } from './install.ts';
+import type { Printer } from './lines.ts';
+import { planPrograms, planRedis } from './plan.ts';
+import { prepareRedis, redisSocket } from './redis.ts';
+
+export interface StackOptions {
+  /** The project's own folder; relative settings start from it. */
+  readonly root: string;
+  /** All settings and secrets, as the environment and `.env` have them. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly printer: Printer;
+  readonly readyWithinMs?: number;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Stack {
+  readonly config: Config;
+  /** The processes that run now, by name: `redis`, `receiver`, `gateway`, `worker` (or `worker-0`, …), `lighttpd`. */
+  pids(): Record<string, number>;
+  /** Resolves when a program can no longer run; the stack is to be stopped then. */
+  readonly broken: Promise<MirrorError>;
+  /** Ends all in order: no new requests, no new tasks, running tasks done or handed back, Redis last. */
+  stop(): Promise<void>;
+  /** Kills all at once. */
+  kill(): void;
+}
+
+const readyWithinMs = 30_000;
+
+/**
+ * Resolves once every program is ready; when it rejects, nothing is left running.
+ * @throws MirrorError ERR_CONFIG for a fault of the settings or an address that is taken; ERR_PROGRAM_MISSING with the
+ * line to run; ERR_NOT_READY naming what is not ready in time, with its last lines
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { root, env, printer } = options;
+  const { config, secrets } = parseConfig(env, 'all', root);
+  printer.hide(() => hiddenValues(secrets));
+  await checkAddresses(config);
+  const needs = secrets.redisUrl === null ? [redisNeed, lighttpdNeed] : [lighttpdNeed];
+  const isRoot = process.getuid?.() === 0;
+  await ensurePrograms(needs, { root, env, isRoot, say: (line) => printer.say('warn', line) });
+
+  const lock = await takeRunFolder(config);
+  const crew = createCrew(printer);
+  const stop = async (): Promise<void> => {
+    await crew.stop();
+    await lock.close();
+  };
+  try {
+    const late = AbortSignal.timeout(options.readyWithinMs ?? readyWithinMs);
+    const signal = options.signal === undefined ? late : AbortSignal.any([late, options.signal]);
+    const told = { ...env, KITEMIRROR_DATA: config.dataRoot };
+    const redis = secrets.redisUrl === null ? await startRedis(config, env, printer, crew, signal) : {};
+    await crew.start(planPrograms(config, { ...told, ...redis }, root), signal);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { config, broken: crew.broken, pids: () => crew.pids(), stop, kill: () => crew.kill() };
+}
+
+/** @returns what it adds to the environment of the programs */
+async function startRedis(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  printer: Printer,
+  crew: Crew,
+  signal: AbortSignal,
+): Promise<NodeJS.ProcessEnv> {
+  const socket = redisSocket(config.runDir);
+  const folder = dataPaths(config.dataRoot).redis;
+  await prepareRedis(socket, folder, (line) => printer.say('warn', line));
+  const path = env.PATH ?? '';
+  const command = findCommand(redisNeed.commands, path) ?? redisNeed.name;
+  await crew.start([[planRedis(command, socket, folder, findCommand(['setpriv'], path))]], signal);
+  return { REDIS_URL: `unix://${socket.split('/').map(encodeURIComponent).join('/')}` };
+}
+
+/** All that must not stand in a line of output, in each form it may take there. */
+function hiddenValues({ apiToken, webhookTokens, redisUrl }: Secrets): string[] {
+  const url = redisUrl?.reveal();
+  const password = url !== undefined && URL.canParse(url) ? new URL(url).password : '';
+  return [apiToken?.reveal() ?? '', ...(webhookTokens?.revealAll() ?? []), url ?? '', password];
+}

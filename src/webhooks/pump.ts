@@ -1,0 +1,230 @@
+/**
+ * Journal → queue. The pump has one source, the journal on disk, whether a hint came this moment or an hour ago: so
+ * nothing is lost when Redis is away, nothing piles up in memory, and after a loss of Redis it simply starts over.
+ *
+ * Which hints a Redis was given is known by a mark in it: gone after a flush, after a restart without its file, and in
+ * another Redis. A restarted Redis may have its mark and lack its last writes; so the place that is kept as enqueued
+ * stays behind the truth by `overlapMs`, and a new connection begins there. Tasks are one per build: what is enqueued
+ * twice costs little.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type MirrorError, toMirrorError } from '../errors.ts';
+import { type Log, logError } from '../log.ts';
+import type { Hint } from '../model.ts';
+import type { TaskQueue } from '../queue/queue.ts';
+import { taskOfHint } from '../queue/tasks.ts';
+import type { Journal } from '../tree/journal.ts';
+import { isBefore, type Position } from '../tree/journal-segments.ts';
+import { EnqueuedTrail } from './trail.ts';
+
+export interface PumpOptions {
+  readonly journal: Journal;
+  readonly queue: Pick<TaskQueue, 'enqueue' | 'hasMark' | 'setMark' | 'onReady'>;
+  readonly log: Log;
+  /** How often the mark is looked at and, while Redis is away, Redis is tried. */
+  readonly checkEveryMs?: number;
+  readonly overlapMs?: number;
+  readonly keepMs?: number;
+}
+
+const defaults = {
+  checkEveryMs: 2000,
+  // `appendfsync everysec` may lose two seconds in a power cut, more while the disk is slow.
+  overlapMs: 30_000,
+  // Longer than any weekend without a Redis; a mirror that was away for longer compares itself with upstream.
+  keepMs: 7 * 24 * 3_600_000,
+};
+
+/** More at once make each of them cheaper; beyond this hardly any more. */
+const enqueuesAtOnce = 32;
+/**
+ * While deliveries keep coming, the pump works a quarter of the time: in a burst the answers go first, Buildkite waits
+ * for them and for nothing else. What is not enqueued yet is safe where it is.
+ */
+const restPerWork = 3;
+
+export class Pump {
+  readonly #options: Required<PumpOptions>;
+  #trail: EnqueuedTrail;
+  #mark: string | null = null;
+  /** The next place to read at; all before it has been enqueued. */
+  #place: Position;
+  #isReconnected = true;
+  #isCheckDue = true;
+  #isWoken = false;
+  #isStopped = false;
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #trouble: { readonly since: number; readonly error: MirrorError | null } | null;
+
+  constructor(options: PumpOptions) {
+    this.#options = { ...defaults, ...options };
+    this.#place = options.journal.start;
+    this.#trail = new EnqueuedTrail(this.#place, this.#options.overlapMs);
+    this.#trouble = { since: Date.now(), error: null };
+  }
+
+  /** Since when hints are not being enqueued, and why (null: not begun yet); null while all is well. */
+  get trouble(): { readonly since: number; readonly error: MirrorError | null } | null {
+    return this.#trouble;
+  }
+
+  async start(): Promise<void> {
+    const { journal, queue, checkEveryMs, overlapMs } = this.#options;
+    const checkpoint = await journal.readCheckpoint();
+    if (checkpoint !== null) {
+      this.#mark = checkpoint.mark;
+      this.#trail = new EnqueuedTrail(checkpoint.position, overlapMs);
+    }
+    queue.onReady(() => {
+      this.#isReconnected = true;
+      this.#turn();
+    });
+    journal.onAppend(() => {
+      // While Redis is away the timer tries; each delivery would do so in vain.
+      if (this.#trouble === null) this.#turn();
+    });
+    this.#timer = setInterval(() => {
+      this.#isCheckDue = true;
+      this.#turn();
+    }, checkEveryMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  #turn(): void {
+    if (this.#isStopped) return;
+    this.#isWoken = true;
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isWoken && !this.#isStopped) {
+      this.#isWoken = false;
+      try {
+        if (this.#isReconnected || this.#isCheckDue) await this.#check();
+        await this.#drain();
+        this.#trouble = null;
+      } catch (thrown) {
+        this.#pause(toMirrorError(thrown));
+      }
+    }
+    this.#running = null;
+  }
+
+  #pause(error: MirrorError): void {
+    this.#isCheckDue = true;
+    const known = this.#trouble;
+    this.#trouble = { since: known?.since ?? Date.now(), error };
+    // Redis reports its own absence where it is connected; here it is only worth a line when it begins.
+    if (error.code !== 'ERR_QUEUE_UNAVAILABLE') logError(this.#options.log, error, 'the journal could not be enqueued');
+    else if (known === null)
+      this.#options.log.warn({ cause: String(error.cause) }, 'hints wait in the journal for Redis');
+  }
+
+  /** Nothing is in flight here: what has been enqueued before a mark is seen is in the Redis that bears it. */
+  async #check(): Promise<void> {
+    const reconnected = this.#isReconnected;
+    this.#isReconnected = false;
+    try {
+      const isKnown = this.#mark !== null && (await this.#options.queue.hasMark(this.#mark));
+      if (!isKnown) await this.#startOver();
+      else if (reconnected) this.#place = this.#trail.rewind();
+      else await this.#note();
+      this.#isCheckDue = false;
+    } catch (thrown) {
+      this.#isReconnected ||= reconnected;
+      throw thrown;
+    }
+  }
+
+  async #startOver(): Promise<void> {
+    const { journal, queue, log, overlapMs } = this.#options;
+    if (journal.entries > 0) {
+      log.warn(
+        { entries: journal.entries },
+        'this Redis is not the one that was filled: the journal is enqueued from its start',
+      );
+    }
+    // The mark comes first: a flush while the journal is being enqueued takes it away again and is seen.
+    const mark = randomUUID();
+    await queue.setMark(mark);
+    this.#mark = mark;
+    this.#place = journal.start;
+    this.#trail = new EnqueuedTrail(this.#place, overlapMs);
+  }
+
+  async #note(): Promise<void> {
+    const { journal, log, keepMs } = this.#options;
+    const now = Date.now();
+    const mark = this.#mark;
+    const position = this.#trail.reached(this.#place, now);
+    if (position === null || mark === null) return;
+    try {
+      await journal.writeCheckpoint({ mark, position });
+      const removed = await journal.cut(now - keepMs, position);
+      if (removed > 0) log.info({ entries: removed }, 'entries of the journal were enqueued long ago and are cut');
+    } catch (thrown) {
+      // The older checkpoint stays in force, and with it a longer replay.
+      logError(log, thrown, 'the journal’s checkpoint could not be written');
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const { journal } = this.#options;
+    while (!this.#isStopped) {
+      const end = journal.end;
+      const { hints, next } = await journal.read(this.#place);
+      if (hints.length === 0 && !isBefore(this.#place, next)) return;
+      const begunAt = performance.now();
+      await this.#enqueue(latestOfEachBuild(hints));
+      this.#place = next;
+      if (this.#isReconnected || this.#isCheckDue) return this.#turn();
+      if (isBefore(end, journal.end)) await pause(restPerWork * (performance.now() - begunAt));
+    }
+  }
+
+  /** Waits for the end of all, also when one fails. */
+  async #enqueue(hints: Hint[]): Promise<void> {
+    const rest = hints.values();
+    let failure: MirrorError | null = null;
+    const enqueueSome = async (): Promise<void> => {
+      for (const hint of rest) {
+        const refused = await this.#enqueueOne(hint);
+        failure ??= refused;
+        if (failure !== null) return;
+      }
+    };
+    await Promise.all(Array.from({ length: enqueuesAtOnce }, enqueueSome));
+    if (failure !== null) throw failure;
+  }
+
+  /** @returns why not, when it is worth trying again */
+  async #enqueueOne(hint: Hint): Promise<MirrorError | null> {
+    try {
+      await this.#options.queue.enqueue(taskOfHint(hint));
+    } catch (thrown) {
+      const error = toMirrorError(thrown);
+      if (error.code === 'ERR_QUEUE_UNAVAILABLE') return error;
+      // One hint that cannot be enqueued must not keep all later ones back.
+      logError(this.#options.log, error, 'a hint could not be enqueued and is left out', { build: hint.build });
+    }
+    return null;
+  }
+}
+
+/** A build is looked at once for all that was heard of it; the latest word says what must be seen there by then. */
+function latestOfEachBuild(hints: readonly Hint[]): Hint[] {
+  const latest = new Map<string, Hint>();
+  for (const hint of hints) {
+    // In the order of their last words, so that the newest work is not put before the older.
+    latest.delete(hint.build);
+    latest.set(hint.build, hint);
+  }
+  return [...latest.values()];
+}

@@ -1,0 +1,54 @@
+/** One build through every renderer. */
+import { plainText } from '../../src/logs/plain.ts';
+import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import { renderBuild } from '../../src/pages/build.ts';
+import { renderBuilds } from '../../src/pages/builds.ts';
+import { describeJob } from '../../src/pages/details.ts';
+import { renderError } from '../../src/pages/error.ts';
+import { renderFolder } from '../../src/pages/folder.ts';
+import { renderHome } from '../../src/pages/home.ts';
+import { renderJob } from '../../src/pages/job.ts';
+import { pathHref, segment } from '../../src/pages/links.ts';
+import { renderLog } from '../../src/pages/log.ts';
+import { renderPipeline } from '../../src/pages/pipeline.ts';
+import { summaryOfBuild, viewOf } from './samples.ts';
+
+/** @param text put wherever a renderer takes a text that is not in the records */
+export function everyPage(
+  { build, jobs }: { build: BuildRecord; jobs: JobRecord[] },
+  text: string,
+): Map<string, string> {
+  const { organization } = build;
+  const builds = [summaryOfBuild(build)];
+  const details = new Map(jobs.map((job) => [job.id, describeJob(job)]));
+  const common = { organization, pipeline: build.pipeline, folder: build.pipeline, builds };
+  const [job] = jobs;
+  if (job === undefined) throw new Error('no job to render');
+  return new Map([
+    [
+      'home',
+      renderHome({ organization, pipelines: [{ ...common, name: text, builds: 1, latest: builds[0] ?? null }] }),
+    ],
+    ['pipeline', renderPipeline({ ...common, branches: builds })],
+    ['builds', renderBuilds({ ...common, filter: { branch: text, state: text }, nextBefore: 7 })],
+    ['build', renderBuild({ build, merged: viewOf(jobs), previous: 41, next: 43, details, url: 'http://mirror.test' })],
+    ['build without details', renderBuild({ build, merged: viewOf(jobs), previous: null, next: null })],
+    ['job', renderJob({ build, job })],
+    [
+      'folder',
+      renderFolder({
+        title: text,
+        crumbs: [
+          { name: text, href: '../' },
+          { name: text, href: './' },
+        ],
+        folders: [{ name: text, href: `${segment(text)}/`, count: 1, bytes: 2, note: text }],
+        files: [{ name: text, href: pathHref(text), size: 1, type: text, sha256: text }],
+        next: `?list&after=${segment(text)}`,
+      }),
+    ],
+    ['log', renderLog({ build, job, text: plainText(text), truncated: true, firstLine: 100 })],
+    ['raw log', renderLog({ build, job, text, truncated: false })],
+    ['error', renderError({ status: 404, message: text, id: text })],
+  ]);
+}
