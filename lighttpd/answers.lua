@@ -9,14 +9,17 @@ return function(lighty)
   local request, response = r.req_header, r.resp_header
   local answers = { id = "", page_policy = page_policy }
 
-  -- Unique, not secret: the worker's start and a count. The same id is in the answer, the access log and the back end's log.
-  local prefix = string.format("%08x%08xf", c.time() & 0xffffffff, c.rand() & 0xffffffff)
-  local count = 0
+  -- Unique, not secret: some random digits and a count, the same in the answer, the access log and the back end's log.
+  -- Its parts are ready-made, because formatting a number costs more than all the rest of a small answer.
+  local digits, prefix, count = {}, "", 0
+  for i = 0, 4095 do digits[i] = string.format("%03x", i) end
 
   function answers.new_id()
-    count = count + 1
-    answers.id = prefix .. count
-    return answers.id
+    count = (count + 1) & 0xffffff
+    if count == 1 then prefix = string.format("%08x%08x", c.time() & 0xffffffff, c.rand() & 0xffffffff) end
+    local id = prefix .. digits[count >> 12] .. digits[count & 4095]
+    answers.id = id
+    return id
   end
 
   -- Headers that every answer of ours has.

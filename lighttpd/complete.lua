@@ -46,7 +46,8 @@ return function(lighty)
     local status = r.req_item.http_status
     local id = to and request["X-Request-Id"]
     answers.id = id and id:match("^%x+$") or answers.new_id()
-    if is_lighttpds(status) then return fault(status) end
+    -- Of a back end that went away in the middle Lighttpd says 500, as if the fault were its own.
+    if is_lighttpds(status) then return fault(to and status == 500 and 502 or status) end
     -- Ranges are of files; a back end that gives parts has done so already.
     request["Range"] = nil
     answers.mark(status < 400 and response["Cache-Control"] or "no-store")

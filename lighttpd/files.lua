@@ -8,6 +8,7 @@ local untrusted = "sandbox allow-same-origin allow-downloads; default-src 'none'
 local immutable = "private, max-age=31536000, immutable"
 -- Quarantine takes the permission to read from all; root would be let through by the system.
 local readable = tonumber("444", 8)
+local kind, regular = 0xf000, 0x8000
 
 -- Strong comparison for If-Match, weak for If-None-Match; our own ETags are always strong and hold no comma.
 local function lists(header, etag, weak)
@@ -37,12 +38,15 @@ return function(lighty, answers)
   local r, stat = lighty.r, lighty.stat
   local request, response, attribute = r.req_header, r.resp_header, r.req_attr
   local files = { untrusted = untrusted }
-  local hex = string.format
 
-  -- Lighttpd holds the open file, so these are the facts of the very bytes that go out.
-  local function etag_of(st)
-    local seconds, nanoseconds = st.st_mtim()
-    return hex('"%x-%x-%x.%x"', st.st_ino, st.st_size, seconds, nanoseconds)
+  -- Lighttpd holds the open file, so these are the facts of the very bytes that go out. `known` remembers the text.
+  local function etag_of(st, known)
+    local inode, size, seconds, nanoseconds = st.st_ino, st.st_size, st.st_mtim()
+    if known.inode ~= inode or known.size ~= size or known.seconds ~= seconds or known.nanoseconds ~= nanoseconds then
+      known.inode, known.size, known.seconds, known.nanoseconds = inode, size, seconds, nanoseconds
+      known.etag = string.format('"%x-%x-%x.%x"', inode, size, seconds, nanoseconds)
+    end
+    return known.etag, size
   end
 
   local function conditional(etag, size)
@@ -71,11 +75,12 @@ return function(lighty, answers)
   end
 
   -- `policy`: files.untrusted or answers.page_policy. `settled`: path of the marker that makes it immutable, or nil.
-  -- Returns nil where there is no such file. No other stat may come between the stat and the last use of `st`: it can
-  -- free what `st` points to.
-  function files.send(path, policy, settled)
+  -- `known`: a table to remember its ETag in. Returns nil where there is no such file. No other stat may come between
+  -- the stat and the last use of `st`: it can free what `st` points to.
+  function files.send(path, policy, settled, known)
     local st = stat(path)
-    if not st or not st.is_file or st.st_mode & readable == 0 then return nil end
+    local mode = st and st.st_mode or 0
+    if mode & kind ~= regular or mode & readable == 0 then return nil end
     -- There is no Last-Modified: a file that replaces another may be the older one, within one second too.
     if request["If-Modified-Since"] then request["If-Modified-Since"] = nil end
     local sent = st["http-response-send-file"]
@@ -84,8 +89,8 @@ return function(lighty, answers)
       response["Retry-After"] = "2"
       return answers.fail(503, "ERR_TREE_UNREADABLE", "the file is there but cannot be opened now")
     end
-    local etag = etag_of(st)
-    local status = conditional(etag, st.st_size)
+    local etag, size = etag_of(st, known or {})
+    local status = conditional(etag, size)
     if status >= 400 then return status end
     -- Looked at last: a job that is being changed loses its marker before its files change.
     answers.mark(settled and stat(settled) and immutable or "no-cache")

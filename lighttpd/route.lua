@@ -66,6 +66,24 @@ return function(lighty)
     return rest == "build.json" or rest == "upstream.json" or rest:find("^artifacts/.") or rest:find("^steps/[^/]+/artifacts/.")
   end
 
+  -- What was found out about the paths of files that were sent: patterns cost more than all else here, and the same
+  -- files are asked for again and again. Depends on the path alone, never on what is on the disk.
+  local known, held = {}, 0
+
+  local function file(path)
+    local found = known[path]
+    if found then return files.send(tree .. path, files.untrusted, found.settled, found) end
+    local public, settled = is_public(path)
+    if not public then return nil end
+    found = { settled = settled }
+    local status = files.send(tree .. path, files.untrusted, settled, found)
+    if status then
+      if held >= 4096 then known, held = {}, 0 end
+      known[path], held = found, held + 1
+    end
+    return status
+  end
+
   -- Folders whose names are upstream's.
   local function is_upstreams(path)
     local rest = path:match("^/[^/]+/[^/]+/builds/%d+/(.*)$")
@@ -101,9 +119,7 @@ return function(lighty)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    local public, settled = is_public(path)
-    return public and files.send(tree .. path, files.untrusted, settled)
-      or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
+    return file(path) or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
   end
 
   local function answer()

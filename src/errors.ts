@@ -26,7 +26,7 @@ const table = {
   ERR_UPSTREAM_UNAVAILABLE: { status: 502, task: 'retry', level: 'warn' },
   ERR_UPSTREAM_LIMITED: { status: 503, task: 'wait', level: 'info' },
   ERR_UPSTREAM_BEHIND: { status: 502, task: 'retry', level: 'info' },
-  ERR_UPSTREAM_DENIED: { status: 502, task: 'retry', level: 'error' },
+  ERR_UPSTREAM_DENIED: { status: 502, task: 'wait', level: 'error' },
   ERR_UPSTREAM_GONE: { status: 404, task: 'never', level: 'info' },
   ERR_UPSTREAM_MALFORMED: { status: 502, task: 'retry', level: 'error' },
   ERR_DOWNLOAD_REFUSED: { status: 502, task: 'never', level: 'warn' },
@@ -46,7 +46,8 @@ const table = {
   ERR_RANGE_UNSATISFIABLE: { status: 416, task: 'never', level: 'info' },
   ERR_TREE_UNREADABLE: { status: 503, task: 'retry', level: 'error' },
   ERR_BACKEND_UNAVAILABLE: { status: 503, task: 'retry', level: 'error' },
-  ERR_STOPPING: { status: 503, task: 'retry', level: 'info' },
+  ERR_STOPPING: { status: 503, task: 'wait', level: 'info' },
+  ERR_YIELDED: { status: 503, task: 'wait', level: 'info' },
   ERR_INTERNAL: { status: 500, task: 'retry', level: 'error' },
 } as const satisfies Record<string, ErrorPolicy>;
 

@@ -1,9 +1,12 @@
-/** The gateway: answers what readers ask that is not a file. `--supervised`: ends with whoever holds its stdin. */
+/**
+ * The gateway program: what readers ask that is not a file. Holds no token of Buildkite's and writes no record.
+ * exit 0: ended in order · 1: something broke · 78: only an operator can mend it
+ */
 import { join } from 'node:path';
-import { parseConfig, readEnv } from './config.ts';
+import { type Config, parseConfig, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log, logError } from './log.ts';
 import { catalogSource } from './readers/catalog-source.ts';
 import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
@@ -11,33 +14,36 @@ import { createStopper, stopOnSignals } from './stop.ts';
 import { dataPaths } from './tree/paths.ts';
 
 const root = join(import.meta.dirname, '..');
+const graceMs = 5000;
 
-async function main(): Promise<void> {
-  const { config } = parseConfig(readEnv(root), 'gateway', root);
-  const log = createLog('gateway', config.logLevel);
-  const stopper = createStopper(log);
+async function run(log: Log, config: Config): Promise<void> {
+  const stopper = createStopper(log, graceMs + 1000);
   stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
   const paths = dataPaths(config.dataRoot);
   const catalog = catalogSource(paths.catalog);
   stopper.add('catalog', () => catalog.close());
-  const { organization } = config;
   const app = createReaders({
     paths,
     catalog: () => catalog.current(),
     pages: pageCache(paths, log),
-    organization,
+    organization: config.organization,
     url: config.url.href,
     log,
   });
-  const listening = await listen(createHttpServer(app), config.gatewayListen);
-  stopper.add('listener', () => listening.close());
-  log.info({ listen: formatListen(listening.address) }, 'the gateway listens');
+  const serving = await listen(createHttpServer(app), config.gatewayListen);
+  stopper.add('readers', () => serving.close(graceMs));
+  log.info({ listen: formatListen(serving.address), organization: config.organization }, 'gateway ready');
+}
+
+function fail(log: Log, thrown: unknown): never {
+  logError(log, thrown, 'the gateway cannot start');
+  process.exit(toMirrorError(thrown).code === 'ERR_CONFIG' ? 78 : 1);
 }
 
 try {
-  await main();
+  const { config } = parseConfig(readEnv(root), 'gateway', root);
+  const log = createLog('gateway', config.logLevel);
+  await run(log, config).catch((thrown: unknown) => fail(log, thrown));
 } catch (thrown) {
-  const { code, message } = toMirrorError(thrown);
-  process.stderr.write(`gateway: ${message}\n`);
-  process.exit(code === 'ERR_CONFIG' ? 78 : 1);
+  fail(createLog('gateway', 'info'), thrown);
 }

@@ -91,14 +91,18 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
   if (openFiles < wantedOpenFiles) log.warn({ openFiles, wanted: wantedOpenFiles }, 'the limit of open files is low');
   const child = launch(prepared, findCommand(['setpriv'], path));
   tellLines(child, log);
-  const asked = endOnRequest(child, log);
-  log.info(
-    { listen: formatListen(config.listen), url: config.url.origin, http2: prepared.env.SITE_HTTP2 },
-    'lighttpd starts',
-  );
-  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-  if (asked()) return 0;
-  log.error({ code, signal }, 'lighttpd ended by itself');
+  const wasAsked = endOnRequest(child, log);
+  const facts = { listen: formatListen(config.listen), url: config.url.origin, http2: prepared.env.SITE_HTTP2 };
+  log.info(facts, 'lighttpd starts');
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  if (!wasAsked()) {
+    // Its workers would go on alone, and hold the port.
+    signalGroup(child, 'SIGKILL');
+    log.error({ code, signal }, 'lighttpd ended by itself');
+  }
+  // The last of its workers closes it.
+  if (child.stderr?.closed === false) await once(child.stderr, 'close');
+  if (wasAsked()) return 0;
   return code === null || code === 0 ? 1 : code;
 }
 
@@ -126,12 +130,12 @@ function endOnRequest(child: ChildProcess, log: Log): () => boolean {
   const end = (): void => {
     if (asked) return;
     asked = true;
-    // To the first process alone, which tells its workers: a second SIGINT would cut the downloads that run.
+    // To the first process alone, which tells its workers and ends: a second SIGINT would cut the downloads that run.
     child.kill('SIGINT');
-    const force = setTimeout(() => child.kill('SIGTERM'), forceAfterMs);
+    const force = setTimeout(() => signalGroup(child, 'SIGTERM'), forceAfterMs);
     const kill = setTimeout(() => {
       log.warn(`lighttpd did not end within ${killAfterMs / 1000} s and is killed`);
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      signalGroup(child, 'SIGKILL');
     }, killAfterMs);
     child.once('close', () => [force, kill].forEach(clearTimeout));
   };
@@ -139,6 +143,15 @@ function endOnRequest(child: ChildProcess, log: Log): () => boolean {
   process.on('SIGHUP', () => child.kill('SIGHUP'));
   if (process.argv.includes('--supervised')) process.stdin.on('end', end).on('error', end).resume();
   return () => asked;
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch (thrown) {
+    // All of them have ended already, which is what was wanted.
+    if (errnoOf(thrown) !== 'ESRCH') throw thrown;
+  }
 }
 
 async function main(): Promise<number> {

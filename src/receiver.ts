@@ -20,11 +20,10 @@ import { type Journal, openJournal } from './tree/journal.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 import { createReceiverApp } from './webhooks/app.ts';
 import { Pump } from './webhooks/pump.ts';
+import { readReadiness } from './webhooks/readiness.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** How long Redis may be away before this program says that it is not ready. Deliveries are accepted all the same. */
-const awayMs = 30_000;
 /** Lighttpd hands over whole bodies; who sends to this port directly has this long. */
 const slowClients = { headMs: 5000, requestMs: 10_000 };
 /** Together with the queue's two seconds well below the ten that the supervisor grants. */
@@ -47,7 +46,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const registry = new Registry();
   processMetrics(registry);
   const metrics = receiverMetrics(registry, globalSources(paths, journal, queue), log);
-  const readyz = (): Promise<Readiness> => readiness(journal, pump);
+  const readyz = (): Promise<Readiness> => readReadiness(journal, pump, Date.now());
   if (config.metricsListen !== null) {
     const serving = await serveMetrics(registry, config.metricsListen, { readyz });
     stopper.add('metrics', () => serving.close(graceMs));
@@ -87,23 +86,6 @@ function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue): Gl
     },
     diskFreeBytes: () => readFreeBytes(paths.root),
     journalEntries: () => journal.entries,
-  };
-}
-
-async function readiness(journal: Journal, pump: Pump): Promise<Readiness> {
-  const written = await journal.check().then(
-    () => 'ok',
-    (thrown: unknown) => toMirrorError(thrown).message,
-  );
-  const { trouble } = pump;
-  const awayForMs = trouble === null ? null : Date.now() - trouble.since;
-  const filled =
-    awayForMs === null
-      ? 'ok'
-      : `${trouble?.error?.message ?? 'not reached yet'}, for ${Math.round(awayForMs / 1000)} s`;
-  return {
-    ready: written === 'ok' && (awayForMs === null || awayForMs <= awayMs),
-    checks: { journal: written, queue: filled },
   };
 }
 

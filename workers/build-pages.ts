@@ -1,5 +1,5 @@
 /** The pages of a build and of its jobs, and the one of a log; made from records, into a tree of their own. */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { plainLog } from '../src/logs/plain.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
@@ -20,7 +20,7 @@ export async function writeBuildPages(
 ): Promise<void> {
   const details = new Map(Array.from(records, ([id, record]) => [id, describeJob(record)]));
   const { previous, next } = catalog.neighbours(place.organization, place.folder, place.number);
-  const page = renderBuild({ build, merged, previous, next, details, url: settings.url });
+  const page = renderBuild({ build, merged, previous, next, details, folder: place.folder, url: settings.url });
   await writeDerived(paths.page(...segments(place)), page);
   for (const job of records.values()) {
     if (isFresh(paths, place, job)) continue;
@@ -47,6 +47,10 @@ export async function writeLogPage(
     firstLine,
   });
   await writeDerived(paths.page(...segments(place), 'jobs', job.id, 'log'), page);
+}
+
+export function hasLogPage(paths: DataPaths, place: Place, job: JobRecord): boolean {
+  return existsSync(paths.page(...segments(place), 'jobs', job.id, 'log'));
 }
 
 /** Listings are made on request and kept until what they list changes. @param below a folder of the build's */

@@ -24,7 +24,7 @@ export function planLog(job: JobFacts, before: LogRecord | null, logs: boolean):
     return before;
   const empty = { url: null, size: 0, sha256: null, fetched_at: null };
   return logs
-    ? { ...empty, state: 'pending', reason: before?.state === 'failed' ? before.reason : null }
+    ? { ...empty, state: 'pending', reason: before?.state === 'failed' ? before.reason : 'not fetched yet' }
     : { ...empty, state: 'excluded', reason: 'KITEMIRROR_LOGS is off' };
 }
 
@@ -43,12 +43,13 @@ export async function fetchLog(
     return { url: `jobs/${job.id}/log.txt`, size, sha256, state: 'present', reason: null, fetched_at: fetchedAt };
   } catch (thrown) {
     const error = toMirrorError(thrown);
+    const empty = { url: null, size: 0, sha256: null, fetched_at: fetchedAt };
+    if (error.code === 'ERR_DOWNLOAD_REFUSED') return { ...empty, state: 'refused', reason: error.message };
     if (error.code !== 'ERR_UPSTREAM_GONE') throw thrown;
     const late = job.finished_at === null || Date.now() - Date.parse(job.finished_at) < logComesWithinMs;
-    const none = { url: null, size: 0, sha256: null, fetched_at: fetchedAt };
     return late
-      ? { ...none, state: 'pending', reason: 'upstream has no log yet' }
-      : { ...none, state: 'lost', reason: 'upstream has no log' };
+      ? { ...empty, state: 'pending', reason: 'upstream has no log yet' }
+      : { ...empty, state: 'lost', reason: 'upstream has no log' };
   }
 }
 
@@ -57,7 +58,10 @@ async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal
   const name = `${worker.instance}.${randomBytes(8).toString('hex')}.part`;
   const sink = new StagedFile(worker.paths.stagingFile(name), worker.staging);
   try {
-    if (String(answer.headers['content-type'] ?? '').includes('json')) {
+    const type = String(answer.headers['content-type'] ?? '');
+    // A page of some proxy's in between is no log.
+    if (type.includes('html')) throw new MirrorError('ERR_UPSTREAM_MALFORMED', 'the log is a page of HTML');
+    if (type.includes('json')) {
       sink.write(await contentOf(answer.body));
     } else {
       for await (const chunk of answer.body as AsyncIterable<Buffer>) {

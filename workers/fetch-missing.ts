@@ -159,9 +159,10 @@ async function takeLog(worker: WorkerContext, work: JobWork, signal: AbortSignal
         : fetched;
   } catch (thrown) {
     const error = toMirrorError(thrown);
+    const isRefused = error.code === 'ERR_DOWNLOAD_REFUSED';
     // What we have of a log stays until the longer one is whole.
-    if (log.state === 'pending') work.log = { ...log, state: 'failed', reason: error.message };
-    throw error;
+    if (log.state === 'pending') work.log = { ...log, state: isRefused ? 'refused' : 'failed', reason: error.message };
+    if (!isRefused) throw error;
   }
 }
 

@@ -15,6 +15,7 @@ export async function listArtifacts(
   signal: AbortSignal,
 ): Promise<Map<string, ArtifactFacts[]>> {
   const listed = new Map<string, ArtifactFacts[]>(jobs.map((job) => [job.id, []]));
+  if (jobs.length === 0) return listed;
   const one = jobs.length === 1 && jobsInBuild > 1;
   const whole = one ? false : await listBuild(upstream, ref, listed, signal);
   const each = whole ? jobs.filter((job) => job.retried && listed.get(job.id)?.length === 0) : jobs;

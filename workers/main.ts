@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { Agent } from 'undici';
-import { createBudget } from '../src/buildkite/budget.ts';
+import { createBudget, documented, reserves, type WorkClass } from '../src/buildkite/budget.ts';
 import { createUpstream } from '../src/buildkite/client.ts';
 import { createRest } from '../src/buildkite/rest.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from '../src/config.ts';
@@ -30,11 +30,14 @@ import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
 import { readBuild } from './read-build.ts';
+import { restoreCatalog } from './restore-catalog.ts';
 import { createSlots } from './slots.ts';
 
 /** Tasks at once; downloads at once are bounded apart from that (KITEMIRROR_CONCURRENCY). */
-const tasksAtOnce = 16;
+const tasksAtOnce = { live: 16, bulk: 4 };
 const graceMs = 15_000;
+/** A task that was tried in vain for hours has given up; its gap has not. */
+const takeUpEveryMs = 30 * 60_000;
 
 const root = join(import.meta.dirname, '..');
 
@@ -60,20 +63,23 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   if (token === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_API_TOKEN is required');
   const api = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
   const storage = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
-  const upstream = createUpstream(
-    createRest({
-      apiUrl: config.apiUrl,
-      token: () => token.reveal(),
-      dispatcher: api,
-      budget: createBudget(budgetStore(redis), 'rest', config.apiShare),
-      onAnswer: (purpose, status) => metrics.upstreamRequests.inc({ api: 'rest', purpose, status: String(status) }),
-    }),
-  );
+  const budget = createBudget({ store: budgetStore(redis), api: 'rest', share: config.apiShare, ...documented.rest });
+  const upstreamFor = (workClass: WorkClass) =>
+    createUpstream(
+      createRest({
+        apiUrl: config.apiUrl,
+        token: () => token.reveal(),
+        dispatcher: api,
+        budget,
+        workClass,
+        onAnswer: (purpose, status) => metrics.upstreamRequests.inc({ api: 'rest', purpose, status: String(status) }),
+      }),
+    );
   mkdirSync(paths.pages, { recursive: true });
   const catalog = openCatalog(paths.catalog);
   stopper.add('catalog', () => catalog.close());
 
-  const worker: WorkerContext = {
+  const shared: Omit<WorkerContext, 'upstream' | 'slots'> = {
     paths,
     settings: {
       organization: config.organization,
@@ -85,14 +91,12 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       downloadHosts: config.downloadHosts,
       url: config.url.href.replace(/\/$/, ''),
     },
-    upstream,
     storage,
     queue,
     catalog,
     lock: createLock(redis),
     space: createSpace(config.dataRoot, config.minFreeBytes),
     staging: openStaging(paths.staging),
-    slots: createSlots(config.concurrency),
     instance,
     onArtifact: (outcome, bytes) => {
       metrics.artifacts.inc({ outcome });
@@ -101,15 +105,21 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     onStored: gather((bytes) => catalog.addStored(bytes)),
     onVisible: (seconds) => metrics.publishLagSeconds.observe(Math.max(0, seconds)),
   };
+  // Each class has places of its own: what waits for the budget must not hold those of what someone waits for.
+  const worker = eachClass((workClass) => ({
+    ...shared,
+    upstream: upstreamFor(workClass),
+    slots: createSlots(config.concurrency),
+  }));
   const runner = runTasks({
     redis,
     log,
     concurrency: tasksAtOnce,
     processors: {
-      'read-build': (payload, context) => readBuild(worker, payload, context),
-      'mirror-job': (payload, context) => mirrorJob(worker, payload, context),
-      'publish-build': (payload) => publishBuild(worker, payload),
-      'publish-pipeline': (payload) => publishPipeline(worker, payload),
+      'read-build': (payload, context) => readBuild(worker[context.workClass], payload, context),
+      'mirror-job': (payload, context) => mirrorJob(worker[context.workClass], payload, context),
+      'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
+      'publish-pipeline': (payload, { workClass }) => publishPipeline(worker[workClass], payload),
     },
     onDone: (task, outcome, seconds) => metrics.taskSeconds.observe({ task, outcome }, seconds),
     onFailure: (task, code) => metrics.taskFailures.inc({ task, code }),
@@ -125,7 +135,18 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   }
   stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
   log.info({ instance, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
-  await takeUp(worker, log);
+  const restored = await restoreCatalog(worker.reconcile);
+  if (restored > 0) log.info({ builds: restored }, 'the catalog was made again from the records');
+  await takeUp(worker.reconcile, log);
+  const again = setInterval(() => {
+    takeUp(worker.reconcile, log).catch((error: unknown) => logError(log, error, 'gaps could not be taken up'));
+  }, takeUpEveryMs);
+  stopper.add('gaps', () => clearInterval(again));
+}
+
+function eachClass<T>(make: (workClass: WorkClass) => T): Record<WorkClass, T> {
+  const names = Object.keys(reserves) as WorkClass[];
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<WorkClass, T>;
 }
 
 /** Adds numbers up and passes the sum on once in a second. */
@@ -148,7 +169,7 @@ async function takeUp({ paths, queue }: WorkerContext, log: Log): Promise<void> 
   const open = await listUnsettled(paths);
   for (const { organization, pipeline, number, build, learnedFrom } of open) {
     const payload = { organization, pipeline, number, build, learnedFrom, heardAt: null, finishedAt: null, job: null };
-    await queue.enqueue({ name: 'read-build', payload });
+    await queue.enqueue({ name: 'read-build', payload }, { workClass: 'reconcile' });
   }
   if (open.length > 0) log.info({ builds: open.length }, 'builds with gaps are taken up again');
 }

@@ -12,12 +12,13 @@ import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf } from '../src/tree/pipelines.ts';
 import { readJobRecord, readViews } from '../src/tree/records.ts';
 import { hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
-import { writeLogPage } from './build-pages.ts';
+import { hasLogPage, writeLogPage } from './build-pages.ts';
 import type { WorkerContext } from './context.ts';
 import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
 import { markMerged } from './merged-flags.ts';
-import { planJob } from './plan-job.ts';
+import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
+import { relocate } from './relocate.ts';
 import { saveJob } from './save-job.ts';
 
 /** An upload or a log that has not come when its job has ended is looked at again after these, then it never will. */
@@ -44,9 +45,11 @@ export async function mirrorJob(
   await openFolder(paths, task.pipelineId, place, base);
 
   const { stub, name } = await lookAgain(worker, found, before, signal);
-  const work = begin(worker, stub, before, base);
+  const { work, planned } = begin(worker, stub, before, base);
+  const relocation = relocate(paths, base, before, planned, work.folders);
   const save = oneAtATime(() => saveJob(worker, place, recordOf(work), foldersOf(work)));
-  if (work.missing.length >= announceFrom) await save();
+  if (work.missing.length >= announceFrom || relocation !== null) await save();
+  relocation?.removeOld();
   const progress = setInterval(() => {
     save().catch((error: unknown) =>
       logError(log, error, 'the progress of a job could not be written', { job: task.job }),
@@ -61,11 +64,15 @@ export async function mirrorJob(
   await save();
 
   const record = recordOf(work);
-  if (record.log?.state === 'present' && record.log.sha256 !== before?.log?.sha256)
+  if (
+    record.log?.state === 'present' &&
+    (record.log.sha256 !== before?.log?.sha256 || !hasLogPage(paths, place, record))
+  )
     await writeLogPage(paths, place, stub, record);
   if (record.settled) {
     await removeStub(paths, task.build, task.job, name);
-    if (record.finished_at !== null) worker.onVisible((Date.now() - Date.parse(record.finished_at)) / 1000);
+    const isNew = before === null || !before.settled;
+    if (isNew && record.finished_at !== null) worker.onVisible((Date.now() - Date.parse(record.finished_at)) / 1000);
   }
   await requestPublish(worker, task, stub.jobsInBuild * record.artifacts.length);
   if (failure !== null) {
@@ -137,21 +144,21 @@ async function lookAgain(
   return { stub: next, name: await writeStub(paths, next) };
 }
 
-function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, base: string): JobWork {
+interface Begun {
+  readonly work: JobWork;
+  readonly planned: readonly PlannedArtifact[];
+}
+
+function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, base: string): Begun {
   const { settings } = worker;
   const uploadsGivenUp = stub.looks >= looksAfterMs.length;
   const known = before?.artifacts ?? [];
   const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp }, settings);
   const log = planLog(stub.job, before?.log ?? null, settings.logs);
-  return {
-    stub,
-    base,
-    artifacts: planned.map(({ record }) => record),
-    missing: planned.filter(({ record }) => record.state === 'pending' && record.reason !== 'its upload has not ended'),
-    log,
-    logGivenUp: uploadsGivenUp,
-    folders: new Set(),
-  };
+  const missing = planned.filter(({ record }) => record.state === 'pending' && record.reason !== notUploaded);
+  const artifacts = planned.map(({ record }) => record);
+  const work = { stub, base, artifacts, missing, log, logGivenUp: uploadsGivenUp, folders: new Set<string>() };
+  return { work, planned };
 }
 
 function foldersOf({ base, folders }: JobWork): string[] {

@@ -2,7 +2,7 @@
  * What is to become of each artifact of a job: pure, from what upstream lists and what the record has. The same facts
  * give the same plan, in whatever order they were learned.
  */
-import type { ArtifactFacts, ArtifactRecord, FileState, JobFacts } from '../src/model.ts';
+import { type ArtifactFacts, type ArtifactRecord, type FileState, isUnsettled, type JobFacts } from '../src/model.ts';
 import { assignFiles, encodePath, parseTreePath } from '../src/tree/paths.ts';
 import type { Settings } from './context.ts';
 
@@ -21,6 +21,10 @@ export interface PlanInput {
   /** Uploads that have not ended yet are not waited for any longer. */
   readonly uploadsGivenUp: boolean;
 }
+
+/** Why something is pending: the one waits for us, the other for upstream. */
+export const notFetched = 'not fetched yet';
+export const notUploaded = 'its upload has not ended';
 
 type Verdict = { readonly state: FileState; readonly reason: string | null };
 
@@ -41,7 +45,11 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
   );
 
   const verdicts = new Map<string, Verdict>(
-    all.map((facts) => [facts.id, judge(facts, known.get(facts.id), input.uploadsGivenUp, settings)]),
+    all.map((facts) => {
+      const before = known.get(facts.id);
+      const decided = listed.has(facts.id) ? null : keptWhenGone(before);
+      return [facts.id, decided ?? judge(facts, before, input.uploadsGivenUp, settings)];
+    }),
   );
   for (const id of superseded(all, verdicts)) {
     verdicts.set(id, { state: 'superseded', reason: 'uploaded again under the same path in this job' });
@@ -52,13 +60,16 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
     const { state, reason } = verdicts.get(facts.id) ?? { state: 'pending', reason: null };
     const file = files.get(facts.id) ?? '';
     const before = known.get(facts.id);
+    // What is stored is described as it is stored, whatever upstream says now.
+    const { size, sha1 } = before !== undefined && kept.has(state) ? before : facts;
     const record: ArtifactRecord = {
       id: facts.id,
       path: facts.path,
       url: file === '' ? null : encodePath(`jobs/${input.job.id}/${file}`),
-      size: facts.size,
-      sha1: facts.sha1,
-      sha256: before?.sha256 ?? facts.sha256,
+      size,
+      sha1,
+      // Ours alone: it is there once the bytes are, or have been. What upstream states is checked and not recorded.
+      sha256: before?.sha256 ?? null,
       mime_type: facts.mime_type,
       state,
       upstream_state: facts.state,
@@ -74,6 +85,14 @@ function goneFacts(job: JobFacts, known: ArtifactRecord): ArtifactFacts {
   return { id, job_id: job.id, path, state: 'deleted', mime_type, size, sha1, sha256 };
 }
 
+/** What upstream no longer lists and we never waited for keeps its reason: it has not been lost since. */
+function keptWhenGone(known: ArtifactRecord | undefined): Verdict | null {
+  if (known === undefined || isUnsettled(known.state)) return null;
+  // Where its bytes are stored, the later upload may turn out not to be: then it is shown again.
+  if (known.state === 'superseded' && known.sha256 !== null) return null;
+  return { state: known.state, reason: known.reason };
+}
+
 function judge(facts: ArtifactFacts, known: ArtifactRecord | undefined, givenUp: boolean, settings: Settings): Verdict {
   if (known !== undefined && kept.has(known.state)) return { state: known.state, reason: known.reason };
   if (known?.state === 'superseded' && known.sha256 !== null) return { state: 'present', reason: null };
@@ -86,14 +105,12 @@ function judge(facts: ArtifactFacts, known: ArtifactRecord | undefined, givenUp:
   if (facts.state === 'expired') return { state: 'lost', reason: 'expired upstream before it was mirrored' };
   if (facts.state === 'deleted') return { state: 'lost', reason: 'deleted upstream before it was mirrored' };
   if (uploadStates.has(facts.state)) {
-    return givenUp
-      ? { state: 'errored', reason: 'its upload never ended' }
-      : { state: 'pending', reason: 'its upload has not ended' };
+    return givenUp ? { state: 'errored', reason: 'its upload never ended' } : { state: 'pending', reason: notUploaded };
   }
   if (facts.sha1 === null && facts.sha256 === null) {
     return { state: 'refused', reason: 'upstream states no digest to check it by' };
   }
-  return { state: 'pending', reason: known?.state === 'failed' ? known.reason : null };
+  return { state: 'pending', reason: known?.state === 'failed' ? known.reason : notFetched };
 }
 
 /**

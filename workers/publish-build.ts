@@ -2,7 +2,7 @@
  * publish-build: derives from a build's job records all that spans them — the merged and step views, build.json, the
  * catalog's entry, `latest` and its kin, the build's page — and ends the build's gap when nothing is open any more.
  */
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
 import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
@@ -10,7 +10,6 @@ import { unlinkFile } from '../src/tree/blobs.ts';
 import { listFolder } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
-import { writePointer } from '../src/tree/pointers.ts';
 import {
   readBuildRecord,
   readJobRecord,
@@ -26,6 +25,10 @@ import { forgetListings, writeBuildPages } from './build-pages.ts';
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 import { differs } from './merged-flags.ts';
+import { noteInCatalog } from './note-in-catalog.ts';
+
+/** A neighbour's page is no hurry, and several builds that come at once touch it once. */
+const neighbourDelayMs = 500;
 
 export async function publishBuild(worker: WorkerContext, task: Payload<'publish-build'>): Promise<Outcome> {
   const { paths, queue } = worker;
@@ -33,7 +36,7 @@ export async function publishBuild(worker: WorkerContext, task: Payload<'publish
   const view = await readUpstreamView(paths, place);
   // The build was never read to its end: read-build will come by again.
   if (view === null || view.build.id !== task.build) return undefined;
-  const records = await readRecords(paths, place);
+  const records = await readRecords(paths, place, task.build);
   const jobs = [...records.values()];
 
   const views: Views = { version: 1, merged: mergeJobs(jobs), steps: mergeSteps(jobs) };
@@ -51,8 +54,9 @@ export async function publishBuild(worker: WorkerContext, task: Payload<'publish
   });
   if (record.settled) await syncFolders(await viewFolders(paths, place));
   await writeBuildRecord(paths, place, record);
-  noteInCatalog(worker, place, record, jobs);
+  noteInCatalog(worker, place, summaryOf(record), lostOf(jobs));
   await writeBuildPages(worker, place, record, views.merged, records);
+  if (before === null) await linkNeighbour(worker, place);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
   if (done && gap !== null) await closeUnsettled(paths, gap);
   await queue.enqueue({
@@ -62,11 +66,24 @@ export async function publishBuild(worker: WorkerContext, task: Payload<'publish
   return undefined;
 }
 
-async function readRecords(paths: DataPaths, place: Place): Promise<Map<string, JobRecord>> {
+/** The build before this one has a next one now; its page says so soon. */
+async function linkNeighbour(
+  { catalog, queue }: WorkerContext,
+  { organization, folder, number }: Place,
+): Promise<void> {
+  const [previous] = catalog.builds({ organization, folder, before: number, limit: 1 });
+  if (previous === undefined) return;
+  const { id: build, pipeline, pipeline_id: pipelineId } = previous;
+  const payload = { organization, pipeline, number: previous.number, build, pipelineId };
+  await queue.enqueue({ name: 'publish-build', payload }, { workClass: 'bulk', delayMs: neighbourDelayMs });
+}
+
+/** Of this build alone: its number may have been another's, whose files stay where they are. */
+async function readRecords(paths: DataPaths, place: Place, build: string): Promise<Map<string, JobRecord>> {
   const records = new Map<string, JobRecord>();
   for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
     const record = await readJobRecord(paths, place, name);
-    if (record !== null) records.set(record.id, record);
+    if (record !== null && record.build_id === build) records.set(record.id, record);
   }
   return records;
 }
@@ -77,11 +94,15 @@ async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<
   if (before !== null && JSON.stringify(before) === JSON.stringify(views)) return;
   unlinkFile(paths.views(place));
   const sourceOf = ({ job, path }: ViewEntry): string => paths.jobFile(place, job, `artifacts/${path}`);
-  await linkView(paths, paths.merged(place), views.merged, before?.merged ?? null, sourceOf);
-  const steps = new Set([...Object.keys(views.steps), ...Object.keys(before?.steps ?? {})]);
-  for (const step of steps) {
-    const there = before === null ? null : (before.steps[step] ?? []);
-    await linkView(paths, paths.step(place, step), views.steps[step] ?? [], there, sourceOf);
+  const build = paths.build(place);
+  const link = (folder: string, wanted: readonly ViewEntry[], there: readonly ViewEntry[] | null): Promise<void> =>
+    linkView(paths, { build, below: relative(build, folder) }, wanted, there, sourceOf);
+  await link(paths.merged(place), views.merged, before?.merged ?? null);
+  // Maps, because a step may be called `constructor`.
+  const now = new Map(Object.entries(views.steps));
+  const then = new Map(Object.entries(before?.steps ?? {}));
+  for (const step of new Set([...now.keys(), ...then.keys()])) {
+    await link(paths.step(place, step), now.get(step) ?? [], before === null ? null : (then.get(step) ?? []));
   }
   await writeViews(paths, place, views);
   await forgetListings(paths, place, '');
@@ -111,17 +132,7 @@ async function relabel(
   return wrong.length > 0;
 }
 
-function noteInCatalog(
-  { catalog, paths }: WorkerContext,
-  place: Place,
-  record: BuildRecord,
-  jobs: readonly JobRecord[],
-): void {
+function lostOf(jobs: readonly JobRecord[]): number {
   const files = jobs.flatMap((job) => [...job.artifacts, ...(job.log === null ? [] : [job.log])]);
-  const lost = files.filter((file) => file.state === 'lost').length;
-  catalog.put({ folder: place.folder, summary: summaryOf(record), lost }, (changes) => {
-    for (const { kind, name, state, number } of changes) {
-      writePointer(paths.pointer(place.organization, place.folder, kind, name, state), number);
-    }
-  });
+  return files.filter((file) => file.state === 'lost').length;
 }

@@ -2,6 +2,7 @@
  * read-build: what a delivery, a reader or a start asks for. Looks at the build upstream, notes in state/unsettled what
  * is missing, and has the jobs mirrored and the build published. Fetches no file itself.
  */
+import type { WorkClass } from '../src/buildkite/budget.ts';
 import type { Upstream } from '../src/buildkite/client.ts';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import {
@@ -19,7 +20,14 @@ import type { Payload } from '../src/queue/tasks.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { claimFolder, openFolder } from '../src/tree/pipelines.ts';
 import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
-import { listStubs, openUnsettled, readUnsettled, writeStub } from '../src/tree/unsettled.ts';
+import {
+  clearTornStubs,
+  closeUnsettled,
+  listStubs,
+  openUnsettled,
+  readUnsettled,
+  writeStub,
+} from '../src/tree/unsettled.ts';
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
 import { listArtifacts } from './list-artifacts.ts';
@@ -35,32 +43,38 @@ const logSettlesMs = 60_000;
 export async function readBuild(
   worker: WorkerContext,
   task: Payload<'read-build'>,
-  { signal, log, attempt }: TaskContext,
+  { signal, log, attempt, workClass }: TaskContext,
 ): Promise<Outcome> {
   const { paths, settings, upstream } = worker;
   if (!settings.includesPipeline(task.pipeline) || (await isKnown(worker, task))) return undefined;
   const rest = await restFor(worker, task);
   if (rest > 0) return { againMs: rest };
 
+  // The gap is on disk before upstream is asked: an upstream that refuses or is away for a day loses nothing.
+  const heardOf = task.finishedAt ?? Date.now();
+  const gap = {
+    version: 1,
+    ...pick(task),
+    learnedFrom: task.learnedFrom,
+    since: new Date(heardOf).toISOString(),
+  } as const;
+  await openUnsettled(paths, { ...gap, pipelineId: null });
   const seen = await lookAt(upstream, task, signal);
   if (seen === null) {
     log.warn({ build: task.build, pipeline: task.pipeline, number: task.number }, 'a build is not there upstream');
-    await resume(worker, task);
+    await resume(worker, task, workClass);
     return undefined;
   }
   const { build, jobs, at } = seen;
-  if (!settings.includesBranch(build.branch)) return undefined;
+  if (!settings.includesBranch(build.branch)) {
+    await closeUnsettled(paths, { ...gap, pipelineId: null });
+    return undefined;
+  }
 
   const ref: BuildRef = { ...task, pipeline: build.pipeline.slug };
   const place = await claimPlace(worker, build);
   const finished = isFinishedBuild(build.state, build.finished_at);
-  await openUnsettled(paths, {
-    version: 1,
-    ...pick(ref),
-    pipelineId: build.pipeline.id,
-    since: build.finished_at ?? at,
-    learnedFrom: task.learnedFrom,
-  });
+  await openUnsettled(paths, { ...gap, ...pick(ref), pipelineId: build.pipeline.id });
   const annotations = finished ? await readAnnotations(upstream, ref, signal) : null;
   await openFolder(paths, build.pipeline.id, place, paths.build(place));
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
@@ -81,7 +95,8 @@ export async function readBuild(
     return [{ ...base, job, artifacts, listedAt: at, jobsInBuild: jobs.length, looks: 0, logMayHaveGrown }];
   });
   await Promise.all(stubs.map((stub) => writeStub(paths, stub)));
-  await enqueueWork(worker, ref, build.pipeline.id);
+  await clearTornStubs(paths, task.build, new Set(stubs.map(({ job }) => job.id)));
+  await enqueueWork(worker, ref, build.pipeline.id, classFor(build, workClass));
 
   const waited = task.job === null ? null : jobs.find((job) => job.id === task.job);
   const behind =
@@ -124,7 +139,9 @@ async function restFor({ paths }: WorkerContext, task: Payload<'read-build'>): P
   const place = { organization: task.organization, folder: task.pipeline, number: task.number };
   const view = await readUpstreamView(paths, place);
   if (view === null || view.jobs.length < restFromJobs || (await readUnsettled(paths, task.build)) === null) return 0;
-  return Date.parse(view.read_at) + view.jobs.length * restMsPerJob - Date.now();
+  const restMs = view.jobs.length * restMsPerJob;
+  // Upstream's clock may be ahead of ours.
+  return Math.min(restMs, Date.parse(view.read_at) + restMs - Date.now());
 }
 
 /** @returns null when there is no such build any more, or another one has its address now */
@@ -207,16 +224,31 @@ function mayHaveGrown(job: JobFacts, record: JobRecord | null, finishedAt: strin
   return early && finishedAt !== null && fetchedAt < finishedAt;
 }
 
+/** Builds of the default branch are what most people look for. */
+function classFor(build: BuildFacts, workClass: WorkClass): WorkClass {
+  const isMain = build.branch === build.pipeline.default_branch && build.pull_request === null;
+  return workClass === 'live' && isMain ? 'main' : workClass;
+}
+
 /** All that has a stub is to be mirrored, and then the build is published. */
-async function enqueueWork({ paths, queue }: WorkerContext, ref: BuildRef, pipelineId: string): Promise<void> {
+async function enqueueWork(
+  { paths, queue }: WorkerContext,
+  ref: BuildRef,
+  pipelineId: string,
+  workClass: WorkClass,
+): Promise<void> {
   const stubs = await listStubs(paths, ref.build);
   const payload = { ...pick(ref), pipelineId };
-  await Promise.all(stubs.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...payload, job } })));
+  await Promise.all(
+    stubs.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...payload, job } }, { workClass })),
+  );
   if (stubs.length === 0) await queue.enqueue({ name: 'publish-build', payload }, { urgent: true });
 }
 
 /** A build that is gone upstream: what was begun is brought to its end, each file with its reason. */
-async function resume(worker: WorkerContext, ref: BuildRef): Promise<void> {
+async function resume(worker: WorkerContext, ref: BuildRef, workClass: WorkClass): Promise<void> {
   const entry = await readUnsettled(worker.paths, ref.build);
-  if (entry !== null) await enqueueWork(worker, entry, entry.pipelineId);
+  await clearTornStubs(worker.paths, ref.build, new Set());
+  if (entry?.pipelineId === null) await closeUnsettled(worker.paths, entry);
+  else if (entry !== null) await enqueueWork(worker, entry, entry.pipelineId, workClass);
 }

@@ -7,6 +7,7 @@ import { unlinkFile } from '../src/tree/blobs.ts';
 import { writeAtomic, writeDerived } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { writeJobRecord } from '../src/tree/records.ts';
+import { temporaryFile } from '../src/tree/temporary.ts';
 import { syncFolders } from '../src/tree/views.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -38,5 +39,7 @@ async function writeSums(paths: DataPaths, place: Place, record: JobRecord): Pro
     // No stored name holds a backslash or a line break, which the format would want escaped.
     return [`${sha256}  ${path}\n`];
   });
-  await writeAtomic(paths.jobFile(place, record.id, 'SHA256SUMS'), lines.toSorted().join(''), { durable: false });
+  const sums = lines.toSorted().join('');
+  const options = { durable: false, temporary: temporaryFile(paths) };
+  await writeAtomic(paths.jobFile(place, record.id, 'SHA256SUMS'), sums, options);
 }

@@ -23,17 +23,45 @@ export interface BudgetStore {
   run(script: string, keys: string[], args: (string | number)[]): Promise<unknown>;
 }
 
-export interface Budget {
-  /** Waits until a request may be sent, and counts it. @throws when aborted */
-  spend(signal: AbortSignal): Promise<void>;
-  /** To be called once for each spend, with what the answer said; `{}` when there was no answer. */
-  settle(allowances: Allowances): void;
+/** Whose request it is. Each leaves the part named here of our share to those before it. */
+export const reserves = { person: 0, main: 0.05, live: 0.1, reconcile: 0.25, bulk: 0.4 } as const;
+export type WorkClass = keyof typeof reserves;
+
+export interface Spending {
+  readonly signal: AbortSignal;
+  readonly workClass: WorkClass;
+  /** What the request costs; 1 where requests are counted, GraphQL counts the objects that are asked for. */
+  readonly points?: number;
 }
 
-const scopes: readonly Scope[] = ['user', 'organization'];
-/** What holds until the first answer says otherwise. */
-const documented: Record<Scope, number> = { user: 50, organization: 200 };
-const windowMs = 60_000;
+export interface Budget {
+  /** Waits until a request may be sent, and counts it. @throws when aborted */
+  spend(spending: Spending): Promise<void>;
+  /** To be called once for each spend, with what the answer said; `{}` when there was no answer. */
+  settle(allowances: Allowances, points?: number): void;
+}
+
+export interface BudgetOptions {
+  readonly store: BudgetStore;
+  /** `rest`, `graphql`, `portal`: each has limits of its own. */
+  readonly api: string;
+  /** The part of each limit that is ours; the rest is people's. */
+  readonly share: number;
+  /** What holds until the first answer says otherwise; a scope that is not named is not counted. */
+  readonly limits: Partial<Record<Scope, number>>;
+  readonly windowMs: number;
+  /** Told how long a request had to wait, in ms. */
+  readonly onWait?: (ms: number) => void;
+}
+
+/** @see https://buildkite.com/docs/platform/limits */
+export const documented = {
+  rest: { limits: { user: 50, organization: 200 }, windowMs: 60_000 },
+  graphql: { limits: { user: 5000, organization: 20_000 }, windowMs: 300_000 },
+  portal: { limits: { organization: 200 }, windowMs: 60_000 },
+} as const;
+
+const allScopes: readonly Scope[] = ['user', 'organization'];
 /** `reset` is in whole seconds and its rounding is not documented; a request sent too early costs a 429. */
 const marginMs = 300;
 const retryMs = 500;
@@ -48,34 +76,43 @@ export function budgetKey(api: string, scope: Scope): string {
 
 /*
  * A scope's hash: limit, remaining (as upstream last said), flying (sent, not answered), spent (ours, this window), ends (ms).
- * ARGV: now, share, window, how many were answered, how many more are wanted, the documented limits, and for each scope
- * what the answers said: limit (-1: nothing), remaining, reset (ms).
- * Returns how many may be sent now, how long the rest has to wait (ms), and 1 when no scope has a limit at all.
+ * ARGV: now, share, window, points that were answered, points that were granted and not used, points wanted, the part to
+ * be left to others, the limits to begin with, and for each scope what the answers said: limit (-1: nothing), remaining,
+ * reset (ms). What is left to others shrinks as the window ends: nobody comes for it any more.
+ * Returns how many points may be spent now, how long the rest has to wait (ms), and 1 when no scope has a limit at all.
  */
 const exchangeScript = `
 local now, share, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local answered, wanted = tonumber(ARGV[4]), tonumber(ARGV[5])
+local answered, unused, wanted, reserve = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local granted, wait, unlimited, state = wanted, 0, 1, {}
 for i, key in ipairs(KEYS) do
   local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends')
-  local limit = tonumber(f[1]) or tonumber(ARGV[5 + i])
+  local limit = tonumber(f[1]) or tonumber(ARGV[7 + i])
   local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0 }
-  s.flying = math.max(0, s.flying - answered)
-  local at = 5 + #KEYS + 3 * (i - 1)
+  s.flying = math.max(0, s.flying - answered - unused)
+  s.spent = math.max(0, s.spent - unused)
+  local at = 7 + #KEYS + 3 * (i - 1)
   local told, left, reset = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   if told >= 0 then
     local ends = now + reset
-    if ends > s.ends + 1500 then
+    local slack = math.min(1500, window / 4)
+    if ends > s.ends + slack then
       s.spent, s.ends = math.min(s.spent, s.flying + answered), ends
-    elseif left == 0 or ends < s.ends - 1500 then s.ends = ends
+    elseif left == 0 or ends < s.ends - slack then s.ends = ends
     else s.ends = math.max(s.ends, ends) end
     s.limit, s.remaining = told, left
   end
   if now >= s.ends then s.remaining, s.flying, s.spent, s.ends = s.limit, 0, 0, now + window end
-  local ours = math.max(1, math.floor(s.limit * share)) - s.spent
-  local free = math.max(0, math.min(ours, s.remaining - s.flying))
+  local ours = math.max(1, math.floor(s.limit * share))
+  local kept = math.floor(ours * reserve * math.min(1, (s.ends - now) / window))
+  local free = math.max(0, math.min(ours - kept - s.spent, s.remaining - s.flying))
   if s.limit < 1e9 then unlimited = 0 end
-  if free < wanted then wait = math.max(wait, s.ends - now) end
+  if free < wanted then
+    -- When enough of what is kept for others will have been let go, or when the window ends.
+    local later = s.ends - now
+    if kept > 0 and s.spent < ours and s.remaining - s.flying >= 1 then later = math.min(later, math.ceil(window / (ours * reserve))) end
+    wait = math.max(wait, later)
+  end
   granted = math.min(granted, free)
   state[i] = s
 end
@@ -88,93 +125,116 @@ return { granted, wait, unlimited }`;
 
 interface Waiter {
   readonly since: number;
+  readonly points: number;
   readonly go: () => void;
 }
 
-/**
- * Requests that come while Redis is being asked are asked for together: a thousand small files cost a few questions.
- * @param share the part of each limit that is ours; the rest is people's
- * @param onWait told how long a request had to wait, in ms
- */
-export function createBudget(
-  store: BudgetStore,
-  api: string,
-  share: number,
-  onWait: (ms: number) => void = () => undefined,
-): Budget {
+/** Those of one class that wait; each class asks by itself, so that none waits for another's sleep. */
+interface Lane {
+  readonly workClass: WorkClass;
+  readonly waiting: Waiter[];
+  asking: boolean;
+}
+
+/** Requests that come while Redis is being asked are asked for together: a thousand small files cost a few questions. */
+export function createBudget(options: BudgetOptions): Budget {
+  const { store, api, share, windowMs, onWait } = options;
+  const scopes = allScopes.filter((scope) => options.limits[scope] !== undefined);
   const keys = scopes.map((scope) => budgetKey(api, scope));
-  const limits = scopes.map((scope) => documented[scope]);
-  const waiting: Waiter[] = [];
+  const limits = scopes.map((scope) => options.limits[scope] ?? 0);
+  const lanes = new Map<WorkClass, Lane>();
   let answered = 0;
+  let unused = 0;
   let heard: Allowances = {};
-  let asking = false;
   let freeUntil = 0;
 
-  async function ask(): Promise<void> {
-    const [returned, allowances, wanted] = [answered, heard, waiting.length];
-    answered = 0;
-    heard = {};
+  async function ask({ waiting, workClass }: Lane): Promise<void> {
+    const [returned, back, allowances] = [answered, unused, heard];
+    const wanted = waiting.reduce((sum, { points }) => sum + points, 0);
+    [answered, unused, heard] = [0, 0, {}];
     const told = scopes.flatMap((scope) => {
       const { limit, remaining, resetMs } = allowances[scope] ?? { limit: -1, remaining: 0, resetMs: 0 };
       return [limit, remaining, resetMs];
     });
-    const args = [Date.now(), share, windowMs, returned, wanted, ...limits, ...told];
-    const [granted = 0, wait = 0, free = 0] = ((await store.run(exchangeScript, keys, args)) as unknown[]).map(Number);
+    const args = [Date.now(), share, windowMs, returned, back, wanted, reserves[workClass], ...limits, ...told];
+    const answer = (await store.run(exchangeScript, keys, args)) as unknown[];
+    const [granted = 0, wait = 0, free = 0] = answer.map(Number);
     if (free === 1) freeUntil = Date.now() + freeMs;
-    for (const { since, go } of waiting.splice(0, granted)) {
-      const waited = Date.now() - since;
-      if (waited > marginMs) onWait(waited);
-      go();
-    }
+    unused += release(waiting, granted);
     // Spread over the window's start, so that all workers do not come at the same instant.
-    if (waiting.length > 0 && granted < wanted)
-      await sleep(Math.min(wait + marginMs, windowMs) + Math.random() * marginMs);
+    const margin = Math.min(marginMs, windowMs / 20);
+    if (waiting.length > 0 && granted < wanted) {
+      await sleep(Math.min(wait, windowMs) + margin * (1 + Math.random()));
+    }
+  }
+
+  /** @returns what was granted and fits nobody */
+  function release(waiting: Waiter[], granted: number): number {
+    let left = granted;
+    for (let next = waiting[0]; next !== undefined && next.points <= left; next = waiting[0]) {
+      left -= next.points;
+      waiting.shift();
+      const waited = Date.now() - next.since;
+      if (waited > marginMs) onWait?.(waited);
+      next.go();
+    }
+    return left;
   }
 
   /** One question at a time; what gathers meanwhile goes with the next. */
-  async function keepAsking(): Promise<void> {
-    asking = true;
+  async function keepAsking(lane: Lane): Promise<void> {
+    if (lane.asking) return;
+    lane.asking = true;
     try {
-      while (waiting.length > 0 || answered > 0) {
+      while (lane.waiting.length > 0 || answered > 0 || unused > 0) {
         // A Redis that is away is waited for by its connection; what it refuses is no reason to send unasked.
-        await ask().catch(() => sleep(retryMs));
+        await ask(lane).catch(() => sleep(retryMs));
       }
     } finally {
-      asking = false;
+      lane.asking = false;
     }
   }
 
+  function laneOf(workClass: WorkClass): Lane {
+    const lane = lanes.get(workClass) ?? { workClass, waiting: [], asking: false };
+    lanes.set(workClass, lane);
+    return lane;
+  }
+
   return {
-    spend: (signal) =>
+    spend: ({ signal, workClass, points = 1 }) =>
       new Promise<void>((resolve, reject) => {
         signal.throwIfAborted();
         if (Date.now() < freeUntil) {
           resolve();
           return;
         }
+        const lane = laneOf(workClass);
         const leave = (): void => {
-          const at = waiting.indexOf(waiter);
-          if (at >= 0) waiting.splice(at, 1);
+          const at = lane.waiting.indexOf(waiter);
+          if (at >= 0) lane.waiting.splice(at, 1);
           reject(signal.reason as Error);
         };
         const waiter: Waiter = {
           since: Date.now(),
+          points,
           go: () => {
             signal.removeEventListener('abort', leave);
             resolve();
           },
         };
         signal.addEventListener('abort', leave, { once: true });
-        waiting.push(waiter);
-        if (!asking) void keepAsking();
+        lane.waiting.push(waiter);
+        void keepAsking(lane);
       }),
-    settle: (allowances) => {
+    settle: (allowances, points = 1) => {
       const isFree = scopes.every((scope) => (allowances[scope] ?? unlimited).limit >= unlimited.limit);
       if (isFree && Date.now() < freeUntil) return;
       if (!isFree) freeUntil = 0;
-      answered += 1;
+      answered += points;
       for (const scope of scopes) heard = { ...heard, ...mergeScope(scope, heard[scope], allowances[scope]) };
-      if (!asking) void keepAsking();
+      if (![...lanes.values()].some((lane) => lane.asking && lane.waiting.length === 0))
+        void keepAsking(laneOf('person'));
     },
   };
 }

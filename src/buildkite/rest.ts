@@ -6,7 +6,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { type ErrorDetails, MirrorError } from '../errors.ts';
-import { type Allowance, type Allowances, type Budget, parseAllowances, type Scope, unlimited } from './budget.ts';
+import {
+  type Allowance,
+  type Allowances,
+  type Budget,
+  documented,
+  parseAllowances,
+  type Scope,
+  unlimited,
+  type WorkClass,
+} from './budget.ts';
 
 /** Closed set: the label of a metric. */
 export type Purpose = 'build' | 'artifacts' | 'download' | 'log' | 'annotations' | 'token';
@@ -18,6 +27,7 @@ export interface RestOptions {
   readonly token: () => string;
   readonly dispatcher: Dispatcher;
   readonly budget: Budget;
+  readonly workClass: WorkClass;
   readonly onAnswer?: (purpose: Purpose, status: number) => void;
 }
 
@@ -36,17 +46,18 @@ export type RestAnswer = Dispatcher.ResponseData;
 
 const attempts = 4;
 const firstBackoffMs = 250;
+const unexplainedWaitMs = 5000;
 const headersTimeoutMs = 30_000;
 const bodyTimeoutMs = 60_000;
 
 export type Rest = (request: RestRequest) => Promise<RestAnswer>;
 
 export function createRest(options: RestOptions): Rest {
-  const { dispatcher, budget, apiUrl, token } = options;
+  const { dispatcher, budget, apiUrl, token, workClass } = options;
   const prefix = apiUrl.pathname.replace(/\/$/, '');
 
   async function once(request: RestRequest): Promise<RestAnswer | 'limited'> {
-    await budget.spend(request.signal);
+    await budget.spend({ signal: request.signal, workClass });
     let allowances: Allowances = {};
     try {
       const answer = await dispatcher.request({
@@ -66,7 +77,7 @@ export function createRest(options: RestOptions): Rest {
       const stated = parseAllowances(answer.headers);
       allowances = answer.statusCode < 400 ? { user: unlimited, organization: unlimited, ...stated } : stated;
       if (answer.statusCode !== 429) return answer;
-      allowances = { ...allowances, ...limitedScope(await answer.body.json().catch(() => null)) };
+      allowances = orSomeWait({ ...allowances, ...limitedScope(await answer.body.json().catch(() => null)) });
       return 'limited';
     } finally {
       budget.settle(allowances);
@@ -89,6 +100,13 @@ export function createRest(options: RestOptions): Rest {
       attempt += 1;
     }
   };
+}
+
+/** A 429 that does not say what is spent, as of some proxy's in between, must not be answered by asking at once again. */
+function orSomeWait(stated: Allowances): Allowances {
+  if (Object.values(stated).some((allowance) => allowance.remaining === 0)) return stated;
+  const limit = stated.user?.limit ?? documented.rest.limits.user;
+  return { ...stated, user: { limit, remaining: 0, resetMs: unexplainedWaitMs } };
 }
 
 /** A 429 names the scope that is spent, and how many seconds it lasts; its headers may lag behind. */

@@ -20,7 +20,7 @@ export interface ProofRule {
 }
 
 /** Buildkite's documentation suggests five minutes against replays. The timestamp is whole seconds, so are the ages. */
-export const toleranceSeconds = 300;
+const toleranceSeconds = 300;
 
 /**
  * @param now ms since 1970

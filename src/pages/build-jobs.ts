@@ -4,16 +4,15 @@ import { groupAttempts } from './attempts.ts';
 import type { JobDetails } from './details.ts';
 import { counted, formatBytes, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
-import { durationOf, pill } from './parts.ts';
+import { durationOf, isFailedJob, jobPill } from './parts.ts';
 
 type Details = ReadonlyMap<string, JobDetails>;
 
-const failedStates: ReadonlySet<string> = new Set(['failed', 'timed_out', 'expired', 'broken', 'waiting_failed']);
 const shownFailed = 20;
-
-export function isFailedJob(job: JobSummary): boolean {
-  return failedStates.has(job.state) || (job.state === 'finished' && job.exit_status !== null && job.exit_status !== 0);
-}
+const gateNames = new Map([
+  ['waiter', 'wait'],
+  ['manual', 'block'],
+]);
 
 /** What one comes for when a build is red: the jobs that count and failed, with their logs. */
 export function renderFailed(jobs: readonly JobSummary[], details: Details): Html | null {
@@ -25,7 +24,7 @@ export function renderFailed(jobs: readonly JobSummary[], details: Details): Htm
     .slice(0, shownFailed)
     .map(
       (job) =>
-        html`<li><div>${jobPill(job, details.get(job.id))}</div><div class="what"><div class="title">${jobName(job)}</div></div><div class="when">${logLink(job, details.get(job.id))}</div></li>`,
+        html`<li><div>${jobPill(job, details.get(job.id)?.softFailed === true)}</div><div class="what"><div class="title">${jobName(job)}</div></div><div class="when">${logLink(job, details.get(job.id))}</div></li>`,
     );
   return html`<h2>${counted(failed.length, 'failed job')}</h2><ul class="card rows">${items}</ul>${
     failed.length > shownFailed && html`<p class="quiet">All are in the table below.</p>`
@@ -52,7 +51,7 @@ function jobRow(
   { attempt, total }: { attempt: number; total: number },
 ): Html {
   const isEarlier = attempt < total;
-  return html`<tr id="${job.id}"${isEarlier && raw(' class="earlier"')}><td class="fit">${jobPill(job, details)}</td><td class="whole">${jobName(job)} ${
+  return html`<tr id="${job.id}"${isEarlier && raw(' class="earlier"')}><td class="fit">${jobPill(job, details?.softFailed === true)}</td><td class="whole">${jobName(job)} ${
     total > 1 && html`<span class="tag">attempt ${attempt} of ${total}</span> `
   }${job.retried && total === 1 && html`<span class="tag">retried</span> `}${
     details?.variant !== null &&
@@ -66,13 +65,8 @@ function jobRow(
 }
 
 function gateRow(job: JobSummary): Html {
-  const what = job.name ?? { waiter: 'wait', manual: 'block', trigger: 'trigger' }[job.type] ?? job.type;
+  const what = job.name ?? gateNames.get(job.type) ?? job.type;
   return html`<tr class="gate" id="${job.id}"><td>${job.state.replaceAll('_', ' ')}</td><td colspan="5" class="whole"><bdi>${what}</bdi></td></tr>`;
-}
-
-function jobPill(job: JobSummary, details: JobDetails | undefined): Html {
-  if (details?.softFailed === true && isFailedJob(job)) return html`<span class="pill busy">soft failed</span>`;
-  return isFailedJob(job) ? pill('failed', job.state === 'finished' ? 'failed' : undefined) : pill(job.state);
 }
 
 function jobName(job: JobSummary): Html {

@@ -3,11 +3,12 @@ import type { BuildRecord, ViewEntry } from '../model.ts';
 import { renderArtifacts } from './build-artifacts.ts';
 import { renderGaps } from './build-gaps.ts';
 import { renderFailed, renderJobs } from './build-jobs.ts';
+import { renderScript } from './build-script.ts';
 import type { JobDetails } from './details.ts';
 import { elapsed, formatBytes, formatDuration, instant, shortCommit } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
-import { latestHref, outwardHref, pathHref, segment } from './links.ts';
+import { outwardHref, segment } from './links.ts';
 import { buildPill, durationOf, mirroredBar, mirroredText, titleOf } from './parts.ts';
 
 export interface BuildPage {
@@ -19,11 +20,21 @@ export interface BuildPage {
   readonly next: number | null;
   /** By job id, of `describeJob`: what is missing and why, logs, matrix. Without them the page shows less. */
   readonly details?: ReadonlyMap<string, JobDetails>;
+  /** The pipeline's place in the addresses, where that is not its slug. */
+  readonly folder?: string;
   /** The mirror's public base URL, for lines to copy. */
   readonly url?: string;
 }
 
-export function renderBuild({ build, merged, previous, next, details = new Map(), url }: BuildPage): string {
+export function renderBuild({
+  build,
+  merged,
+  previous,
+  next,
+  details = new Map(),
+  folder = build.pipeline,
+  url,
+}: BuildPage): string {
   const title = titleOf(build);
   return renderPage({
     title: `${title} · ${build.pipeline} #${build.number}`,
@@ -46,7 +57,7 @@ ${renderGaps(build, details)}
 ${renderFailed(build.jobs, details)}
 ${renderJobs(build.jobs, details)}
 ${renderArtifacts(merged, details)}
-${records(build, merged, url)}`,
+${renderScript({ build, merged, folder, url })}`,
     foot: html`Mirrored ${instant(build.mirrored_at)}, learned from ${source(build.learned_from)}. Build ${build.id}`,
   });
 }
@@ -83,7 +94,7 @@ function facts(build: BuildRecord): Html {
     ['Started', instant(build.started_at)],
     ['Finished', instant(build.finished_at)],
     ['Duration', durationOf(build)],
-    ['Waited before', waited !== null && waited >= 1000 && formatDuration(waited)],
+    ['Waited', waited !== null && waited >= 1000 && formatDuration(waited)],
   ];
   const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== false);
   return html`<dl class="card facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
@@ -99,32 +110,4 @@ function source(learnedFrom: BuildRecord['learned_from']): string {
   return { webhook: 'a webhook', reconcile: 'reconciling', backfill: 'a backfill', reader: 'a reader’s request' }[
     learnedFrom
   ];
-}
-
-function records(build: BuildRecord, merged: readonly ViewEntry[], url: string | undefined): Html {
-  const [first] = merged;
-  const pipeline = `${url?.replace(/\/+$/, '')}/${segment(build.organization)}/${segment(build.pipeline)}`;
-  const isBranch = build.pull_request?.fork !== true && build.branch !== '';
-  const lines =
-    url === undefined
-      ? []
-      : [
-          `curl -fsS ${shellQuote(`${pipeline}/builds/${build.number}/build.json`)}`,
-          first && `curl -fO ${shellQuote(`${pipeline}/builds/${build.number}/artifacts/${pathHref(first.path)}`)}`,
-          first &&
-            isBranch &&
-            `curl -fLO ${shellQuote(`${pipeline}/${latestHref(build.branch, `artifacts/${first.path}`)}`)}`,
-        ].filter((line) => typeof line === 'string');
-  return html`<h2>From a script</h2>
-<p class="quiet"><a href="build.json">build.json</a> says what the mirror holds of this build; each job has a <code>job.json</code> and a <code>SHA256SUMS</code> for <code>sha256sum -c</code>.${
-    isBranch &&
-    first !== undefined &&
-    html` The addresses below <a href="../../${latestHref(build.branch)}">latest</a> never change and lead to the branch’s latest passed build.`
-  }</p>
-${lines.map((line) => html`<pre class="copy"><code>${line}</code></pre>`)}`;
-}
-
-/** Our addresses are percent-encoded: a quote is all that could end the word, and encodeURIComponent leaves it as it is. */
-function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", '%27')}'`;
 }

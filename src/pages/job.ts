@@ -1,13 +1,12 @@
 /** `…/jobs/<job-id>/`: one job, with every artifact that it ever had. */
 import type { ArtifactRecord, BuildRecord, JobRecord } from '../model.ts';
 import { groupAttempts } from './attempts.ts';
-import { isFailedJob } from './build-jobs.ts';
 import { variantOf } from './details.ts';
 import { counted, formatBytes, instant, shortDigest } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
 import { outwardHref } from './links.ts';
-import { durationOf, mirroredBar, mirroredText, pill, stateMeaning } from './parts.ts';
+import { durationOf, jobPill, mirroredBar, mirroredText, pill, stateMeaning } from './parts.ts';
 
 export interface JobPage {
   readonly build: BuildRecord;
@@ -28,7 +27,7 @@ export function renderJob({ build, job }: JobPage): string {
       { name: `#${build.number}`, href: '../../' },
       { name, href: './' },
     ],
-    body: html`<div class="head">${statePill(build, job)}<h1><bdi>${name}</bdi></h1></div>
+    body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1><bdi>${name}</bdi></h1></div>
 ${actions(job)}
 ${facts(build, job)}
 <section class="card mirror" aria-label="Mirrored files"><strong>${mirroredText(job)}</strong>${mirroredBar(job)}
@@ -38,13 +37,6 @@ ${artifacts(job)}
 <p class="quiet"><a href="job.json">job.json</a> is the record of this job; <a href="SHA256SUMS">SHA256SUMS</a> checks its files with <code>sha256sum -c</code>.</p>`,
     foot: html`Mirrored ${instant(job.mirrored_at)}. Job ${job.id}`,
   });
-}
-
-function statePill(build: BuildRecord, job: JobRecord): Html {
-  const summary = build.jobs.find(({ id }) => id === job.id);
-  const isFailed = summary !== undefined && isFailedJob(summary);
-  if (isFailed && job.soft_failed) return html`<span class="pill busy">soft failed</span>`;
-  return isFailed ? pill('failed', job.state === 'finished' ? 'failed' : undefined) : pill(job.state);
 }
 
 function actions(job: JobRecord): Html {

@@ -3,7 +3,7 @@ import type { BuildRecord, JobRecord } from '../model.ts';
 import { formatBytes, formatCount, instant } from './format.ts';
 import { type Html, html, raw } from './html.ts';
 import { renderPage } from './layout.ts';
-import { pill } from './parts.ts';
+import { jobPill } from './parts.ts';
 
 export interface LogPage {
   readonly build: Pick<BuildRecord, 'organization' | 'pipeline' | 'number'>;
@@ -31,7 +31,7 @@ export function renderLog({ build, job, text, truncated, firstLine = 1 }: LogPag
       { name, href: '../' },
       { name: 'log', href: './' },
     ],
-    body: html`<div class="head">${pill(job.state)}<h1>Log of <bdi>${name}</bdi></h1></div>
+    body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1>Log of <bdi>${name}</bdi></h1></div>
 <p class="lead">${formatBytes(size)} · <a href="../log.txt">raw log</a>${
       lines.length > 0 && html` · <a href="#L${firstLine + lines.length - 1}">last line</a>`
     }</p>

@@ -5,30 +5,16 @@ import { type Html, html, raw } from './html.ts';
 
 type Tone = 'good' | 'bad' | 'busy' | 'idle';
 
-const tones: Readonly<Record<string, Tone>> = {
-  passed: 'good',
-  present: 'good',
-  finished: 'good',
-  unblocked: 'good',
-  failed: 'bad',
-  failing: 'bad',
-  timed_out: 'bad',
-  expired: 'bad',
-  broken: 'bad',
-  waiting_failed: 'bad',
-  blocked_failed: 'bad',
-  unblocked_failed: 'bad',
-  lost: 'bad',
-  refused: 'bad',
-  running: 'busy',
-  scheduled: 'busy',
-  creating: 'busy',
-  assigned: 'busy',
-  accepted: 'busy',
-  canceling: 'busy',
-  timing_out: 'busy',
-  pending: 'busy',
-};
+/** Of the states that are known to be good, bad or under way; every other is neither. */
+const tones = new Map<string, Tone>([
+  ...tone('good', 'passed present finished unblocked'),
+  ...tone('bad', 'failed failing timed_out expired lost refused'),
+  ...tone('busy', 'running scheduled creating assigned accepted canceling timing_out pending'),
+]);
+
+function tone(of: Tone, states: string): [string, Tone][] {
+  return states.split(' ').map((state) => [state, of]);
+}
 
 const longestLabel = 32;
 
@@ -36,11 +22,24 @@ const longestLabel = 32;
 export function pill(state: string, label: string = state.replaceAll('_', ' ')): Html {
   const isLong = label.length > longestLabel;
   const shown = isLong ? `${label.slice(0, longestLabel)}…` : label;
-  return html`<span class="pill ${tones[state] ?? 'idle'}"${isLong && html` title="${label}"`}>${shown}</span>`;
+  return html`<span class="pill ${tones.get(state) ?? 'idle'}"${isLong && html` title="${label}"`}>${shown}</span>`;
 }
 
 export function buildPill(build: Pick<BuildSummary, 'state' | 'blocked'>): Html {
-  return pill(build.state, build.blocked && build.state !== 'blocked' ? `${build.state}, blocked` : undefined);
+  return html`${pill(build.state)}${build.blocked && build.state !== 'blocked' && html` ${pill('blocked')}`}`;
+}
+
+const failedStates: ReadonlySet<string> = new Set(['failed', 'timed_out', 'expired']);
+
+/** Whether it is a job's own fault that its build failed: one that never ran because another failed is not meant. */
+export function isFailedJob(job: { state: string; exit_status: number | null }): boolean {
+  return failedStates.has(job.state) || (job.state === 'finished' && job.exit_status !== null && job.exit_status !== 0);
+}
+
+export function jobPill(job: { state: string; exit_status: number | null }, softFailed: boolean): Html {
+  if (!isFailedJob(job)) return pill(job.state);
+  if (softFailed) return pill('running', 'soft failed');
+  return job.state === 'finished' ? pill('failed') : pill(job.state);
 }
 
 /** What each state of a file means to a reader. */

@@ -28,21 +28,30 @@ export function renderPipeline({ organization, pipeline, folder, builds, branche
     ],
     body: html`<h1><bdi>${name}</bdi></h1>
 ${folder !== pipeline && html`<p class="lead">An earlier pipeline that was called <code>${pipeline}</code>; another one has that name now.</p>`}
-${branches.length > 0 && html`<h2>Branches <small>the latest build of each</small></h2>${branchList(branches)}`}
+${branches.length > 0 && html`<h2>Branches <small>the latest build of each</small></h2>${branchList(branches, builds)}`}
 <h2>Builds <small><a href="builds/">all builds</a></small></h2>
 ${buildList(builds, (build) => `builds/${build.number}/`, 'No build of this pipeline has been mirrored yet.')}`,
   });
 }
 
-function branchList(branches: readonly BuildSummary[]): Html {
-  return html`<ol class="card rows">${branches.map(branchRow)}</ol>`;
+function branchList(branches: readonly BuildSummary[], builds: readonly BuildSummary[]): Html {
+  const passed = new Set([...branches, ...builds].filter(isLatestPassed).map((build) => build.branch));
+  return html`<ol class="card rows">${branches.map((build) => branchRow(build, passed.has(build.branch)))}</ol>`;
 }
 
-function branchRow(build: BuildSummary): Html {
+/** Whether it is what its branch's stable address may lead to. */
+function isLatestPassed({ state, settled, blocked, pull_request: pull }: BuildSummary): boolean {
+  return state === 'passed' && settled && !blocked && pull?.fork !== true;
+}
+
+/** @param hasPassed whether a build of that branch is known to have passed: only then there is a latest one */
+function branchRow(build: BuildSummary, hasPassed: boolean): Html {
   return html`<li>
 <div>${buildPill(build)}</div>
 <div class="what"><div class="title"><a class="mono" href="builds/${build.number}/"><bdi>${build.branch}</bdi></a></div>
 <div class="under"><span>#${build.number} <bdi>${titleOf(build)}</bdi></span><span>${mirroredText(build)}</span></div></div>
-<div class="when">${instant(build.finished_at ?? build.created_at)}<br><a href="${latestHref(build.branch)}">latest passed</a></div>
+<div class="when">${instant(build.finished_at ?? build.created_at)}<br>${
+    hasPassed && html`<a href="${latestHref(build.branch)}">latest passed</a>`
+  }</div>
 </li>`;
 }

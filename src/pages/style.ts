@@ -4,7 +4,7 @@ export const style = `
 --good:#12652f;--good-ground:#dcf3e3;--bad:#a6162c;--bad-ground:#fde4e6;--busy:#7b4a00;--busy-ground:#fdefcf;--idle:#4a5460;--idle-ground:#e9ecf0;--mark:#fff3bf;
 --mono:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono","DejaVu Sans Mono",monospace}
 @media (prefers-color-scheme:dark){:root{--ground:#0e1116;--paper:#161a21;--ink:#e5e9ef;--quiet:#9aa5b3;--line:#2a313b;--faint:#1d232c;--link:#86b6ff;--brand:#78a9f7;
---good:#82dfa4;--good-ground:#12321f;--bad:#ff9aa6;--bad-ground:#43161d;--busy:#f3c873;--busy-ground:#3a2a08;--idle:#b3bdc9;--idle-ground:#262d37;--mark:#4a3f14}}
+--good:#82dfa4;--good-ground:#12321f;--bad:#ff9aa6;--bad-ground:#43161d;--busy:#f3c873;--busy-ground:#3a2a08;--idle:#b3bdc9;--idle-ground:#262d37;--mark:#3a3210}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums;min-height:100vh;display:flex;flex-direction:column}
@@ -46,11 +46,11 @@ tr:target,li:target,.line:target{background:var(--mark)}tr.earlier td:first-chil
 .name{font-weight:550}.tree{padding:10px 18px;font-size:14px}.tree ul{list-style:none;margin:0;padding:0 0 0 18px}.tree>ul{padding:0}.tree li{padding:1px 0}.side{float:right;padding:3px 0 3px 12px;font-size:13px;display:flex;gap:12px}
 summary{cursor:pointer;padding:3px 0;border-radius:4px}summary:hover{color:var(--link)}.tree .leaf{display:grid;grid-template-columns:minmax(0,1fr) 84px 190px;gap:0 14px;padding:3px 0 3px 16px}.leaf .mono{overflow-wrap:anywhere}.leaf .quiet{font-size:13px;text-align:right}.leaf .quiet+.quiet{text-align:left;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 pre.copy{background:var(--faint);border:1px solid var(--line);border-radius:8px;padding:10px 14px;margin:8px 0;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}.listing{margin-top:18px}
-form.filter{display:flex;flex-wrap:wrap;gap:10px;align-items:end;margin:18px 0}form.filter label{font-size:12.5px;color:var(--quiet);display:grid;gap:2px}
+form.filter{display:flex;flex-wrap:wrap;gap:10px;align-items:end;margin:18px 0}form.filter label{font-size:12.5px;color:var(--quiet);display:grid;grid-template-columns:minmax(0,1fr);gap:2px;min-width:0;max-width:min(100%,260px)}
 input,select{font:inherit;font-size:14px;color:var(--ink);background:var(--paper);border:1px solid var(--line);border-radius:7px;padding:5px 9px;max-width:100%}
 .empty{padding:34px 18px;text-align:center;color:var(--quiet)}
-.log{margin:16px 0 0;padding:10px 0;overflow-x:auto;font:12.5px/1.55 var(--mono)}.line{display:flex;min-width:max-content;padding-right:16px}.line a{flex:0 0 auto;width:7ch;padding-right:16px;text-align:right;color:var(--quiet);user-select:none;box-sizing:content-box}.line span{white-space:pre;unicode-bidi:isolate;tab-size:8}.line.group{font-weight:650}
-@media (max-width:720px){main{padding:20px 14px 32px}.top,footer{padding-left:14px;padding-right:14px}h1{font-size:20px}
+.log{margin:16px 0 0;padding:10px 0;overflow-x:auto;font:12.5px/1.55 var(--mono)}.line{display:flex;min-width:max-content;padding:0 16px 0 8px}.line a{flex:0 0 auto;width:7ch;padding-right:16px;text-align:right;color:var(--quiet);user-select:none;box-sizing:content-box}.line span{white-space:pre;unicode-bidi:isolate;tab-size:8}.line.group{font-weight:650}
+@media (max-width:720px){main{padding:20px 14px 32px}.top,footer,body.wide .top,body.wide footer{padding-left:14px;padding-right:14px}h1{font-size:20px}.mirror{padding:12px 14px}
 .rows>li{grid-template-columns:minmax(0,1fr) auto;padding:11px 14px}.rows .what{grid-column:1/-1;grid-row:2}.facts{grid-template-columns:1fr 1fr;padding:14px;gap:12px 16px}.tree{padding:8px 14px}.tree .leaf{grid-template-columns:minmax(0,1fr) auto}.leaf .quiet+.quiet{display:none}.tree ul{padding-left:12px}
 .stack thead{display:none}.stack tr{display:flex;flex-wrap:wrap;gap:2px 12px;padding:10px 14px}.stack td,.stack td:first-child,.stack td:last-child,.stack tr.earlier td:first-child{padding:0}.stack td.whole{flex:1 0 100%}.stack tr.earlier{padding-left:28px}.stack td:empty{display:none}.stack .n{text-align:left}.stack td[data-label]::before{content:attr(data-label) " ";color:var(--quiet)}
 .line a{width:5ch;padding-right:10px}}

@@ -2,18 +2,19 @@
 import { randomUUID } from 'node:crypto';
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import type { WorkClass } from '../buildkite/budget.ts';
 import { MirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readRemaining } from './budgets.ts';
 import { connectRedis, producerTimeoutMs } from './redis.ts';
-import { classes, identityOf, type Task, type TaskClass, tasks } from './tasks.ts';
+import { classes, identityOf, type QueueName, queueOf, queues, type Task, tasks } from './tasks.ts';
 
-export const queueName = 'kitemirror';
 const markKey = 'kitemirror:mark';
 const states = ['waiting', 'active', 'delayed', 'prioritized', 'failed'] as const;
 
 export interface EnqueueOptions {
-  readonly class?: TaskClass;
+  /** Who waits for it; `live` unless told. */
+  readonly workClass?: WorkClass;
   /** Not before so many ms. A task that already waits keeps its own time, unless this is urgent. */
   readonly delayMs?: number;
   /** Someone waits now: a task that is delayed or stands behind others is brought forward. */
@@ -44,22 +45,32 @@ export function openQueue({ url }: RedisSource, log: Log): TaskQueue {
 
 /** @param redis a producer's connection; closed with the queue */
 export function queueOn(redis: Redis, log: Log): TaskQueue {
-  const queue = new Queue(queueName, { connection: redis, skipWaitingForReady: true, skipVersionCheck: true });
-  // The connection reports its own faults; without a listener BullMQ's copy of them would end the process.
-  queue.on('error', (error) => log.debug({ error: error.message }, 'queue'));
+  const open = (name: QueueName): Queue => {
+    const queue = new Queue(queues[name], { connection: redis, skipWaitingForReady: true, skipVersionCheck: true });
+    // The connection reports its own faults; without a listener BullMQ's copy of them would end the process.
+    queue.on('error', (error) => log.debug({ error: error.message }, 'queue'));
+    return queue;
+  };
+  const all = { live: open('live'), bulk: open('bulk') };
 
   async function enqueue(task: Task, options: EnqueueOptions = {}): Promise<void> {
-    const id = randomUUID();
-    const added = await bounded(queue.add(task.name, task.payload, optionsOf(task, id, options)));
-    if (added.id !== id && added.id !== undefined && options.urgent === true) await bounded(raise(added.id, task));
+    await bounded(place(task, options));
   }
 
-  async function raise(id: string, task: Task): Promise<void> {
-    const waiting = await queue.getJob(id);
-    if (waiting === undefined) return;
-    const state = await waiting.getState();
-    if (state === 'delayed') await waiting.promote();
-    if (state !== 'active') await waiting.changePriority({ priority: classes.person + tasks[task.name].rank });
+  async function place(task: Task, options: EnqueueOptions): Promise<void> {
+    const workClass = options.urgent === true ? 'person' : (options.workClass ?? 'live');
+    const name = queueOf(workClass);
+    const identity = identityOf(task);
+    if (name === 'bulk' && (await all.live.getDeduplicationJobId(identity)) !== null) return;
+    if (name === 'live') await takeOut(all.bulk, identity);
+    const id = randomUUID();
+    const priority = classes[workClass] + tasks[task.name].rank;
+    const added = await all[name].add(
+      task.name,
+      task.payload,
+      optionsOf(task, id, identity, priority, options.delayMs ?? 0),
+    );
+    if (added.id !== id && added.id !== undefined) await raise(all[name], added.id, priority, options.urgent === true);
   }
 
   return {
@@ -71,8 +82,9 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
       if (redis.status === 'ready') queueMicrotask(listener);
     },
     counts: async () => {
-      const counts = await bounded(queue.getJobCounts(...states));
-      return states.map((state) => ({ queue: 'live', state, count: counts[state] ?? 0 }));
+      const names = Object.keys(all) as QueueName[];
+      const counts = await bounded(Promise.all(names.map((name) => all[name].getJobCounts(...states))));
+      return names.flatMap((queue, at) => states.map((state) => ({ queue, state, count: counts[at]?.[state] ?? 0 })));
     },
     budgets: () => bounded(readRemaining(redis)),
     ping: () =>
@@ -81,27 +93,44 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
         () => false,
       ),
     close: async () => {
-      await bounded(queue.close()).catch((error: unknown) => log.debug({ error: String(error) }, 'queue close'));
+      await bounded(Promise.all([all.live.close(), all.bulk.close()])).catch((error: unknown) =>
+        log.debug({ error: String(error) }, 'queue close'),
+      );
       redis.disconnect();
     },
   };
 }
 
-function optionsOf(
-  task: Task,
-  id: string,
-  { class: taskClass = 'live', delayMs = 0, urgent }: EnqueueOptions,
-): JobsOptions {
-  const { attempts, backoffMs, rank } = tasks[task.name];
+/** What waits among the work that nobody waits for is taken from there; what runs there ends by itself. */
+async function takeOut(bulk: Queue, identity: string): Promise<void> {
+  const id = await bulk.getDeduplicationJobId(identity);
+  if (id === null) return;
+  const waiting = await bulk.getJob(id);
+  if (waiting === undefined || (await waiting.isActive())) return;
+  try {
+    await waiting.remove();
+  } catch (thrown) {
+    // Taken up this very moment: then it runs, and the task that comes now runs after it.
+    if (!(await waiting.isActive())) throw thrown;
+  }
+}
+
+/** A task that waits already is brought forward by one of a higher class, and started now when it is urgent. */
+async function raise(queue: Queue, id: string, priority: number, urgent: boolean): Promise<void> {
+  const waiting = await queue.getJob(id);
+  if (waiting === undefined) return;
+  if (urgent && (await waiting.isDelayed())) await waiting.promote();
+  if (waiting.priority > priority && !(await waiting.isActive())) await waiting.changePriority({ priority });
+}
+
+function optionsOf(task: Task, id: string, identity: string, priority: number, delayMs: number): JobsOptions {
+  const { attempts, backoffMs } = tasks[task.name];
   return {
     jobId: id,
-    deduplication: {
-      id: identityOf(task),
-      keepLastIfActive: true,
-    },
+    deduplication: { id: identity, keepLastIfActive: true },
     attempts,
     backoff: { type: 'custom', delay: backoffMs },
-    priority: classes[urgent === true ? 'person' : taskClass] + rank,
+    priority,
     ...(delayMs > 0 ? { delay: Math.round(delayMs) } : {}),
   };
 }

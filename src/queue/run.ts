@@ -4,10 +4,21 @@
  */
 import { DelayedError, type Job as QueueJob, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { MirrorError, policyOf, toMirrorError } from '../errors.ts';
+import type { WorkClass } from '../buildkite/budget.ts';
+import { type ErrorCode, MirrorError, policyOf, toMirrorError } from '../errors.ts';
 import { type Log, logError } from '../log.ts';
-import { queueName } from './queue.ts';
-import { maxBackoffMs, type Payload, type TaskName, tasks } from './tasks.ts';
+import { createHold, type Hold } from './hold.ts';
+import {
+  classOf,
+  identityOf,
+  maxBackoffMs,
+  type Payload,
+  type QueueName,
+  queues,
+  type Task,
+  type TaskName,
+  tasks,
+} from './tasks.ts';
 
 /** `againMs`: the task is to run again after so long, without an attempt being spent. */
 export type Outcome = { readonly againMs: number } | undefined;
@@ -17,6 +28,8 @@ export interface TaskContext {
   readonly log: Log;
   /** From 1. */
   readonly attempt: number;
+  /** Who waits for it: what its requests to upstream are counted as. */
+  readonly workClass: WorkClass;
 }
 
 export type Processors = {
@@ -27,8 +40,8 @@ export interface RunOptions {
   readonly redis: Redis;
   readonly processors: Processors;
   readonly log: Log;
-  /** Tasks at once in this process. */
-  readonly concurrency: number;
+  /** Tasks at once in this process, of each queue. */
+  readonly concurrency: Readonly<Record<QueueName, number>>;
   readonly onDone: (task: TaskName, outcome: 'done' | 'again' | 'failed', seconds: number) => void;
   readonly onFailure: (task: TaskName, code: string) => void;
 }
@@ -40,15 +53,33 @@ export interface Runner {
 
 /** A worker that dies is noticed after this long, and its tasks go to another. */
 const lockMs = 15_000;
-/** No disk or upstream is full for less than this. */
+/** No disk is full for less than this, and no token is exchanged in less than that. */
 const waitMs = 10_000;
+const deniedMs = 60_000;
+
+/** A task that meets itself at work in the other queue comes back after this. */
+const busyMs = 250;
+/** Work that nobody waits for and that made way for the same work of a higher class comes back after this. */
+const yieldMs = 5000;
 
 export function runTasks(options: RunOptions): Runner {
-  const { redis, log } = options;
   const stopping = new AbortController();
-  const worker = new Worker(queueName, (job, token) => perform(job, token, options, stopping.signal), {
+  const hold = createHold(options.redis);
+  const workers = (Object.keys(queues) as QueueName[]).map((name) => startWorker(name, options, hold, stopping.signal));
+  return {
+    stop: async (graceMs) => {
+      const timer = setTimeout(() => stopping.abort(new MirrorError('ERR_STOPPING', 'the worker stops')), graceMs);
+      await Promise.all(workers.map((worker) => worker.close()));
+      clearTimeout(timer);
+    },
+  };
+}
+
+function startWorker(name: QueueName, options: RunOptions, hold: Hold, stopping: AbortSignal): Worker {
+  const { redis, log } = options;
+  const worker = new Worker(queues[name], (job, token) => perform(job, token, name, options, hold, stopping), {
     connection: redis,
-    concurrency: options.concurrency,
+    concurrency: options.concurrency[name],
     lockDuration: lockMs,
     stalledInterval: lockMs / 3,
     // A machine that is switched off again and again must not fail its tasks.
@@ -64,13 +95,7 @@ export function runTasks(options: RunOptions): Runner {
       job === undefined || error instanceof UnrecoverableError || job.attemptsMade >= (job.opts.attempts ?? 1);
     if (last) logError(log, error.cause ?? error, 'a task has failed for good', { task: job?.name, id: job?.id });
   });
-  return {
-    stop: async (graceMs) => {
-      const timer = setTimeout(() => stopping.abort(new MirrorError('ERR_STOPPING', 'the worker stops')), graceMs);
-      await worker.close();
-      clearTimeout(timer);
-    },
-  };
+  return worker;
 }
 
 function backoffMs(attempt: number, name: string | undefined): number {
@@ -85,41 +110,80 @@ function isTaskName(name: string | undefined): name is TaskName {
 async function perform(
   job: QueueJob,
   token: string | undefined,
-  { processors, log, onDone, onFailure }: RunOptions,
+  queue: QueueName,
+  options: RunOptions,
+  hold: Hold,
   stopping: AbortSignal,
 ): Promise<void> {
   const { name } = job;
   if (!isTaskName(name)) throw new UnrecoverableError(`no task is called ${name}`);
   const parsed = tasks[name].payload.safeParse(job.data);
   if (!parsed.success) throw unrecoverable(new MirrorError('ERR_TASK_MALFORMED', `a ${name} task cannot be read`));
+  const task = { name, payload: parsed.data } as Task;
+  const held = await hold.take(identityOf(task), queue === 'bulk');
+  if (held === null) return putOff(job, token, busyMs);
+  try {
+    await attempt(job, token, task, options, AbortSignal.any([stopping, held.yielding]));
+  } finally {
+    await held.release();
+  }
+}
+
+async function attempt(
+  job: QueueJob,
+  token: string | undefined,
+  { name, payload }: Task,
+  { processors, log, onDone, onFailure }: RunOptions,
+  leave: AbortSignal,
+): Promise<void> {
   const run = processors[name] as (payload: unknown, context: TaskContext) => Promise<Outcome>;
-  const signal = AbortSignal.any([stopping, AbortSignal.timeout(tasks[name].timeoutMs)]);
+  const signal = AbortSignal.any([leave, AbortSignal.timeout(tasks[name].timeoutMs)]);
   const since = performance.now();
   const done = (outcome: 'done' | 'again' | 'failed'): void =>
     onDone(name, outcome, (performance.now() - since) / 1000);
+  const context = { signal, log, attempt: job.attemptsMade + 1, workClass: classOf(job.priority) };
   let againMs: number | undefined;
   try {
-    const outcome = await run(parsed.data, { signal, log, attempt: job.attemptsMade + 1 });
-    againMs = outcome?.againMs;
+    againMs = (await run(payload, context))?.againMs;
   } catch (thrown) {
-    const error = stopping.aborted ? toMirrorError(stopping.reason) : toMirrorError(thrown);
-    onFailure(name, error.code);
-    const { task } = policyOf(error.code);
-    if (task === 'never') {
+    const error = toMirrorError(leave.aborted ? leave.reason : thrown);
+    if (error.code !== 'ERR_STOPPING') onFailure(name, error.code);
+    const policy = policyOf(error.code).task;
+    if (policy === 'never') {
       done('failed');
       throw unrecoverable(error);
     }
-    if (task !== 'wait' && error.code !== 'ERR_STOPPING') {
+    if (policy === 'retry') {
       done('failed');
-      log.debug({ task: name, code: error.code, error: error.message, attempt: job.attemptsMade + 1 }, 'task failed');
+      log.debug({ task: name, code: error.code, error: error.message, attempt: context.attempt }, 'task failed');
       throw error;
     }
-    // A worker that stops hands its task back at once, and no attempt is spent.
-    againMs = task === 'wait' ? waitMs * (0.75 + Math.random() / 2) : 1;
+    if (error.code !== 'ERR_STOPPING' && error.code !== 'ERR_YIELDED') sayOnce(log, error, name);
+    // A worker that stops hands its task back at once; one that yields or waits comes back later. No attempt is spent.
+    againMs = putOffFor(error.code);
   }
   done(againMs === undefined ? 'done' : 'again');
-  if (againMs === undefined) return;
-  await job.moveToDelayed(Date.now() + Math.max(1, Math.round(againMs)), token);
+  if (againMs !== undefined) await putOff(job, token, againMs);
+}
+
+function putOffFor(code: ErrorCode): number {
+  if (code === 'ERR_STOPPING') return 1;
+  if (code === 'ERR_YIELDED') return yieldMs;
+  return (code === 'ERR_UPSTREAM_DENIED' ? deniedMs : waitMs) * (0.75 + Math.random() / 2);
+}
+
+const saidAt = new Map<string, number>();
+const sayEveryMs = 60_000;
+
+/** What is waited for has no last attempt: it is said once a minute for all tasks together. */
+function sayOnce(log: Log, error: MirrorError, task: TaskName): void {
+  if (Date.now() - (saidAt.get(error.code) ?? 0) < sayEveryMs) return;
+  saidAt.set(error.code, Date.now());
+  logError(log, error, 'tasks wait', { task });
+}
+
+async function putOff(job: QueueJob, token: string | undefined, ms: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + Math.max(1, Math.round(ms)), token);
   throw new DelayedError();
 }
 

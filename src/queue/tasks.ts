@@ -3,11 +3,28 @@
  * A task holds ids only: no secrets, no URLs that were signed.
  */
 import { z } from 'zod';
+import type { WorkClass } from '../buildkite/budget.ts';
 import { BuildNumber, BuildRef, type Hint, Slug, Uuid } from '../model.ts';
 
-/** Who waits for a task; a lower number runs first. */
-export const classes = { person: 1, live: 10, bulk: 100 } as const;
-export type TaskClass = keyof typeof classes;
+/** Who waits for a task; a lower number runs first. Between two classes there is room for the tasks' ranks. */
+export const classes = { person: 1, main: 11, live: 21, reconcile: 31, bulk: 41 } as const satisfies Record<
+  WorkClass,
+  number
+>;
+
+/** Work that nobody waits for has a queue of its own, so that it never holds the places of work that someone does. */
+export const queues = { live: 'kitemirror', bulk: 'kitemirror-bulk' } as const;
+export type QueueName = keyof typeof queues;
+
+export function queueOf(workClass: WorkClass): QueueName {
+  return classes[workClass] < classes.reconcile ? 'live' : 'bulk';
+}
+
+/** The class that a priority tells: a task that was raised is of its new class. */
+export function classOf(priority: number): WorkClass {
+  const names = Object.keys(classes) as WorkClass[];
+  return names.findLast((name) => classes[name] <= priority) ?? 'person';
+}
 
 const learnedFrom = z.enum(['webhook', 'reconcile', 'backfill', 'reader']);
 

@@ -12,7 +12,7 @@ import { folderOf, missingSlash, notFound, placeOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
 import { sendListing, viewsNow } from './folders.ts';
 import { contentsOf, filesOfViews } from './listing.ts';
-import type { ReaderParts } from './readers.ts';
+import type { ReaderParts } from './parts.ts';
 
 const defaultLimit = 50;
 const largestLimit = 200;
@@ -79,7 +79,7 @@ async function sendBuild(parts: ReaderParts, place: Place, request: Request, res
   }
   const beside = parts.catalog()?.neighbours(place.organization, place.folder, place.number);
   const { previous, next } = beside ?? { previous: null, next: null };
-  sendPage(response, renderBuild({ build, merged, previous, next, details, url: parts.url }));
+  sendPage(response, renderBuild({ build, merged, previous, next, details, folder: place.folder, url: parts.url }));
 }
 
 async function sendBuildFolder(parts: ReaderParts, place: Place, request: Request, response: Response): Promise<void> {

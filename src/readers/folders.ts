@@ -4,13 +4,14 @@ import { MirrorError } from '../errors.ts';
 import type { BuildRecord, JobRecord } from '../model.ts';
 import { renderFolder } from '../pages/folder.ts';
 import { segment } from '../pages/links.ts';
-import type { DataPaths, Place } from '../tree/paths.ts';
+import { readIfPresent } from '../tree/files.ts';
+import { type DataPaths, type Place, stepFolder } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord, readViews, type Views } from '../tree/records.ts';
 import { mergeJobs, mergeSteps } from '../tree/views.ts';
 import { missingSlash, notFound, placeOf, tailOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
 import { type Contents, contentsOf, filesOfViews, pageOf } from './listing.ts';
-import type { ReaderParts } from './readers.ts';
+import type { ReaderParts } from './parts.ts';
 
 /** More rows than this make a page that browsers are slow with; Buildkite itself allows a job no more files. */
 const rowsPerPage = 5000;
@@ -33,15 +34,26 @@ async function sendView(
   const tail = [top, ...tailOf(request.params)];
   const build = await readBuildRecord(parts.paths, place);
   if (build === null) throw notFound('this build is not mirrored');
+  // The views' file changes before kept listings are removed, and the build's record only after.
+  const before = await readIfPresent(parts.paths.views(place));
   const views = await viewsNow(parts.paths, place, build);
   const found = contentsOf(filesOfViews(views), tail);
   // A build without artifacts has an empty folder of them, not a missing one.
   if (found === null && !(tail.length === 1 && top === 'artifacts'))
     throw notFound('there is no such folder in this build');
-  const isCurrent = async (): Promise<boolean> =>
-    (await readBuildRecord(parts.paths, place))?.mirrored_at === build.mirrored_at;
-  const contents = found ?? { folders: [], files: [] };
+  const isCurrent = async (): Promise<boolean> => (await readIfPresent(parts.paths.views(place))) === before;
+  const contents: Contents = found ?? { folders: [], files: [] };
+  if (top === 'steps' && tail.length === 1) contents.folders = withKeys(contents.folders, Object.keys(views.steps));
   await sendListing(parts, { place, tail, contents, isCurrent: build.settled ? isCurrent : null }, request, response);
+}
+
+/** A key that cannot be a folder's name is told beside the one that stands for it. */
+function withKeys(folders: Contents['folders'], keys: readonly string[]): Contents['folders'] {
+  const byFolder = new Map(keys.map((key) => [stepFolder(key), key]));
+  return folders.map((folder) => {
+    const note = byFolder.get(folder.name);
+    return note === undefined || note === folder.name ? folder : { ...folder, note };
+  });
 }
 
 /** While a publish changes the views nothing on the disk says what they are; the job records do. */
@@ -60,8 +72,8 @@ export interface Listing {
   readonly place: Place;
   /** Below the build's folder. */
   readonly tail: readonly string[];
-  /** What parts of the tail are called on the page, where that is not their name. */
-  readonly labels?: ReadonlyMap<string, string>;
+  /** What the folder of a job is called on the page. */
+  readonly jobName?: string;
   readonly contents: Contents;
   /** Whether the records that it was made from still say the same; null for one that is not to be kept. */
   readonly isCurrent: (() => Promise<boolean>) | null;
@@ -69,7 +81,7 @@ export interface Listing {
 
 export async function sendListing(
   { pages }: Pick<ReaderParts, 'pages'>,
-  { place, tail, labels, contents, isCurrent }: Listing,
+  { place, tail, jobName, contents, isCurrent }: Listing,
   request: Request,
   response: Response,
 ): Promise<void> {
@@ -80,20 +92,25 @@ export async function sendListing(
   const page = renderFolder({
     title: `${tail.join('/')} · ${place.folder} #${place.number}`,
     crumbs: above.map((name, index) => ({
-      name: index === 3 ? `#${name}` : (labels?.get(name) ?? name),
-      href: hrefUp(above.length - 1 - index, index > 3 && name !== 'jobs' && labels?.has(name) !== true),
+      name: index === 3 ? `#${name}` : index === 5 ? (jobName ?? name) : name,
+      href: hrefUp(above.length - 1 - index, index > 5 || above.slice(4, index + 1).includes('artifacts')),
     })),
     ...part,
     next: next === null ? null : `?list&after=${segment(next)}`,
   });
   sendPage(response, page);
-  if (isCurrent !== null && !request.originalUrl.includes('?')) await pages.keep(above, page, isCurrent);
+  if (isCurrent !== null && isWhole(request)) await pages.keep(above, page, isCurrent);
 }
 
 /** @param lists whether that folder may have an index of its own, which would open instead of the listing */
 function hrefUp(levels: number, lists: boolean): string {
   const up = levels === 0 ? './' : '../'.repeat(levels);
   return lists ? `${up}?list` : up;
+}
+
+/** The kept page is what the front sends for the plain address and for `?list`; anything else asks for a part. */
+function isWhole(request: Request): boolean {
+  return /^[^?]*(\?(list)?)?$/.test(request.originalUrl);
 }
 
 function afterOf(request: Request): string | null {

@@ -8,7 +8,7 @@ import { buildHref, folderHref, jobOf, missingSlash, notFound, placeOf, tailOf }
 import { sendPage, sendRedirect } from './answers.ts';
 import { sendListing } from './folders.ts';
 import { type Contents, contentsOf, filesOfJob } from './listing.ts';
-import type { ReaderParts } from './readers.ts';
+import type { ReaderParts } from './parts.ts';
 
 export function jobsRouter(parts: ReaderParts): Router {
   const base = '/:organization/:folder/builds/:number/jobs';
@@ -62,7 +62,7 @@ async function sendJobFolder(parts: ReaderParts, request: Request, response: Res
   const listing = {
     place,
     tail: ['jobs', job.id, ...tail],
-    labels: new Map([[job.id, job.name ?? job.step_key ?? job.id]]),
+    jobName: job.name ?? job.step_key ?? job.id,
     contents: found ?? { folders: [], files: [] },
     isCurrent: job.settled && tail.length > 0 ? isCurrent : null,
   };

@@ -14,8 +14,8 @@ export interface FileAt {
 }
 
 export interface Contents {
-  readonly folders: ListedFolder[];
-  readonly files: ListedFile[];
+  folders: ListedFolder[];
+  files: ListedFile[];
 }
 
 interface Sum {

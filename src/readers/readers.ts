@@ -4,26 +4,12 @@
  */
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { MirrorError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Catalog } from '../search/catalog.ts';
-import type { DataPaths } from '../tree/paths.ts';
 import { answerWithError, requestId } from './answers.ts';
 import { buildsRouter } from './builds.ts';
 import { foldersRouter } from './folders.ts';
 import { jobsRouter } from './jobs.ts';
-import type { PageCache } from './page-cache.ts';
+import type { ReaderParts } from './parts.ts';
 import { upstreamRouter } from './upstream.ts';
-
-export interface ReaderParts {
-  readonly paths: DataPaths;
-  /** null while there is none yet. */
-  readonly catalog: () => Catalog | null;
-  readonly pages: PageCache;
-  readonly organization: string;
-  /** The public base URL, for lines to copy. */
-  readonly url: string;
-  readonly log: Log;
-}
 
 const longestPath = 10_000;
 const longestQuery = 2_000;

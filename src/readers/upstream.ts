@@ -7,7 +7,7 @@ import type { Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { buildHref, jobOf, notFound, placeOf } from './address.ts';
 import { sendRedirect } from './answers.ts';
-import type { ReaderParts } from './readers.ts';
+import type { ReaderParts } from './parts.ts';
 
 export function upstreamRouter(parts: ReaderParts): Router {
   const build = '/organizations/:organization/pipelines/:folder/builds/:number';

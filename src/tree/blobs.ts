@@ -2,7 +2,6 @@
  * Immutable bytes named by their SHA-256. The tree holds hard links to them, so the file system counts the references:
  * a blob with one link is one that nobody shows.
  */
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -21,6 +20,7 @@ import { errnoOf, MirrorError } from '../errors.ts';
 import { diskError, makeFolders } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { removeStaged, type Staged } from './staging.ts';
+import { temporaryFile } from './temporary.ts';
 
 function statIfPresent(file: string): Stats | undefined {
   return statSync(file, { throwIfNoEntry: false });
@@ -90,11 +90,9 @@ export function linkBlob(
   for (let copy = 1; ; copy += 1) {
     const blob = paths.blob(sha256, copy);
     try {
-      linkSync(blob, target);
-      return true;
+      return linkOrReplace(paths, blob, target);
     } catch (thrown) {
       const errno = errnoOf(thrown);
-      if (errno === 'EEXIST') return replaceLink(paths, blob, target);
       if (errno === 'EMLINK') {
         copyBlob(paths, sha256, copy);
         continue;
@@ -109,23 +107,37 @@ function missing(sha256: string, base: string, cause: unknown): MirrorError {
   return new MirrorError('ERR_TREE_CORRUPT', `the blob ${sha256} is missing`, { sha256 }, cause);
 }
 
-function replaceLink(paths: DataPaths, blob: string, target: string): boolean {
+function linkOrReplace(paths: DataPaths, blob: string, target: string): boolean {
+  try {
+    linkSync(blob, target);
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'EEXIST') throw thrown;
+  }
   const [wanted, there] = [statIfPresent(blob), statIfPresent(target)];
   if (wanted !== undefined && there !== undefined && wanted.ino === there.ino) return false;
   if (there?.isDirectory()) throw new MirrorError('ERR_TREE_CORRUPT', 'a folder stands where a file belongs', {});
-  const temporary = paths.stagingFile(`link-${randomBytes(8).toString('hex')}`);
-  linkSync(blob, temporary);
-  renameSync(temporary, target);
+  renameInto(paths, target, (temporary) => linkSync(blob, temporary));
   return true;
+}
+
+/** Makes a file in staging and gives it its name at once; nothing stays where that fails. */
+function renameInto(paths: DataPaths, target: string, make: (temporary: string) => void): void {
+  const temporary = temporaryFile(paths);
+  try {
+    make(temporary);
+    renameSync(temporary, target);
+  } catch (thrown) {
+    unlinkFile(temporary);
+    throw diskError(thrown, 'cannot link a blob');
+  }
 }
 
 /** ext4 allows 65,000 links to a file: from there on the same bytes begin another. */
 function copyBlob(paths: DataPaths, sha256: string, copy: number): void {
   const next = paths.blob(sha256, copy + 1);
   if (statIfPresent(next) !== undefined) return;
-  const temporary = paths.stagingFile(`copy-${randomBytes(8).toString('hex')}`);
-  copyDurably(paths.blob(sha256, copy), temporary);
-  renameSync(temporary, next);
+  renameInto(paths, next, (temporary) => copyDurably(paths.blob(sha256, copy), temporary));
 }
 
 function copyDurably(from: string, to: string): void {

@@ -1,11 +1,12 @@
 /** The data folder as a whole: made, tried out, and cleared of what a dead worker left in staging. */
 import { linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { ownerOf, temporaryFile } from './temporary.ts';
 
 /** The layout's version; a change of it is a new folder name, never a migration in place. */
 const format = '1';
@@ -37,12 +38,13 @@ export async function prepareData(paths: DataPaths): Promise<void> {
   tryLinks(paths);
 }
 
-function tryLinks({ root, staging, tree, pages, blobs }: DataPaths): void {
-  const probe = join(staging, `probe-${process.pid}`);
+function tryLinks(paths: DataPaths): void {
+  const { root, tree, pages, blobs, state } = paths;
+  const probe = temporaryFile(paths);
   writeFileSync(probe, '');
   try {
-    for (const folder of [tree, pages, blobs]) {
-      const link = join(folder, `.probe-${process.pid}`);
+    for (const folder of [tree, pages, blobs, state]) {
+      const link = join(folder, `.${basename(probe)}`);
       linkSync(probe, link);
       rmSync(link);
     }
@@ -60,8 +62,6 @@ function tryLinks({ root, staging, tree, pages, blobs }: DataPaths): void {
   }
 }
 
-/** Names in staging begin with `<host>-<pid>-<random>`, or with what has no owner and is old. */
-const owned = /^(?<host>.+)-(?<pid>\d+)-[0-9a-f]{8}\.[0-9a-f]{16}\.part$/;
 const strayAfterMs = 24 * 3_600_000;
 
 /** Removes what dead workers of this host left; what may be another host's is removed when it is a day old. */
@@ -69,10 +69,9 @@ export async function sweepStaging(paths: DataPaths): Promise<number> {
   let removed = 0;
   for (const { name } of await listFolder(paths.staging)) {
     const file = paths.stagingFile(name);
-    const groups = owned.exec(name)?.groups;
-    const local = groups?.['host'] === hostname();
+    const owner = ownerOf(name);
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-    if (local ? isAlive(Number(groups?.['pid'])) : age < strayAfterMs) continue;
+    if (owner?.host === hostname() ? isAlive(owner.pid) : age < strayAfterMs) continue;
     unlinkFile(file);
     removed += 1;
   }

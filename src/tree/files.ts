@@ -1,6 +1,6 @@
 /** Small files written whole: a reader sees the old one or the new one, also after a power cut. */
 import { randomBytes } from 'node:crypto';
-import { type Dirent, existsSync, mkdirSync } from 'node:fs';
+import { type Dirent, existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
@@ -14,14 +14,19 @@ export function diskError(thrown: unknown, what: string): unknown {
   return thrown;
 }
 
-/** Temp file in the same folder, fsync, rename, fsync of the folder. Creates missing folders. */
-export async function writeAtomic(
-  file: string,
-  data: string | Buffer,
-  options: { durable?: boolean } = {},
-): Promise<void> {
+export interface WriteOptions {
+  readonly durable?: boolean;
+  /**
+   * Where the bytes are written first (staging/, which every start sweeps); the file's folder must then be there. Else
+   * it is a file beside, and missing folders are created.
+   */
+  readonly temporary?: string;
+}
+
+/** Temp file, fsync, rename, fsync of the folder. @throws MirrorError ERR_TREE_MOVED for a folder that must be there */
+export async function writeAtomic(file: string, data: string | Buffer, options: WriteOptions = {}): Promise<void> {
   const folder = dirname(file);
-  const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
+  const temporary = options.temporary ?? join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
   try {
     const handle = await openCreating(temporary);
     try {
@@ -34,6 +39,8 @@ export async function writeAtomic(
     if (options.durable !== false) await syncFolder(folder);
   } catch (thrown) {
     await rm(temporary, { force: true });
+    if (options.temporary !== undefined && isAbsent(thrown))
+      throw new MirrorError('ERR_TREE_MOVED', 'the build was moved', {}, thrown);
     throw diskError(thrown, 'cannot write a file');
   }
 }
@@ -108,4 +115,35 @@ export function makeFolders(base: string, relative: string, known: Set<string>):
     if (errno !== 'EEXIST') throw diskError(thrown, 'cannot make a folder');
   }
   known.add(relative);
+}
+
+/** Removes folders that became empty, upwards until `base`, which stays. */
+export function pruneFolders(base: string, relative: string): void {
+  for (let folder = relative; folder !== '.' && folder !== ''; folder = dirname(folder)) {
+    if (!removeIfEmpty(join(base, folder))) return;
+  }
+}
+
+/** Removes a folder that holds nothing, or nothing but such folders. @returns whether it is gone */
+export function removeHollow(folder: string): boolean {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return (
+      entries.every((entry) => entry.isDirectory() && removeHollow(join(folder, entry.name))) && removeIfEmpty(folder)
+    );
+  } catch (thrown) {
+    if (isAbsent(thrown)) return false;
+    throw thrown;
+  }
+}
+
+function removeIfEmpty(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno === 'ENOTEMPTY' || errno === 'EEXIST' || isAbsent(thrown)) return false;
+    throw thrown;
+  }
 }

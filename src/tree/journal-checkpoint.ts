@@ -13,7 +13,8 @@ export async function readCheckpoint(folder: string, log: Log): Promise<Checkpoi
   const text = await readIfPresent(checkpointFile(folder));
   if (text === null) return null;
   try {
-    return StoredCheckpoint.parse(JSON.parse(text));
+    const { mark, position } = StoredCheckpoint.parse(JSON.parse(text));
+    return { mark, position };
   } catch (fault) {
     log.warn({ error: String(fault) }, 'the journal’s checkpoint cannot be read; all entries are enqueued again');
     return null;

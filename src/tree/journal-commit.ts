@@ -48,6 +48,7 @@ export class GroupCommit {
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #stuck = false;
+  #isClosed = false;
   #fault: MirrorError | null = null;
 
   constructor(options: CommitOptions) {
@@ -67,6 +68,7 @@ export class GroupCommit {
 
   /** @throws MirrorError ERR_JOURNAL_UNAVAILABLE; the line then may or may not be in the journal */
   append(line: string, heardAt: number): Promise<Position> {
+    if (this.#isClosed) return Promise.reject(unavailable('it is closed'));
     if (this.#stuck) return Promise.reject(this.#fault ?? unavailable('the disk does not answer'));
     if (this.#waiting.length >= maxWaiting) return Promise.reject(unavailable('too many deliveries wait for the disk'));
     const appended = new Promise<Position>((resolve, reject) => {
@@ -78,6 +80,7 @@ export class GroupCommit {
 
   /** Waits for what was appended and leaves the segment. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#running;
     await this.#leave();
   }

@@ -1,17 +1,26 @@
 /**
  * Which folder is whose: a pipeline is its uuid. A slug that another pipeline has taken moves the older builds to
  * `<slug>~<8 of the uuid>`; a pipeline that was renamed takes its builds along and leaves a pointer.
- * Each step can be repeated: after a crash the next claim finishes what was begun.
+ * A move is written down before it begins and struck out when all has followed: after a crash the next claim ends it.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { z } from 'zod';
-import { MirrorError } from '../errors.ts';
-import { isAbsent, readIfPresent, writeAtomic, writeDerived } from './files.ts';
+import { errnoOf, MirrorError } from '../errors.ts';
+import { unlinkFile } from './blobs.ts';
+import { readIfPresent, writeAtomic } from './files.ts';
+import { moveFolder } from './move.ts';
 import type { DataPaths, Place } from './paths.ts';
+import { leavePointer, removePointer, retargetPointers } from './pointers.ts';
 
-const PipelineState = z.object({ id: z.string(), organization: z.string(), slug: z.string(), folder: z.string() });
+const PipelineState = z.object({
+  id: z.string(),
+  organization: z.string(),
+  slug: z.string(),
+  folder: z.string(),
+  /** The folder that its builds are being moved from. */
+  moving_from: z.string().nullable().default(null),
+});
 type PipelineState = z.infer<typeof PipelineState>;
 
 export interface Claim {
@@ -29,33 +38,36 @@ export interface Move {
   readonly to: string;
 }
 
-/**
- * The folder that holds this pipeline's builds from now on.
- * @param onMove told of every move, so that what is derived from the folders' names is made again
- */
-export async function claimFolder(
-  paths: DataPaths,
-  lock: Lock,
-  claim: Claim,
-  onMove: (move: Move) => Promise<void>,
-): Promise<string> {
-  const known = await readState(paths, claim.pipelineId);
-  if (known?.slug === claim.slug && known.folder === claim.slug) return known.folder;
-  return lock(`pipeline/${claim.organization}/${claim.slug}`, async () => {
-    const owner = await readOwner(paths, claim.organization, claim.slug);
-    if (owner !== null && owner !== claim.pipelineId) await makeRoom(paths, claim, owner, onMove);
-    const mine = await readState(paths, claim.pipelineId);
-    if (mine !== null && mine.folder !== claim.slug) await takeAlong(paths, claim, mine, onMove);
-    await writeOwner(paths, claim.organization, claim.slug, claim.pipelineId);
-    await writeState(paths, { id: claim.pipelineId, ...claim, folder: claim.slug });
-    return claim.slug;
+/** Told of every move, maybe more than once, so that what is derived from the folders' names is made again. */
+export type OnMove = (move: Move) => Promise<void>;
+
+/** The folder that holds this pipeline's builds from now on. */
+export async function claimFolder(paths: DataPaths, lock: Lock, claim: Claim, onMove: OnMove): Promise<string> {
+  const { organization, slug, pipelineId } = claim;
+  const known = await readState(paths, pipelineId);
+  if (known?.folder === slug && known.moving_from === null) return slug;
+  // One at a time in an organization: two pipelines may be after the same two folders.
+  return lock(`pipelines/${organization}`, async () => {
+    const mine = await settle(paths, await readState(paths, pipelineId), onMove);
+    const owner = await readOwner(paths, organization, slug);
+    if (owner !== null && owner !== pipelineId) await makeRoom(paths, claim, owner, onMove);
+    const from = mine === null || mine.folder === slug ? null : mine.folder;
+    const state = { id: pipelineId, organization, slug, folder: slug, moving_from: from };
+    // The state is written last: with it, no later claim looks at the rest again.
+    await writeOwner(paths, organization, slug, pipelineId);
+    removePointer(paths, organization, slug);
+    await writeState(paths, state);
+    await settle(paths, state, onMove);
+    return slug;
   });
 }
 
-/** @throws MirrorError ERR_TREE_MOVED for a pipeline that was never claimed */
+/** @throws MirrorError ERR_TREE_MOVED for a pipeline that was never claimed, or that is being moved */
 export async function placeOf(paths: DataPaths, pipelineId: string, number: number): Promise<Place> {
   const state = await readState(paths, pipelineId);
   if (state === null) throw new MirrorError('ERR_TREE_MOVED', 'the pipeline has no folder yet', { pipelineId });
+  if (state.moving_from !== null)
+    throw new MirrorError('ERR_TREE_MOVED', 'the pipeline is being moved', { pipelineId });
   return { organization: state.organization, folder: state.folder, number };
 }
 
@@ -64,49 +76,65 @@ export async function placeOf(paths: DataPaths, pipelineId: string, number: numb
  * while we created it must not be continued in the folder of its successor.
  */
 export async function openFolder(paths: DataPaths, pipelineId: string, place: Place, folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const now = await placeOf(paths, pipelineId, place.number);
-  if (now.folder === place.folder && now.organization === place.organization) return;
-  throw new MirrorError('ERR_TREE_MOVED', 'the build was moved', { folder: place.folder });
+  const first = mkdirSync(folder, { recursive: true });
+  try {
+    const now = await placeOf(paths, pipelineId, place.number);
+    if (now.folder === place.folder && now.organization === place.organization) return;
+    throw new MirrorError('ERR_TREE_MOVED', 'the build was moved', { folder: place.folder });
+  } catch (thrown) {
+    if (first !== undefined) removeEmpty(folder, first);
+    throw thrown;
+  }
+}
+
+/** Folders that were made for nothing, from the innermost up to `first`; one that is in use meanwhile stays. */
+function removeEmpty(folder: string, first: string): void {
+  for (let each = folder; !relative(first, each).startsWith('..'); each = dirname(each)) {
+    try {
+      rmdirSync(each);
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === 'ENOTEMPTY' || errno === 'EEXIST') return;
+      if (errno !== 'ENOENT') throw thrown;
+    }
+  }
 }
 
 /** Another pipeline has the slug now: the older one's builds go aside. */
-async function makeRoom(
-  paths: DataPaths,
-  { organization, slug }: Claim,
-  owner: string,
-  onMove: (move: Move) => Promise<void>,
-): Promise<void> {
-  const aside = `${slug}~${owner.slice(0, 8)}`;
-  const state = await readState(paths, owner);
-  await writeState(paths, { id: owner, organization, slug: state?.slug ?? slug, folder: aside });
-  await move(paths, organization, { from: slug, to: aside });
-  await writeOwner(paths, organization, aside, owner);
-  await onMove({ from: slug, to: aside });
+async function makeRoom(paths: DataPaths, { organization, slug }: Claim, owner: string, onMove: OnMove): Promise<void> {
+  const unknown = { id: owner, organization, slug, folder: slug, moving_from: null };
+  const state = (await settle(paths, await readState(paths, owner), onMove)) ?? unknown;
+  // It may have gone elsewhere by itself, under its new name.
+  if (state.folder !== slug) return;
+  const short = `${slug}~${owner.slice(0, 8)}`;
+  const taken = await readOwner(paths, organization, short);
+  // Uuids begin with a time: two pipelines that were made in one minute share these eight.
+  const aside = taken === null || taken === owner ? short : `${slug}~${owner}`;
+  const moving = { ...state, folder: aside, moving_from: slug };
+  await writeState(paths, moving);
+  await settle(paths, moving, onMove);
 }
 
-/** The pipeline itself has another slug now, or comes back to one that it had. */
-async function takeAlong(
+/** Ends the move that a pipeline is in, if it is in one. Each step may have been done before. */
+async function settle<State extends PipelineState | null>(
   paths: DataPaths,
-  { organization, slug, pipelineId }: Claim,
-  mine: PipelineState,
-  onMove: (move: Move) => Promise<void>,
-): Promise<void> {
-  await writeState(paths, { id: pipelineId, organization, slug, folder: slug });
-  await move(paths, organization, { from: mine.folder, to: slug });
-  if (!mine.folder.includes('~')) await writeDerived(paths.movedPointer(organization, mine.folder), `${slug}\n`);
-  await onMove({ from: mine.folder, to: slug });
-}
-
-async function move(paths: DataPaths, organization: string, { from, to }: Move): Promise<void> {
-  for (const root of [paths.tree, paths.pages]) {
-    const [source, target] = [join(root, organization, from), join(root, organization, to)];
-    if (existsSync(target)) continue;
-    await mkdir(dirname(target), { recursive: true });
-    await rename(source, target).catch((thrown: unknown) => {
-      if (!isAbsent(thrown)) throw thrown;
-    });
-  }
+  state: State,
+  onMove: OnMove,
+): Promise<State> {
+  if (state === null || state.moving_from === null) return state;
+  const { id, organization, folder: to, moving_from: from } = state;
+  const move = { from, to };
+  await moveFolder(paths, organization, move);
+  // A folder with `~` in its name is no slug that anybody has a link to; one that goes aside leaves its slug to another.
+  if (!from.includes('~') && !to.includes('~')) await leavePointer(paths, organization, move);
+  await retargetPointers(paths, organization, move);
+  await onMove(move);
+  await writeOwner(paths, organization, to, id);
+  const settled = { ...state, moving_from: null };
+  await writeState(paths, settled);
+  // The old name is let go at the very end: until then, whoever wants it ends this move first.
+  if ((await readOwner(paths, organization, from)) === id) unlinkFile(paths.folderOwner(organization, from));
+  return settled;
 }
 
 async function readState(paths: DataPaths, pipelineId: string): Promise<PipelineState | null> {
@@ -114,8 +142,8 @@ async function readState(paths: DataPaths, pipelineId: string): Promise<Pipeline
   return text === null ? null : PipelineState.parse(JSON.parse(text));
 }
 
-async function writeState(paths: DataPaths, { id, organization, slug, folder }: PipelineState): Promise<void> {
-  await writeAtomic(paths.pipelineState(id), JSON.stringify({ id, organization, slug, folder }));
+async function writeState(paths: DataPaths, state: PipelineState): Promise<void> {
+  await writeAtomic(paths.pipelineState(state.id), JSON.stringify(state));
 }
 
 async function readOwner(paths: DataPaths, organization: string, folder: string): Promise<string | null> {

@@ -1,10 +1,14 @@
-/** Pointer files: a stable address is answered by Lighttpd from one small file that names a build's number. */
+/**
+ * Pointer files: a stable address is answered by Lighttpd from one small file that names a build's number, or the folder
+ * that a renamed pipeline's builds are in now.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { diskError } from './files.ts';
+import { diskError, listFolder, readIfPresent, writeDerived } from './files.ts';
+import type { DataPaths } from './paths.ts';
 
 /**
  * Synchronous, because it runs inside the catalog's transaction, which is what orders the writers.
@@ -30,3 +34,32 @@ export function writePointer(file: string, number: number | null): void {
     throw diskError(thrown, 'cannot write a pointer');
   }
 }
+
+interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Who asks for the folder's old name is led to its new one. */
+export async function leavePointer(paths: DataPaths, organization: string, { from, to }: Move): Promise<void> {
+  await writeDerived(paths.movedPointer(organization, from), `${to}\n`);
+}
+
+/** A name that holds builds itself leads nowhere else. */
+export function removePointer(paths: DataPaths, organization: string, slug: string): void {
+  unlinkFile(paths.movedPointer(organization, slug));
+}
+
+/** What led to the folder's old name leads to the new one: whoever has that name next is somebody else. */
+export async function retargetPointers(paths: DataPaths, organization: string, { from, to }: Move): Promise<void> {
+  const folder = join(paths.pages, organization);
+  for (const { name } of await listFolder(folder)) {
+    if (!name.endsWith(suffix)) continue;
+    const slug = name.slice(0, -suffix.length);
+    if ((await readIfPresent(join(folder, name)))?.trim() !== from) continue;
+    if (slug === to) removePointer(paths, organization, slug);
+    else await leavePointer(paths, organization, { from: slug, to });
+  }
+}
+
+const suffix = '.moved';

@@ -4,6 +4,7 @@ import { MirrorError } from '../errors.ts';
 import type { BuildRecord, JobRecord } from '../model.ts';
 import { readIfPresent, writeAtomic, writeDerived } from './files.ts';
 import type { DataPaths, Place } from './paths.ts';
+import { temporaryFile } from './temporary.ts';
 
 const ViewEntry = z.object({
   path: z.string(),
@@ -27,7 +28,7 @@ export async function readJobRecord(paths: DataPaths, place: Place, job: string)
 }
 
 export async function writeJobRecord(paths: DataPaths, place: Place, record: JobRecord): Promise<void> {
-  await writeAtomic(paths.jobFile(place, record.id, 'job.json'), `${JSON.stringify(record)}\n`);
+  await write(paths, paths.jobFile(place, record.id, 'job.json'), record);
 }
 
 export async function readBuildRecord(paths: DataPaths, place: Place): Promise<BuildRecord | null> {
@@ -35,7 +36,12 @@ export async function readBuildRecord(paths: DataPaths, place: Place): Promise<B
 }
 
 export async function writeBuildRecord(paths: DataPaths, place: Place, record: BuildRecord): Promise<void> {
-  await writeAtomic(paths.buildFile(place, 'build.json'), `${JSON.stringify(record)}\n`);
+  await write(paths, paths.buildFile(place, 'build.json'), record);
+}
+
+/** The record's folder is made by who claims its place, and by nobody else: a build that was moved is not begun anew. */
+async function write(paths: DataPaths, file: string, record: JobRecord | BuildRecord): Promise<void> {
+  await writeAtomic(file, `${JSON.stringify(record)}\n`, { temporary: temporaryFile(paths) });
 }
 
 /** @returns null where there are none or where they cannot be trusted: they are made again from the records */

@@ -11,11 +11,13 @@ import { ArtifactFacts, BuildRef, JobFacts, Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
 import { isAbsent, listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { temporaryFile } from './temporary.ts';
 
 /** state/unsettled/<build>/build.json */
 export const UnsettledBuild = BuildRef.extend({
   version: z.literal(1),
-  pipelineId: Uuid,
+  /** null until upstream was asked. */
+  pipelineId: Uuid.nullable(),
   /** ISO 8601: since when the build has a gap. */
   since: z.string(),
   learnedFrom: z.enum(['webhook', 'reconcile', 'backfill', 'reader']),
@@ -44,8 +46,11 @@ export async function openUnsettled(paths: DataPaths, entry: UnsettledBuild): Pr
   // The gap began when it was first seen, whatever is heard of it later.
   const since = known?.since ?? entry.since;
   const learnedFrom = known?.learnedFrom ?? entry.learnedFrom;
+  const pipelineId = entry.pipelineId ?? known?.pipelineId ?? null;
   await mkdir(paths.unsettledBuild(entry.build), { recursive: true });
-  await writeAtomic(paths.unsettledBuildFile(entry.build), JSON.stringify({ ...entry, since, learnedFrom }));
+  const text = JSON.stringify({ ...entry, since, learnedFrom, pipelineId });
+  // Nothing but what is named here may stand in the folder: what else is there would keep the gap open.
+  await writeAtomic(paths.unsettledBuildFile(entry.build), text, { temporary: temporaryFile(paths) });
 }
 
 export async function readUnsettled(paths: DataPaths, build: string): Promise<UnsettledBuild | null> {
@@ -60,8 +65,9 @@ export async function readUnsettled(paths: DataPaths, build: string): Promise<Un
  */
 export async function writeStub(paths: DataPaths, stub: JobStub): Promise<string> {
   const name = `${Date.now()}.json`;
-  const file = join(paths.unsettledJob(stub.build, stub.job.id), name);
-  await writeAtomic(file, JSON.stringify(stub), { durable: false });
+  const folder = paths.unsettledJob(stub.build, stub.job.id);
+  await mkdir(folder, { recursive: true });
+  await writeAtomic(join(folder, name), JSON.stringify(stub), { durable: false, temporary: temporaryFile(paths) });
   return name;
 }
 
@@ -80,6 +86,9 @@ export async function readStub(
   return stub === undefined ? null : { name, stub };
 }
 
+/** Greater than any stub's name. */
+const afterAll = '~';
+
 /** Removes the stub that was worked on and the older ones. */
 export async function removeStub(paths: DataPaths, build: string, job: string, done: string): Promise<void> {
   const folder = paths.unsettledJob(build, job);
@@ -89,6 +98,16 @@ export async function removeStub(paths: DataPaths, build: string, job: string, d
   await rmdir(folder).catch((thrown: unknown) => {
     if (!isAbsent(thrown) && errnoOf(thrown) !== 'ENOTEMPTY') throw thrown;
   });
+}
+
+/**
+ * A power cut may leave a stub that cannot be read, or a folder without one: they would keep the gap open for ever. To be
+ * called when all that upstream has was looked at, by who has just written the stubs of `made`.
+ */
+export async function clearTornStubs(paths: DataPaths, build: string, made: ReadonlySet<string>): Promise<void> {
+  for (const job of await listStubs(paths, build)) {
+    if (!made.has(job) && (await readStub(paths, build, job)) === null) await removeStub(paths, build, job, afterAll);
+  }
 }
 
 /** Whether any job of the build still has a stub. Reads a few names at the most, however many there are. */

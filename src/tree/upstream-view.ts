@@ -2,6 +2,7 @@
 import type { UpstreamView } from '../model.ts';
 import { readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths, Place } from './paths.ts';
+import { temporaryFile } from './temporary.ts';
 
 export async function readUpstreamView(paths: DataPaths, place: Place): Promise<UpstreamView | null> {
   const text = await readIfPresent(paths.buildFile(place, 'upstream.json'));
@@ -11,5 +12,6 @@ export async function readUpstreamView(paths: DataPaths, place: Place): Promise<
 }
 
 export async function writeUpstreamView(paths: DataPaths, place: Place, view: UpstreamView): Promise<void> {
-  await writeAtomic(paths.buildFile(place, 'upstream.json'), `${JSON.stringify(view)}\n`);
+  const file = paths.buildFile(place, 'upstream.json');
+  await writeAtomic(file, `${JSON.stringify(view)}\n`, { temporary: temporaryFile(paths) });
 }

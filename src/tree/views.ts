@@ -2,12 +2,11 @@
  * The merged view of a build and the views of its steps: which artifact shows under which path, and the hard links that
  * make it so. Derived from the job records; made again from them at will.
  */
-import { mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf, MirrorError } from '../errors.ts';
+import { MirrorError } from '../errors.ts';
 import type { JobRecord, ViewEntry } from '../model.ts';
 import { linkBlob, restoreBlob, unlinkFile } from './blobs.ts';
-import { isAbsent, listFolder, syncFolder } from './files.ts';
+import { isAbsent, listFolder, makeFolders, pruneFolders, syncFolder } from './files.ts';
 import type { DataPaths } from './paths.ts';
 
 /** Relative to the build's folder: what an artifact's url begins with when it is stored under its own path. */
@@ -66,16 +65,18 @@ function foldersOf(paths: Iterable<string>): Set<string> {
 
 /**
  * Makes a view's folder hold exactly `wanted`.
+ * @param build the build's folder, which must be there · @param below the view's folder in it
  * @param before what it holds as far as is known; null: look
  * @param sourceOf the job's own file of an entry: where a blob has lost its name, it is made again from that
  */
 export async function linkView(
   paths: DataPaths,
-  base: string,
+  { build, below }: { readonly build: string; readonly below: string },
   wanted: readonly ViewEntry[],
   before: readonly ViewEntry[] | null,
   sourceOf: (entry: ViewEntry) => string,
 ): Promise<void> {
+  const base = join(build, below);
   const there = new Map<string, string>(
     before === null
       ? (await walk(base, '')).map((path) => [path, ''])
@@ -85,10 +86,10 @@ export async function linkView(
   for (const path of there.keys()) {
     if (keep.has(path)) continue;
     unlinkFile(join(base, path));
-    prune(base, dirname(path));
+    pruneFolders(base, dirname(path));
   }
   const changed = wanted.filter(({ path, sha256 }) => there.get(path) !== sha256);
-  if (changed.length > 0) mkdirSync(base, { recursive: true });
+  if (changed.length > 0) makeFolders(build, below, new Set());
   const known = new Set<string>();
   for (const entry of changed) {
     const link = (): boolean => linkBlob(paths, entry.sha256, base, entry.path, known);
@@ -111,19 +112,6 @@ export async function syncFolders(folders: Iterable<string>): Promise<void> {
       }),
     ),
   );
-}
-
-/** Removes folders that became empty, upwards. */
-function prune(base: string, relative: string): void {
-  for (let folder = relative; folder !== '.' && folder !== ''; folder = dirname(folder)) {
-    try {
-      rmdirSync(join(base, folder));
-    } catch (thrown) {
-      const errno = errnoOf(thrown);
-      if (errno === 'ENOTEMPTY' || errno === 'ENOENT' || errno === 'ENOTDIR') return;
-      throw thrown;
-    }
-  }
 }
 
 async function walk(base: string, relative: string): Promise<string[]> {

@@ -3,6 +3,7 @@
  * with its own answer: method, media type, size, signature, JSON, schema. Nothing is parsed before it is verified, and
  * a delivery is accepted when its hint is in the journal, whatever becomes of the queue.
  */
+import { finished } from 'node:stream';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import { parseEvent } from '../buildkite/events.ts';
 import { type ProofRule, verifiedText } from '../buildkite/signature.ts';
@@ -120,13 +121,18 @@ function readyz(readiness: ReceiverAppOptions['readiness']): RequestHandler {
   };
 }
 
-/** The one place that turns an error into an answer. Express knows it by its four parameters. */
+/**
+ * The one place that turns an error into an answer. Express knows it by its four parameters. What is left of a refused
+ * body is read and dropped first: a connection that is closed on a sender who still writes takes the answer with it.
+ * The server's limits on slow requests bound how long that goes on.
+ */
 function answerError(log: Log): ErrorRequestHandler {
   return (thrown: unknown, request, response, _next) => {
-    const { error, id } = sendError(response, refusalOf(thrown));
-    // The rest of a body that is refused is read and dropped, so that its sender gets to the answer; in bounded time,
-    // as the server ends slow requests.
-    request.resume();
-    logError(log, error, 'a request was refused', { id, path: request.path });
+    const answer = (): void => {
+      const { error, id } = sendError(response, refusalOf(thrown));
+      logError(log, error, 'a request was refused', { id, path: request.path });
+    };
+    if (request.complete || request.destroyed) answer();
+    else finished(request.resume(), answer);
   };
 }

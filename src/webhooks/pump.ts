@@ -32,7 +32,8 @@ const defaults = {
   checkEveryMs: 2000,
   // `appendfsync everysec` may lose two seconds in a power cut, more while the disk is slow.
   overlapMs: 30_000,
-  // Longer than any weekend without a Redis; a mirror that was away for longer compares itself with upstream.
+  // What was enqueued a week ago is mirrored, or listed as a gap, whatever becomes of Redis: to replay it would only
+  // ask upstream again. What has not been enqueued is kept for as long as it takes.
   keepMs: 7 * 24 * 3_600_000,
 };
 
@@ -43,6 +44,8 @@ const enqueuesAtOnce = 32;
  * for them and for nothing else. What is not enqueued yet is safe where it is.
  */
 const restPerWork = 3;
+/** Where Redis is far away, work is mostly waiting, and needs no rest from that. */
+const longestRestMs = 200;
 
 export class Pump {
   readonly #options: Required<PumpOptions>;
@@ -185,7 +188,7 @@ export class Pump {
       await this.#enqueue(latestOfEachBuild(hints));
       this.#place = next;
       if (this.#isReconnected || this.#isCheckDue) return this.#turn();
-      if (isBefore(end, journal.end)) await pause(restPerWork * (performance.now() - begunAt));
+      if (isBefore(end, journal.end)) await pause(Math.min(longestRestMs, restPerWork * (performance.now() - begunAt)));
     }
   }
 

@@ -1,0 +1,63 @@
+/**
+ * One task of an identity at a time, also where it stands in both queues: each record has one writer. Of the two the one
+ * that someone waits for goes first, and the other makes way.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { MirrorError } from '../errors.ts';
+
+/** A holder that died lets go after this; as long as BullMQ takes to notice it. */
+const holdMs = 15_000;
+const renewEveryMs = holdMs / 3;
+/** How soon work that nobody waits for sees that someone now does. */
+const lookEveryMs = 500;
+
+export interface Held {
+  /** Aborted when the same work is wanted by someone: only ever for work that nobody waited for. */
+  readonly yielding: AbortSignal;
+  release(): Promise<void>;
+}
+
+export interface Hold {
+  /** @returns null when the task is at work elsewhere; work that someone waits for has then asked it to make way */
+  take(identity: string, yields: boolean): Promise<Held | null>;
+}
+
+const renewScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
+const releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
+export function createHold(redis: Redis): Hold {
+  return {
+    take: async (identity, yields) => {
+      const key = `kitemirror:hold:${identity}`;
+      const wanted = `kitemirror:wanted:${identity}`;
+      const holder = randomUUID();
+      if ((await redis.set(key, holder, 'PX', holdMs, 'NX')) === null) {
+        if (!yields) await redis.set(wanted, '1', 'PX', holdMs);
+        return null;
+      }
+      const yielding = new AbortController();
+      const look = async (): Promise<void> => {
+        if ((await redis.exists(wanted)) === 1)
+          yielding.abort(new MirrorError('ERR_YIELDED', 'someone waits for this task now'));
+      };
+      const renewal = setInterval(
+        () => void redis.eval(renewScript, 1, key, holder, holdMs).catch(giveUp),
+        renewEveryMs,
+      );
+      const looking = yields ? setInterval(() => void look().catch(giveUp), lookEveryMs) : undefined;
+      // A Redis that is away is waited for; what it refuses for good ends the task, which then starts anew.
+      const giveUp = (thrown: unknown): void =>
+        yielding.abort(new MirrorError('ERR_YIELDED', 'Redis refuses', {}, thrown));
+      return {
+        yielding: yielding.signal,
+        release: async () => {
+          clearInterval(renewal);
+          clearInterval(looking);
+          await redis.eval(releaseScript, 1, key, holder);
+          if (!yields) await redis.del(wanted);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,16 @@
+/** What the readers' routers are given. */
+import type { Log } from '../log.ts';
+import type { Catalog } from '../search/catalog.ts';
+import type { DataPaths } from '../tree/paths.ts';
+import type { PageCache } from './page-cache.ts';
+
+export interface ReaderParts {
+  readonly paths: DataPaths;
+  /** null while there is none yet. */
+  readonly catalog: () => Catalog | null;
+  readonly pages: PageCache;
+  readonly organization: string;
+  /** The public base URL, for lines to copy. */
+  readonly url: string;
+  readonly log: Log;
+}

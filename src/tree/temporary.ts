@@ -1,0 +1,21 @@
+/**
+ * Names of files in staging/. They tell whose they are, so that what a dead process left can be removed at the next
+ * start and what a live one works on is left alone.
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { DataPaths } from './paths.ts';
+
+/** `<host>-<pid>-<of this life>.<random>.part`; a process id is given out again, so a life has a number of its own. */
+const life = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+const named = /^(?<host>.+)-(?<pid>\d+)-[0-9a-f]{8}\.[0-9a-f]{16}\.part$/;
+
+export function temporaryFile(paths: Pick<DataPaths, 'stagingFile'>): string {
+  return paths.stagingFile(`${life}.${randomBytes(8).toString('hex')}.part`);
+}
+
+/** @returns null for a name that is not of this form */
+export function ownerOf(name: string): { readonly host: string; readonly pid: number } | null {
+  const groups = named.exec(name)?.groups;
+  return groups === undefined ? null : { host: groups['host'] ?? '', pid: Number(groups['pid']) };
+}

@@ -1,0 +1,18 @@
+/** A build's entry in the catalog, and the pointers that follow from it. */
+import type { BuildSummary } from '../src/model.ts';
+import type { Place } from '../src/tree/paths.ts';
+import { writePointer } from '../src/tree/pointers.ts';
+import type { WorkerContext } from './context.ts';
+
+export function noteInCatalog(
+  { catalog, paths }: WorkerContext,
+  place: Place,
+  summary: BuildSummary,
+  lost: number,
+): void {
+  catalog.put({ folder: place.folder, summary, lost }, (changes) => {
+    for (const { kind, name, state, number } of changes) {
+      writePointer(paths.pointer(place.organization, place.folder, kind, name, state), number);
+    }
+  });
+}
