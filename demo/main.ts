@@ -11,7 +11,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseConfig, readEnv } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
+import { lighttpdNeed, redisNeed } from '../src/programs.ts';
 import { takeRunFolder } from '../src/supervise/addresses.ts';
+import { ensurePrograms } from '../src/supervise/install.ts';
 import { createPrinter, type Printer } from '../src/supervise/lines.ts';
 import { type Leave, leaveOnSignals } from '../src/supervise/signals.ts';
 import { type Stack, startStack } from '../src/supervise/stack.ts';
@@ -49,6 +51,12 @@ async function main(): Promise<number> {
   try {
     show.title(`Kitemirror, end to end: ${builds.length} builds of a made-up team`);
     const upstream = await standIn.start();
+    await ensurePrograms([redisNeed, lighttpdNeed], {
+      root,
+      env: machine,
+      isRoot: process.getuid?.() === 0,
+      say: (line) => show.fact('missing', line, { line }),
+    });
     const data = join(root, 'data', 'demo');
     const settings = await demoSettings(
       machine,
@@ -58,7 +66,9 @@ async function main(): Promise<number> {
       upstream,
     );
     await emptyFolder(settings.env);
-    show.fact('upstream', `${upstream.apiUrl} (the bundled stand-in for Buildkite)`, { url: upstream.apiUrl });
+    show.fact('upstream', `${upstream.apiUrl} (the bundled stand-in for Buildkite, its request limits lifted)`, {
+      url: upstream.apiUrl,
+    });
     show.fact('data', './data/demo, emptied', { folder: data });
     return await withStack(settings, leave, show, options, (stack) =>
       mirror(settings, builds, stack, leave, show, options),
@@ -109,7 +119,7 @@ async function mirror(
     return mirrored;
   };
   const mirrored = await Promise.all(builds.map(follow));
-  show.done(mirrored, secondsSince(startedAt));
+  show.done(mirrored, secondsSince(startedAt), performance.now() / 1000);
   if (once) {
     const checkedAt = performance.now();
     const totals = await checkAll(settings.url, builds);

@@ -7,7 +7,8 @@ export interface Show {
   title(text: string): void;
   fact(name: string, text: string, fields?: Record<string, unknown>): void;
   mirrored(build: Mirrored): void;
-  done(builds: readonly Mirrored[], seconds: number): void;
+  /** `seconds`: from the first delivery; `inAll`: from the start of this program. */
+  done(builds: readonly Mirrored[], seconds: number, inAll: number): void;
   checked(totals: CheckTotals, seconds: number): void;
   open(url: string): void;
   fault(text: string): void;
@@ -30,7 +31,7 @@ function jsonShow(write: (line: string) => void): Show {
       const { organization, pipeline, number, state, branch, present, expected, bytes } = record;
       put('mirrored', { organization, pipeline, number, state, branch, present, expected, bytes, lagMs });
     },
-    done: (builds, seconds) => put('done', { ...sum(builds), seconds }),
+    done: (builds, seconds, inAll) => put('done', { ...sum(builds), seconds, inAll }),
     checked: (totals, seconds) => put('checked', { ...totals, seconds }),
     open: (url) => put('ready', { url }),
     fault: (text) => put('fault', { message: text }),
@@ -53,11 +54,10 @@ function textShow(write: (line: string) => void, color: boolean): Show {
         `  ${mark} ${name} ${branch.padEnd(26)} ${files} ${size}  ${paint('dim', `${(lagMs / 1000).toFixed(2)} s`)}`,
       );
     },
-    done(builds, seconds) {
+    done(builds, seconds, inAll) {
       const { present, expected, bytes } = sum(builds);
-      write(
-        `\n  ${builds.length} builds, ${present} of ${expected} files, ${formatBytes(bytes)}: mirrored in ${seconds.toFixed(1)} s`,
-      );
+      const what = `${builds.length} builds, ${present} of ${expected} files, ${formatBytes(bytes)}`;
+      write(`\n  ${what}: mirrored in ${seconds.toFixed(1)} s, ${inAll.toFixed(1)} s with the start`);
     },
     checked({ files, bytes, pages, redirects, faults }, seconds) {
       const looked = `${files} files (${formatBytes(bytes)}), ${pages} pages, ${redirects} redirects`;

@@ -6,7 +6,8 @@ local untrusted = "sandbox allow-same-origin allow-downloads; default-src 'none'
   .. "style-src 'self' 'unsafe-inline'; font-src 'self' data:; media-src 'self' data:; frame-src 'self'; "
   .. "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 local immutable = "private, max-age=31536000, immutable"
--- Quarantine takes the permission to read from all; root would be let through by the system.
+-- Quarantine takes the permission to read from all; root would be let through by the system. (From 1.4.72 on Lighttpd
+-- only looks again at a file it holds when size or time differ, so the time must be changed with it.)
 local readable = tonumber("444", 8)
 local kind, regular = 0xf000, 0x8000
 

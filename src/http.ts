@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { chmod, lstat, mkdir, stat, unlink } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import type { Listen } from './config.ts';
@@ -67,16 +67,22 @@ export function formatListen(at: Listen): string {
 
 /**
  * Answers with an error as the contract has it: the code's status and `{"error","message","id"}`. What has no code is a
- * bug and tells the sender nothing but the id. Does not log.
+ * bug and tells the sender nothing but the id: the front server's, which its access log has too. Does not log.
  * @returns what was answered, with the id under which to log it
  */
 export function sendError(response: ServerResponse, thrown: unknown): { error: MirrorError; id: string } {
   const error = toMirrorError(thrown);
-  const id = randomUUID();
+  const id = requestId(response.req);
   const message = error.code === 'ERR_INTERNAL' ? 'an error of the mirror’s own; its log has the id' : error.message;
   if (response.headersSent) response.destroy();
   else sendJson(response, policyOf(error.code).status, { error: error.code, message, id });
   return { error, id };
+}
+
+/** The id that the front server gave the request; one of our own where it is missing. */
+export function requestId({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

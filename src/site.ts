@@ -19,6 +19,7 @@ export interface Machine {
 const http2Since = [1, 4, 83] as const;
 /** `server.max-fds` is 16 bits wide before 1.4.83. */
 const mostOpenFiles = 65_535;
+/** For each worker; Lighttpd allows no more than a tenth of its descriptors. */
 const mostConnections = 4096;
 const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
 
@@ -47,7 +48,7 @@ export function siteEnvironment(
     SITE_HTTP2: speaksHttp2(config.http2, machine.version) ? 'enable' : 'disable',
     SITE_WORKERS: String(Math.max(2, machine.cores)),
     SITE_MAX_FDS: String(openFiles),
-    SITE_MAX_CONNECTIONS: String(Math.min(mostConnections, Math.floor(openFiles / 4))),
+    SITE_MAX_CONNECTIONS: String(Math.min(mostConnections, Math.floor(openFiles / 10))),
     SITE_RECEIVER_HOST: receiver.host,
     SITE_RECEIVER_PORT: receiver.port,
     SITE_GATEWAY_HOST: gateway.host,

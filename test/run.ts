@@ -18,7 +18,7 @@ import { ensurePrograms } from '../src/supervise/install.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Folders whose tests start no program of others: seconds in all. */
-const unitFolders = ['house', 'buildkite', 'demo', 'tree', 'pages', 'search'];
+const unitFolders = ['bench', 'buildkite', 'demo', 'house', 'logs', 'pages', 'search', 'tree'];
 /** A file that hangs, or leaves something open when its tests are done, is ended and has failed. */
 const fileTimeoutMs = 240_000;
 

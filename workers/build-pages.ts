@@ -1,5 +1,4 @@
 /** The pages of a build and of its jobs, and the one of a log; made from records, into a tree of their own. */
-import { createReadStream, existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { plainLog } from '../src/logs/plain.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
@@ -7,7 +6,7 @@ import { renderBuild } from '../src/pages/build.ts';
 import { describeJob } from '../src/pages/details.ts';
 import { renderJob } from '../src/pages/job.ts';
 import { renderLog } from '../src/pages/log.ts';
-import { removeFolder, writeDerived } from '../src/tree/files.ts';
+import { readBytes, removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -36,8 +35,7 @@ export async function writeLogPage(
   build: { pipeline: string },
   job: JobRecord,
 ): Promise<void> {
-  const bytes = createReadStream(paths.jobFile(place, job.id, 'log.txt'), { highWaterMark: 1024 * 1024 });
-  const { text, truncated, firstLine } = await plainLog(bytes as AsyncIterable<Buffer>);
+  const { text, truncated, firstLine } = await plainLog(readBytes(paths.jobFile(place, job.id, 'log.txt')));
   const { organization, number } = place;
   const page = renderLog({
     build: { organization, pipeline: build.pipeline, number },
@@ -50,7 +48,7 @@ export async function writeLogPage(
 }
 
 export function hasLogPage(paths: DataPaths, place: Place, job: JobRecord): boolean {
-  return existsSync(paths.page(...segments(place), 'jobs', job.id, 'log'));
+  return writtenAt(paths.page(...segments(place), 'jobs', job.id, 'log')) !== null;
 }
 
 /** Listings are made on request and kept until what they list changes. @param below a folder of the build's */
@@ -65,7 +63,7 @@ function segments(place: Place): string[] {
 
 /** Whether the job's page was written after its record was. */
 function isFresh(paths: DataPaths, place: Place, job: JobRecord): boolean {
-  const page = statSync(paths.page(...segments(place), 'jobs', job.id), { throwIfNoEntry: false });
-  const record = statSync(paths.jobFile(place, job.id, 'job.json'), { throwIfNoEntry: false });
-  return page !== undefined && record !== undefined && page.mtimeMs > record.mtimeMs;
+  const page = writtenAt(paths.page(...segments(place), 'jobs', job.id));
+  const record = writtenAt(paths.jobFile(place, job.id, 'job.json'));
+  return page !== null && record !== null && page > record;
 }

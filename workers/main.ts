@@ -1,6 +1,5 @@
 /** The worker program: takes tasks, reads Buildkite, writes the tree. The only one that holds the Buildkite token. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -75,7 +74,6 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
         onAnswer: (purpose, status) => metrics.upstreamRequests.inc({ api: 'rest', purpose, status: String(status) }),
       }),
     );
-  mkdirSync(paths.pages, { recursive: true });
   const catalog = openCatalog(paths.catalog);
   stopper.add('catalog', () => catalog.close());
 

@@ -3,7 +3,7 @@
  * catalog's entry, `latest` and its kin, the build's page — and ends the build's gap when nothing is open any more.
  */
 import { join, relative } from 'node:path';
-import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
+import type { JobRecord, ViewEntry } from '../src/model.ts';
 import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';

@@ -118,9 +118,12 @@ function pick({ organization, pipeline, number, build }: BuildRef): BuildRef {
   return { organization, pipeline, number, build };
 }
 
-/** Whether the record already holds what the delivery told of: then a duplicate or a replay costs upstream nothing. */
+/**
+ * Whether the record already holds what the delivery told of: then a duplicate or a replay costs upstream nothing. While
+ * the build has a gap it is looked at in any case: this task may stand for another delivery that came while it waited.
+ */
 async function isKnown({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<boolean> {
-  if (task.finishedAt === null) return false;
+  if (task.finishedAt === null || (await readUnsettled(paths, task.build)) !== null) return false;
   const place = { organization: task.organization, folder: task.pipeline, number: task.number };
   const build = await readBuildRecord(paths, place);
   if (build === null || build.id !== task.build) return false;

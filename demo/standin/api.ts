@@ -1,10 +1,13 @@
-/** An API request from its bytes to its answer: token, limits, fault, route, scope. */
+/** A request to the REST API from its bytes to its answer: token, limits, fault, route, scope. */
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Answer, json, notFound, refusal } from './answer.ts';
 import type { Behaviour, Call } from './call.ts';
 import type { FaultKind } from './faults.ts';
+import type { PageSize } from './graphql-cost.ts';
 import { type Limiter, limitRefusal } from './limits.ts';
+import type { PointLimiter } from './points.ts';
+import type { Portals } from './portals.ts';
 import { findRoute } from './routes.ts';
 import { describeToken, findToken, forbidden, type StandInToken, unauthorized } from './tokens.ts';
 import type { Upstream } from './upstream.ts';
@@ -14,10 +17,25 @@ export interface Api {
   readonly behaviour: Behaviour;
   readonly tokens: readonly StandInToken[];
   readonly limiter: Limiter;
+  readonly graphql: Graphql;
+  readonly portals: Portals;
   readonly webhookIps: readonly string[];
   readonly apiUrl: string;
   readonly storageUrl: string;
   readonly now: () => number;
+}
+
+export interface Graphql {
+  /** False: no token has the permission. */
+  readonly enabled: boolean;
+  readonly pageSize: PageSize;
+  readonly points: PointLimiter;
+}
+
+/** What is learned of a request when it is answered. */
+export interface Notes {
+  points: number;
+  variables: Readonly<Record<string, unknown>>;
 }
 
 export interface ApiRequest {
@@ -25,7 +43,10 @@ export interface ApiRequest {
   readonly path: string;
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
+  /** Empty where none is read. */
+  readonly body: string;
   readonly fault: FaultKind | null;
+  readonly note: (notes: Notes) => void;
 }
 
 export function answerApi(api: Api, request: ApiRequest): Answer {

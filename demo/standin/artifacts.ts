@@ -31,11 +31,14 @@ export function getArtifact(call: Call): Answer {
 export function downloadArtifact(call: Call): Answer {
   const stored = artifactOf(call);
   if (stored === undefined || stateOf(stored) !== 'finished') return notFound;
-  const { artifact } = stored;
-  const { linkSeconds } = call.behaviour;
-  const url =
-    artifact.location ?? signedLink(call.storageUrl, objectPath(stored), artifact.mimeType, call.now(), linkSeconds);
+  const url = downloadUrl(stored, call.storageUrl, call.now(), call.behaviour.linkSeconds);
   return { ...json({ url }, { location: url, 'cache-control': 'no-cache' }), status: 302 };
+}
+
+/** The plain address of what is stored elsewhere, else a link to the storage that is good for so long. */
+export function downloadUrl(stored: StoredArtifact, storageUrl: string, now: number, linkSeconds: number): string {
+  const { location, mimeType } = stored.artifact;
+  return location ?? signedLink(storageUrl, objectPath(stored), mimeType, now, linkSeconds);
 }
 
 /** Kept, so that a page of a large build costs no more than one of a small build. */
@@ -78,7 +81,7 @@ function listed(artifacts: readonly StoredArtifact[], call: Call): Answer {
   return rawJson(`[${items.join(',')}]`, pageLinks(call.view.base + call.path, call.query, page, found.length));
 }
 
-function stateOf(stored: StoredArtifact): ArtifactState {
+export function stateOf(stored: StoredArtifact): ArtifactState {
   return stored.looks < (stored.artifact.newForLooks ?? 0) ? 'new' : stored.artifact.state;
 }
 

@@ -41,14 +41,22 @@ export function readAll(content: Content): Buffer {
   return Buffer.concat([...bytes.slices(0, bytes.size)]);
 }
 
-const sha1Cache = new WeakMap<Content, string>();
+const caches = { sha1: new WeakMap<Content, string>(), sha256: new WeakMap<Content, string>() };
 
 /** Lower-case hex; remembered for each content object. */
 export function sha1Of(content: Content): string {
-  let digest = sha1Cache.get(content);
+  return remembered(content, 'sha1');
+}
+
+export function sha256Of(content: Content): string {
+  return remembered(content, 'sha256');
+}
+
+function remembered(content: Content, algorithm: 'sha1' | 'sha256'): string {
+  let digest = caches[algorithm].get(content);
   if (digest === undefined) {
-    digest = digestOf(content, 'sha1');
-    sha1Cache.set(content, digest);
+    digest = digestOf(content, algorithm);
+    caches[algorithm].set(content, digest);
   }
   return digest;
 }

@@ -2,9 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './answer.ts';
-import { type Api, type ApiRequest, answerApi, faultyStatus, htmlAnswer, redirect } from './api.ts';
-import type { FaultKind, Faults } from './faults.ts';
-import type { Latency, SeenRequest, Side } from './standin.ts';
+import { type Api, type ApiRequest, answerApi, faultyStatus, htmlAnswer, type Notes, redirect } from './api.ts';
+import type { FaultKind, Faults, Side } from './faults.ts';
+import { answerGraphql } from './graphql.ts';
+import { answerPortal } from './portal.ts';
+import type { Latency, SeenRequest } from './standin.ts';
 import { answerStorage } from './storage.ts';
 import { compressed, transmit } from './transmit.ts';
 
@@ -16,51 +18,83 @@ export interface Origin {
   readonly requests: SeenRequest[] | null;
 }
 
+/** What an API's request may hold. */
+const maxBodyBytes = 1 << 20;
+
 export async function exchange(
   origin: Origin,
-  at: Side,
+  server: 'api' | 'storage',
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const parsed = parseRequest(at, request, origin.faults);
-  const seen = seenRequest(at, parsed);
+  const target = request.url ?? '/';
+  const cut = target.indexOf('?');
+  const path = cut < 0 ? target : target.slice(0, cut);
+  const query = cut < 0 ? '' : target.slice(cut + 1);
+  const at = server === 'storage' ? server : sideOf(path);
+  const fault = origin.faults.take(at, path);
+  const { method = 'GET', headers } = request;
+  const seen = seenRequest(at, fault, request, at === 'storage' || query === '' ? path : target);
   origin.requests?.push(seen);
-  const waitMs = at === 'api' ? origin.latency.apiMs : origin.latency.storageMs;
+  const waitMs = at === 'storage' ? origin.latency.storageMs : origin.latency.apiMs;
   if (waitMs > 0) await sleep(waitMs);
-  const plain = at === 'api' ? answerApi(origin.api, parsed) : answerDownload(origin.api, parsed);
-  const zips = at === 'api' && origin.api.behaviour.gzip && parsed.fault === null;
+  const body = at === 'graphql' || at === 'portal' ? await readBody(request) : '';
+  const note = (notes: Notes): void => void Object.assign(seen, notes);
+  const plain = answers[at](origin.api, { method, path, query, headers, body, fault, note });
+  const zips = at !== 'storage' && origin.api.behaviour.gzip && fault === null;
   const answer = zips ? compressed(request, plain) : plain;
-  seen.status = isSilent(parsed.fault) ? 0 : answer.status;
-  seen.bytes = await transmit(response, answer, parsed.fault);
+  seen.status = isSilent(fault) ? 0 : answer.status;
+  seen.bytes = await transmit(response, answer, fault);
+}
+
+const answers: Record<Side, (api: Api, request: ApiRequest) => Answer> = {
+  api: answerApi,
+  graphql: (api, request) => spoiled(request) ?? answerGraphql(api, request),
+  portal: (api, request) => spoiled(request) ?? answerPortal(api, request),
+  storage: answerDownload,
+};
+
+/** The REST API, GraphQL and the portals have hosts of their own at Buildkite; their paths differ all the same. */
+function sideOf(path: string): Side {
+  if (path === '/v1') return 'graphql';
+  return /^\/organizations\/[^/]+\/portals\/[^/]+$/.test(path) ? 'portal' : 'api';
 }
 
 function answerDownload(api: Api, request: ApiRequest): Answer {
   const { fault } = request;
   if (fault?.kind === 'status') return faultyStatus(fault.status, fault.seconds ?? 1);
+  return spoiled(request) ?? answerStorage(api.upstream, { ...request, now: api.now() });
+}
+
+function spoiled(request: ApiRequest): Answer | null {
+  const { fault } = request;
   if (fault?.kind === 'redirect') return redirect(fault.to, request);
-  if (fault?.kind === 'html') return htmlAnswer;
-  return answerStorage(api.upstream, { ...request, now: api.now() });
+  return fault?.kind === 'html' ? htmlAnswer : null;
 }
 
-function parseRequest(at: Side, request: IncomingMessage, faults: Faults): ApiRequest {
-  const target = request.url ?? '/';
-  const cut = target.indexOf('?');
-  const path = cut < 0 ? target : target.slice(0, cut);
-  const query = cut < 0 ? '' : target.slice(cut + 1);
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= maxBodyBytes) chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function seenRequest(at: Side, fault: FaultKind | null, request: IncomingMessage, path: string): SeenRequest {
   const { method = 'GET', headers } = request;
-  return { method, path, query, headers, fault: faults.take(at, path) };
-}
-
-function seenRequest(at: Side, { method, path, query, headers, fault }: ApiRequest): SeenRequest {
   return {
     at,
     method,
-    path: at === 'api' && query !== '' ? `${path}?${query}` : path,
+    path,
     authorization: headers.authorization !== undefined,
     range: headers.range ?? null,
     fault: fault?.kind ?? null,
     status: 0,
     bytes: 0,
+    points: null,
+    variables: null,
   };
 }
 

@@ -1,8 +1,16 @@
 /** Faults on request: what goes wrong, where, and how often. */
 import type { Bytes, Content } from './bytes.ts';
 import { bytesOf } from './bytes.ts';
+import type { ArtifactFault } from './graphql-faults.ts';
+
+/** Where a request was answered; the first three share one address. */
+export type Side = 'api' | 'graphql' | 'portal' | 'storage';
 
 export type FaultKind =
+  /** Only where GraphQL is answered. */
+  | ArtifactFault
+  /** 200 with errors and no data. */
+  | { readonly kind: 'graphqlErrors'; readonly message?: string }
   /** Another status; 429 with the documented body (`seconds`: its `reset`). */
   | { readonly kind: 'status'; readonly status: number; readonly seconds?: number }
   /** The connection is reset after that many bytes of the body; without a number, before any answer. */
@@ -28,9 +36,9 @@ export type FaultKind =
   | { readonly kind: 'expired' };
 
 export type FaultRule = FaultKind & {
-  readonly at: 'api' | 'storage';
-  /** Tried on the path, decoded, without the query; a string must be contained in it. */
-  readonly path: RegExp | string;
+  readonly at: Side;
+  /** Tried on the path, decoded, without the query; a string must be contained in it. Without it: any. */
+  readonly path?: RegExp | string;
   /** How often (default once). */
   readonly times?: number;
   /** So many matching requests pass first. */
@@ -69,12 +77,12 @@ export class Faults {
   }
 
   /** The fault of this request, counted; the one that was added first wins. */
-  take(at: 'api' | 'storage', path: string): FaultKind | null {
+  take(at: Side, path: string): FaultKind | null {
     if (this.#armed.length === 0) return null;
     const plain = decoded(path);
     for (const armed of this.#armed) {
       const { rule } = armed;
-      if (rule.at !== at || !matches(rule.path, plain)) continue;
+      if (rule.at !== at || (rule.path !== undefined && !matches(rule.path, plain))) continue;
       armed.seen += 1;
       if (armed.seen <= (rule.after ?? 0) || armed.hits >= (rule.times ?? 1)) continue;
       armed.hits += 1;

@@ -1,22 +1,30 @@
 /**
- * Buildkite's two request limits, of an organization and of a token's owner, each counted in windows of its own.
- * Headers and the body of a refusal as documented in 2026; refused requests count too (`current` above `limit`).
+ * Buildkite's request limits: of the REST API for an organization and for a token's owner, of all portals of an
+ * organization. Headers and the body of a refusal as documented in 2026; refused requests count too (`current` above
+ * `limit`).
  */
 import { type Answer, refusal } from './answer.ts';
+import { type Window, Windows } from './windows.ts';
 
 export interface Limits {
   /** Requests in a window; null: as many as one likes. */
   readonly organization: number | null;
   readonly user: number | null;
   readonly windowMs: number;
+  /** Digits after the point of `reset`, 0 unless told: Buildkite has whole seconds, which say little of a short window. */
+  readonly resetDigits?: number;
 }
 
 export const documentedLimits: Limits = { organization: 200, user: 50, windowMs: 60_000 };
 
-interface Window {
-  endsAt: number;
-  current: number;
+export interface PortalLimits {
+  /** Of all portals of the organization together. */
+  readonly requests: number;
+  readonly windowMs: number;
+  readonly resetDigits?: number;
 }
+
+export const documentedPortalLimits: PortalLimits = { requests: 200, windowMs: 60_000 };
 
 export interface Verdict {
   readonly headers: Record<string, string>;
@@ -28,12 +36,11 @@ const scopes = { organization: ['rest', 'RateLimit'], user: ['rest_user', 'RateL
 
 export class Limiter {
   limits: Limits;
-  readonly #now: () => number;
-  readonly #windows = new Map<string, Window>();
+  readonly #windows: Windows;
 
   constructor(limits: Limits, now: () => number) {
     this.limits = limits;
-    this.#now = now;
+    this.#windows = new Windows(now);
   }
 
   /** Forgets what was used, as when a window ends. */
@@ -43,8 +50,8 @@ export class Limiter {
 
   /** Uses up part of a limit, as people and other programs do. */
   spend(user: string, requests: number): void {
-    this.#window('organization/').current += requests;
-    this.#window(`user/${user}`).current += requests;
+    this.#window('organization', '').current += requests;
+    this.#window('user', user).current += requests;
   }
 
   /** Counts a request of that user's; there is one organization. */
@@ -58,28 +65,61 @@ export class Limiter {
   #countOne(kind: 'organization' | 'user', name: string, headers: Record<string, string>): Answer | null {
     const limit = this.limits[kind];
     if (limit === null) return null;
-    const window = this.#window(`${kind}/${name}`);
-    window.current += 1;
-    const reset = Math.max(1, Math.ceil((window.endsAt - this.#now()) / 1000));
     const [scope, prefix] = scopes[kind];
-    headers[`${prefix}-Scope`] = scope;
-    headers[`${prefix}-Remaining`] = String(Math.max(0, limit - window.current));
-    headers[`${prefix}-Limit`] = String(limit);
-    headers[`${prefix}-Reset`] = String(reset);
-    if (window.current <= limit) return null;
-    headers[`${prefix}-Warning`] = 'You have exceeded your API rate limit.';
-    return limitRefusal(scope, limit, window.current, reset);
+    const window = this.#window(kind, name);
+    return take(window, limit, this.#windows.reset(window, this.limits.resetDigits), scope, prefix, headers);
   }
 
-  #window(key: string): Window {
-    const now = this.#now();
-    let window = this.#windows.get(key);
-    if (window === undefined || now >= window.endsAt) {
-      window = { endsAt: now + this.limits.windowMs, current: 0 };
-      this.#windows.set(key, window);
-    }
-    return window;
+  #window(kind: 'organization' | 'user', name: string): Window {
+    return this.#windows.open(`${kind}/${name}`, this.limits.windowMs);
   }
+}
+
+/** Of portals; there is one organization, and no user. */
+export class PortalLimiter {
+  limits: PortalLimits | null;
+  readonly #windows: Windows;
+
+  constructor(limits: PortalLimits | null, now: () => number) {
+    this.limits = limits;
+    this.#windows = new Windows(now);
+  }
+
+  reset(): void {
+    this.#windows.clear();
+  }
+
+  spend(requests: number): void {
+    if (this.limits !== null) this.#windows.open('', this.limits.windowMs).current += requests;
+  }
+
+  count(): Verdict {
+    const headers: Record<string, string> = {};
+    if (this.limits === null) return { headers, refused: null };
+    const { requests, windowMs, resetDigits } = this.limits;
+    const window = this.#windows.open('', windowMs);
+    const refused = take(window, requests, this.#windows.reset(window, resetDigits), 'portal', 'RateLimit', headers);
+    return { headers, refused };
+  }
+}
+
+/** @param reset seconds @param headers get those of this scope */
+function take(
+  window: Window,
+  limit: number,
+  reset: number,
+  scope: string,
+  prefix: string,
+  headers: Record<string, string>,
+): Answer | null {
+  window.current += 1;
+  headers[`${prefix}-Scope`] = scope;
+  headers[`${prefix}-Remaining`] = String(Math.max(0, limit - window.current));
+  headers[`${prefix}-Limit`] = String(limit);
+  headers[`${prefix}-Reset`] = String(reset);
+  if (window.current <= limit) return null;
+  headers[`${prefix}-Warning`] = 'You have exceeded your API rate limit.';
+  return limitRefusal(scope, limit, window.current, reset);
 }
 
 /** @param reset seconds */

@@ -37,8 +37,8 @@ export interface SampleArtifact {
   readonly mimeType: string;
   readonly state: ArtifactState;
   readonly content: Content;
-  /** What upstream states where that is not what the content is. */
-  readonly claims?: { readonly size?: number; readonly sha1?: string | null };
+  /** What upstream states where that is not what the content is; then it has no SHA-256 unless told here. */
+  readonly claims?: { readonly size?: number; readonly sha1?: string | null; readonly sha256?: string | null };
   /** Stored elsewhere: the download leads here, unsigned. */
   readonly location?: string;
   /** Shown as `new` in that many listings (or single answers) before its state is. */

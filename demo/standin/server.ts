@@ -1,16 +1,20 @@
 /**
- * A stand-in for Buildkite: its REST API v2 and its artifact storage, two HTTP servers on this machine's loopback. Shows
- * the builds that it is given, with Buildkite's own tokens, limits, links that expire, and faults on request.
+ * A stand-in for Buildkite: its REST API v2, GraphQL API and portals, and its artifact storage, two HTTP servers on this
+ * machine's loopback. Shows the builds that it is given, with Buildkite's own tokens, limits, links that expire, and
+ * faults on request.
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Graphql } from './api.ts';
 import type { Behaviour } from './call.ts';
 import { exchange, type Origin } from './exchange.ts';
 import { Faults } from './faults.ts';
-import { documentedLimits, Limiter, type Limits } from './limits.ts';
-import type { SeenRequest, Side, StandIn, StandInAddress, StandInOptions } from './standin.ts';
-import { defaultToken } from './tokens.ts';
+import { documentedLimits, documentedPortalLimits, Limiter, type Limits, PortalLimiter } from './limits.ts';
+import { documentedPoints, noPoints, PointLimiter } from './points.ts';
+import { type Portals, portalPath, storePortal } from './portals.ts';
+import type { SeenRequest, StandIn, StandInAddress, StandInOptions } from './standin.ts';
+import { defaultToken, graphqlToken } from './tokens.ts';
 import { Upstream } from './upstream.ts';
 
 const noLimits: Limits = { organization: null, user: null, windowMs: 60_000 };
@@ -21,11 +25,15 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   const faults = new Faults();
   const now = options.now ?? Date.now;
   const limiter = new Limiter(options.limits === undefined ? documentedLimits : (options.limits ?? noLimits), now);
+  const graphql = graphqlOf(options, now);
+  const portals = portalsOf(options, now);
   const api = {
     upstream,
     behaviour: behaviourOf(options),
-    tokens: options.tokens ?? [defaultToken],
+    tokens: options.tokens ?? [defaultToken, graphqlToken],
     limiter,
+    graphql,
+    portals,
     webhookIps: options.webhookIps ?? ['127.0.0.0/8', '192.0.2.12'],
     apiUrl: '',
     storageUrl: '',
@@ -61,12 +69,19 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     stop,
     put: (build) => upstream.put(build),
     remove: (organization, pipeline, number) => upstream.remove(organization, pipeline, number),
+    putPortal: (portal) => storePortal(portals, portal),
     get address() {
       return address();
     },
+    get graphqlUrl() {
+      return `${api.apiUrl}/v1`;
+    },
+    portalUrl: (slug, organization) => api.apiUrl + portalPath({ slug, ...(organization ? { organization } : {}) }),
     requests,
     faults,
     limiter,
+    points: graphql.points,
+    portalLimiter: portals.limiter,
     latency,
     tokens: api.tokens,
   };
@@ -82,7 +97,22 @@ function behaviourOf(options: StandInOptions): Behaviour {
   };
 }
 
-function serverOf(origin: Origin, at: Side): Server {
+function graphqlOf({ graphql = {}, limits }: StandInOptions, now: () => number): Graphql {
+  const { enabled = true, pageSize } = graphql;
+  const usual = limits === null ? noPoints : documentedPoints;
+  const points = graphql.limits === null ? noPoints : { ...usual, ...graphql.limits };
+  return { enabled, pageSize: { default: 500, most: 500, ...pageSize }, points: new PointLimiter(points, now) };
+}
+
+function portalsOf({ portals = [], portalLimits, limits }: StandInOptions, now: () => number): Portals {
+  const usual = limits === null ? null : documentedPortalLimits;
+  const limiter = new PortalLimiter(portalLimits === undefined ? usual : portalLimits, now);
+  const stored: Portals = { limiter, known: new Map() };
+  for (const portal of portals) storePortal(stored, portal);
+  return stored;
+}
+
+function serverOf(origin: Origin, at: 'api' | 'storage'): Server {
   const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     // A fault of the stand-in's own must end its test, not look like one of Buildkite's.
     exchange(origin, at, request, response).catch((fault: unknown) => server.emit('error', fault));

@@ -1,7 +1,10 @@
 /** What one may say to the stand-in, and ask of it. */
 import type { Behaviour } from './call.ts';
-import type { FaultKind, Faults } from './faults.ts';
-import type { Limiter, Limits } from './limits.ts';
+import type { FaultKind, Faults, Side } from './faults.ts';
+import type { PageSize } from './graphql-cost.ts';
+import type { Limiter, Limits, PortalLimiter, PortalLimits } from './limits.ts';
+import type { PointLimiter, PointLimits } from './points.ts';
+import type { Portal } from './portals.ts';
 import type { SampleBuild } from './sample.ts';
 import type { StandInToken } from './tokens.ts';
 
@@ -12,6 +15,10 @@ export interface StandInOptions extends Partial<Behaviour> {
   readonly tokens?: readonly StandInToken[];
   /** Buildkite's documented limits unless told; null: none. */
   readonly limits?: Limits | null;
+  readonly graphql?: GraphqlOptions;
+  readonly portals?: readonly Portal[];
+  /** Of all portals together: as documented unless told, none where `limits` is null; null: none. */
+  readonly portalLimits?: PortalLimits | null;
   /** Before each answer. */
   readonly latency?: Partial<Latency>;
   readonly webhookIps?: readonly string[];
@@ -20,12 +27,19 @@ export interface StandInOptions extends Partial<Behaviour> {
   readonly now?: () => number;
 }
 
+export interface GraphqlOptions {
+  /** False: no token has the permission. Else the tokens with the scope `graphql` have it. */
+  readonly enabled?: boolean;
+  /** As documented unless told, none where the stand-in's `limits` is null; null: none. */
+  readonly limits?: Partial<PointLimits> | null;
+  /** 500 unless told, of both. */
+  readonly pageSize?: Partial<PageSize>;
+}
+
 export interface Latency {
   apiMs: number;
   storageMs: number;
 }
-
-export type Side = 'api' | 'storage';
 
 export interface SeenRequest {
   readonly at: Side;
@@ -39,6 +53,9 @@ export interface SeenRequest {
   status: number;
   /** Of the body, when it has been sent. */
   bytes: number;
+  /** What a GraphQL operation cost, and its variables; null: none was run. */
+  points: number | null;
+  variables: Readonly<Record<string, unknown>> | null;
 }
 
 export interface StandInAddress {
@@ -56,11 +73,17 @@ export interface StandIn {
   /** Adds a build, or replaces the one with its pipeline and number. */
   put(build: SampleBuild): void;
   remove(organization: string, pipeline: string, number: number): boolean;
-  /** Meaningful once started. */
+  /** Adds a portal, or replaces the one with its slug. @throws Error when its document does not fit the schema */
+  putPortal(portal: Portal): void;
+  /** Meaningful once started, as are the two below it. */
   readonly address: StandInAddress;
+  readonly graphqlUrl: string;
+  portalUrl(slug: string, organization?: string): string;
   readonly requests: SeenRequest[];
   readonly faults: Faults;
   readonly limiter: Limiter;
+  readonly points: PointLimiter;
+  readonly portalLimiter: PortalLimiter;
   readonly latency: Latency;
   readonly tokens: readonly StandInToken[];
 }

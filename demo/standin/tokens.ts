@@ -15,6 +15,13 @@ export const defaultToken: StandInToken = {
   scopes: ['read_builds', 'read_artifacts', 'read_build_logs', 'read_pipelines', 'read_organizations'],
 };
 
+/** The same owner's, with the GraphQL API enabled. */
+export const graphqlToken: StandInToken = {
+  ...defaultToken,
+  token: 'bkua_89abcdef0123456789abcdef0123456789abcdef',
+  scopes: [...defaultToken.scopes, 'graphql'],
+};
+
 export const unauthorized: Answer = refusal(401, 'Authentication required');
 export const forbidden: Answer = refusal(403, 'Forbidden');
 

@@ -48,6 +48,7 @@ export class Upstream {
   readonly #shelves = new Map<string, Shelf>();
   readonly #bySlug = new Map<string, Shelf>();
   readonly #organizations = new Map<string, SampleOrganization>();
+  readonly #builds = new Map<string, StoredBuild>();
   readonly #jobs = new Map<string, StoredJob | StoredScript>();
   readonly #artifacts = new Map<string, StoredArtifact>();
 
@@ -58,6 +59,7 @@ export class Upstream {
     const stored = this.#store(build);
     if (before !== undefined) this.#forget(before);
     shelf.builds.set(build.number, stored);
+    this.#builds.set(build.id, stored);
     shelf.newestFirst = null;
     for (const job of stored.jobs) {
       this.#jobs.set(job.job.id, job);
@@ -78,6 +80,10 @@ export class Upstream {
     return this.#organizations.get(slug);
   }
 
+  organizations(): SampleOrganization[] {
+    return [...this.#organizations.values()];
+  }
+
   pipelines(organization: string): SamplePipeline[] {
     return this.#shelvesOf(organization).map((shelf) => shelf.pipeline);
   }
@@ -88,6 +94,10 @@ export class Upstream {
 
   build(organization: string, pipeline: string, number: number): StoredBuild | undefined {
     return this.#bySlug.get(`${organization}/${pipeline}`)?.builds.get(number);
+  }
+
+  buildById(id: string): StoredBuild | undefined {
+    return this.#builds.get(id);
   }
 
   /** Newest created first; of one pipeline, or of the organization. */
@@ -136,6 +146,7 @@ export class Upstream {
   }
 
   #forget(stored: StoredBuild): void {
+    if (this.#builds.get(stored.build.id) === stored) this.#builds.delete(stored.build.id);
     for (const job of stored.jobs) {
       if (this.#jobs.get(job.job.id) === job) this.#jobs.delete(job.job.id);
       if (!('artifacts' in job)) continue;

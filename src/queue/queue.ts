@@ -59,10 +59,11 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
 
   async function place(task: Task, options: EnqueueOptions): Promise<void> {
     const workClass = options.urgent === true ? 'person' : (options.workClass ?? 'live');
-    const name = queueOf(workClass);
     const identity = identityOf(task);
-    if (name === 'bulk' && (await all.live.getDeduplicationJobId(identity)) !== null) return;
-    if (name === 'live') await takeOut(all.bulk, identity);
+    // Where it is live already it joins itself there: if it runs this moment, it is to run once more.
+    const isLive = queueOf(workClass) === 'live' || (await all.live.getDeduplicationJobId(identity)) !== null;
+    if (isLive) await takeOut(all.bulk, identity);
+    const name: QueueName = isLive ? 'live' : 'bulk';
     const id = randomUUID();
     const priority = classes[workClass] + tasks[task.name].rank;
     const added = await all[name].add(
@@ -119,8 +120,13 @@ async function takeOut(bulk: Queue, identity: string): Promise<void> {
 async function raise(queue: Queue, id: string, priority: number, urgent: boolean): Promise<void> {
   const waiting = await queue.getJob(id);
   if (waiting === undefined) return;
-  if (urgent && (await waiting.isDelayed())) await waiting.promote();
-  if (waiting.priority > priority && !(await waiting.isActive())) await waiting.changePriority({ priority });
+  try {
+    if (urgent && (await waiting.isDelayed())) await waiting.promote();
+    if (waiting.priority > priority && !(await waiting.isActive())) await waiting.changePriority({ priority });
+  } catch (thrown) {
+    // Taken up this very moment: then there is nothing to bring forward.
+    if (await waiting.isDelayed()) throw thrown;
+  }
 }
 
 function optionsOf(task: Task, id: string, identity: string, priority: number, delayMs: number): JobsOptions {

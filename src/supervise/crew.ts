@@ -74,9 +74,10 @@ const startsAllowed = 2;
 async function untilReady(part: Part, child: Child, signal: AbortSignal): Promise<string | null> {
   for (;;) {
     const waitsFor = await part.ready(child);
-    if (waitsFor === null) return null;
+    // A port that it could not have is answered at by somebody else, who is ready of course.
+    if (waitsFor === null && child.pid() !== undefined) return null;
     if (child.starts() > startsAllowed) return `${child.name} ends again and again:${tail(child)}`;
-    if (signal.aborted) return `${child.name} is not ready: ${waitsFor}${tail(child)}`;
+    if (signal.aborted) return `${child.name} is not ready: ${waitsFor ?? 'it is not running'}${tail(child)}`;
     await pause(20);
   }
 }

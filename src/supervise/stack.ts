@@ -47,10 +47,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { root, env, printer } = options;
   const { config, secrets } = parseConfig(env, 'all', root);
   printer.hide(() => hiddenValues(secrets));
-  await checkAddresses(config);
   const needs = secrets.redisUrl === null ? [redisNeed, lighttpdNeed] : [lighttpdNeed];
   const isRoot = process.getuid?.() === 0;
   await ensurePrograms(needs, { root, env, isRoot, say: (line) => printer.say('warn', line) });
+  // An installation takes its time: what was free before it may be taken after it.
+  await checkAddresses(config);
 
   const lock = await takeRunFolder(config);
   const crew = createCrew(printer);

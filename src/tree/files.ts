@@ -1,6 +1,6 @@
 /** Small files written whole: a reader sees the old one or the new one, also after a power cut. */
 import { randomBytes } from 'node:crypto';
-import { type Dirent, existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { createReadStream, type Dirent, existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
@@ -146,4 +146,14 @@ function removeIfEmpty(folder: string): boolean {
     if (errno === 'ENOTEMPTY' || errno === 'EEXIST' || isAbsent(thrown)) return false;
     throw thrown;
   }
+}
+
+/** When a file was last written, ms since 1970; null where there is none. */
+export function writtenAt(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
+/** A file's bytes in large pieces. */
+export function readBytes(file: string): AsyncIterable<Buffer> {
+  return createReadStream(file, { highWaterMark: 1024 * 1024 });
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { parseEvent } from '../../src/buildkite/events.ts';
@@ -110,6 +112,21 @@ describe('an event', () => {
   it('called ping is a ping', () => {
     assert.deepEqual(parseEvent({ event: 'ping', organization: null }, 'acme', now), { kind: 'ping' });
   });
+});
+
+describe('a published sample', () => {
+  const folder = join(import.meta.dirname, 'fixtures');
+  const samples = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  for (const name of samples) {
+    it(`${name} is understood, or refused for what its authors left out`, () => {
+      const sample = JSON.parse(readFileSync(join(folder, name), 'utf8')) as { event?: string; raw_body?: string };
+      const body = sample.raw_body === undefined ? sample : (JSON.parse(sample.raw_body) as { event?: string });
+      if (body.event === 'ping') assert.equal(parseEvent(body, 'acme-inc', now).kind, 'ping');
+      else if (body.event === undefined) assert.match(refusal(body).message, /^event /);
+      else if (body.event.endsWith('.finished')) assert.match(refusal(body).message, /^build\.url /);
+      else assert.deepEqual(parseEvent(body, 'org', now), { kind: 'ignored', event: body.event });
+    });
+  }
 });
 
 describe('a finished event that does not say where to look', () => {

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type ProofRule, verifiedText } from '../../src/buildkite/signature.ts';
 import { MirrorError } from '../../src/errors.ts';
 
-/** buildkite/go-buildkite, webhook_test.go: a real ping as it was signed by Buildkite. */
-const ping = {
-  token: '29b1ff5779c76bd48ba6705eb99ff970',
-  signature: 'timestamp=1642080837,signature=582d496ac2d869dd97a3101c4cda346288c49a742592daf582ec64c86449f79c',
-  body: '{"event":"ping","service":{"id":"c9f8372d-c0cd-43dc-9274-768a875cf6ca","provider":"webhook","settings":{"url":"https://server.com/webhooks"}},"organization":{"id":"49801950-1df0-474f-bb56-ad6a930c5cb9","graphql_id":"T3JnYW5pemF0aW9uLS0tZTBmMzk3MgsTksGkxOWYtZTZjNzczZTJiYjEy","url":"https://api.buildkite.com/v2/organizations/acme-inc","web_url":"https://buildkite.com/acme-inc","name":"ACME Inc","slug":"acme-inc","agents_url":"https://api.buildkite.com/v2/organizations/acme-inc/agents","emojis_url":"https://api.buildkite.com/v2/organizations/acme-inc/emojis","created_at":"2021-02-03T20:34:10.486Z","pipelines_url":"https://api.buildkite.com/v2/organizations/acme-inc/pipelines"},"sender":{"id":"c9f8372d-c0cd-43dc-9269-bcbb7f308e3f","name":"ACME Man"}}',
-  at: 1_642_080_837_000,
-};
+interface Recorded {
+  readonly token: string;
+  readonly raw_body: string;
+  readonly headers: { readonly 'X-Buildkite-Signature': string };
+}
+const fixture = join(import.meta.dirname, 'fixtures', 'ping.go-buildkite.signed.json');
+const ping = JSON.parse(readFileSync(fixture, 'utf8')) as Recorded;
 
 const secret = 'first secret';
 const now = 1_800_000_000_000;
@@ -48,14 +50,9 @@ const refused = 'ERR_DELIVERY_UNVERIFIED';
 
 describe('a signature', () => {
   it('of Buildkite’s own recorded ping is verified, and its text returned', async () => {
-    const proof = { signature: ping.signature, token: undefined };
-    const text = await verifiedText(
-      Buffer.from(ping.body),
-      proof,
-      { mode: 'signature', secrets: [ping.token] },
-      ping.at,
-    );
-    assert.equal(text, ping.body);
+    const proof = { signature: ping.headers['X-Buildkite-Signature'], token: undefined };
+    const rule: ProofRule = { mode: 'signature', secrets: [ping.token] };
+    assert.equal(await verifiedText(Buffer.from(ping.raw_body), proof, rule, 1_642_080_837_000), ping.raw_body);
   });
 
   it('counts for exactly five minutes either way', async () => {

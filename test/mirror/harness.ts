@@ -1,11 +1,11 @@
 /** A worker against the stand-in: real Redis, real files, real HTTP; tasks are enqueued as the receiver does. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { SampleBuild, SampleJob } from '../../demo/standin/sample.ts';
 import { createStandIn } from '../../demo/standin/server.ts';
@@ -15,12 +15,15 @@ import type { BuildRecord, Hint, JobRecord } from '../../src/model.ts';
 import { openQueue, type TaskQueue } from '../../src/queue/queue.ts';
 import { taskOfHint } from '../../src/queue/tasks.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
+import { type RedisServer, startRedis } from './redis.ts';
+import { until } from './until.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const silent = pino({ level: 'silent' });
 
 export interface Mirror {
   readonly standIn: StandIn;
+  readonly redis: RedisServer;
   readonly paths: DataPaths;
   readonly queue: TaskQueue;
   /** What the worker wrote to its log, line by line. */
@@ -31,8 +34,12 @@ export interface Mirror {
   job(build: SampleBuild, job: string): JobRecord;
   /** Waits until the build is settled and nothing is queued. */
   settled(build: SampleBuild, timeoutMs?: number): Promise<BuildRecord>;
+  /** Waits until a job's record says so. */
+  jobSettled(build: SampleBuild, job: string, timeoutMs?: number): Promise<JobRecord>;
   idle(timeoutMs?: number): Promise<void>;
   startWorker(env?: Record<string, string>): Promise<void>;
+  /** What the workers of this mirror are started with. */
+  environment(): Record<string, string>;
   stopWorker(signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }
@@ -47,21 +54,15 @@ export interface MirrorOptions {
 export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> {
   const folder = mkdtempSync(join(options.within ?? tmpdir(), 'kitemirror-'));
   const paths = dataPaths(join(folder, 'data'));
-  const socket = join(folder, 'r.sock');
-  const redis = spawn(
-    'redis-server',
-    ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder, '--maxmemory-policy', 'noeviction'],
-    { stdio: 'ignore' },
-  );
-  await until(() => existsSync(socket), 'redis-server');
+  const redis = await startRedis(folder);
   const standIn = createStandIn({ limits: null, ...options.standIn });
   const address = await standIn.start();
-  const queue = openQueue({ url: `unix://${socket}` }, silent);
+  const queue = openQueue({ url: redis.url }, silent);
   await new Promise<void>((resolve) => queue.onReady(resolve));
   const output: string[] = [];
   let worker: ChildProcess | null = null;
 
-  const environment = (extra: Record<string, string>): Record<string, string> => ({
+  const environment = (extra: Record<string, string> = {}): Record<string, string> => ({
     PATH: process.env['PATH'] ?? '',
     BUILDKITE_ORGANIZATION: 'acme',
     BUILDKITE_API_TOKEN: defaultToken.token,
@@ -70,7 +71,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     KITEMIRROR_DATA: paths.root,
     KITEMIRROR_MIN_FREE: '1',
     KITEMIRROR_WORKER_METRICS_LISTEN: 'off',
-    REDIS_URL: `unix://${socket}`,
+    REDIS_URL: redis.url,
     ...options.env,
     ...extra,
   });
@@ -106,7 +107,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
         const counts = await queue.counts();
         return counts.every(({ state, count }) => state === 'failed' || count === 0);
       },
-      `an empty queue\n${output.slice(-10).join('\n')}`,
+      () => `an empty queue\n${output.slice(-10).join('\n')}`,
       timeoutMs,
     );
   }
@@ -114,6 +115,8 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   const build = (of: SampleBuild): BuildRecord => readJson(paths.buildFile(placeOf(of), 'build.json'));
   const mirror: Mirror = {
     standIn,
+    redis,
+    environment,
     paths,
     queue,
     output,
@@ -123,9 +126,15 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     settled: async (of, timeoutMs = 60_000) => {
       const file = paths.buildFile(placeOf(of), 'build.json');
       const isSettled = (): boolean => existsSync(file) && build(of).settled && build(of).id === of.id;
-      await until(isSettled, `build ${of.number}\n${output.slice(-10).join('\n')}`, timeoutMs);
+      await until(isSettled, () => `build ${of.number}\n${output.slice(-10).join('\n')}`, timeoutMs);
       await idle(timeoutMs);
       return build(of);
+    },
+    jobSettled: async (of, job, timeoutMs) => {
+      const file = paths.jobFile(placeOf(of), job, 'job.json');
+      const isSettled = (): boolean => existsSync(file) && readJson<JobRecord>(file).settled;
+      await until(isSettled, () => `job ${job}\n${output.slice(-10).join('\n')}`, timeoutMs);
+      return readJson(file);
     },
     idle,
     startWorker,
@@ -134,9 +143,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
       await stopWorker('SIGKILL');
       await queue.close();
       await standIn.stop();
-      const ended = once(redis, 'exit');
-      redis.kill('SIGKILL');
-      await ended;
+      await redis.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -162,31 +169,37 @@ export function hintOf(build: SampleBuild, job?: SampleJob): Hint {
   };
 }
 
-/** Waits for a condition, looked at often, for a bounded time. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  timeoutMs = 20_000,
-): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
-    await sleep(10);
-  }
-}
-
 export function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(file, 'utf8')) as T;
 }
 
-/** Every file below a folder, by its relative path, sorted; with its size. */
-export async function listTree(folder: string): Promise<string[]> {
+/** Every file below a folder, by its relative path, with the SHA-256 of its bytes; [] where there is no folder. */
+export async function digestTree(folder: string): Promise<Record<string, string>> {
+  if (!existsSync(folder)) return {};
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => {
-      const file = join(entry.parentPath, entry.name);
-      return `${file.slice(folder.length + 1)} ${statSync(file).size}`;
-    })
-    .toSorted();
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const digests = files.map((file) => [file.slice(folder.length + 1), digestFile(file)] as const);
+  return Object.fromEntries(digests.toSorted(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+/** What of a tree must be the same however it came about: its files, and in the records all but their times. */
+export async function stableTree(folder: string): Promise<Record<string, unknown>> {
+  const digests: Record<string, unknown> = await digestTree(folder);
+  for (const file of Object.keys(digests)) {
+    if (/(^|\/)(job|build|upstream)\.json$/.test(file)) digests[file] = withoutTimes(readJson(join(folder, file)));
+  }
+  return digests;
+}
+
+const times = new Set(['mirrored_at', 'listed_at', 'fetched_at', 'read_at', 'learned_from']);
+
+function withoutTimes(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutTimes);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => !times.has(key));
+  return Object.fromEntries(kept.map(([key, each]) => [key, withoutTimes(each)]));
+}
+
+export function digestFile(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
 }

@@ -72,9 +72,9 @@ test('no text at all gets out of its place', () => {
     '-->',
     'javascript:',
   );
-  const text = fc
-    .array(oneof(nasty, string({ unit: 'binary' })), { minLength: 1, maxLength: 12 })
-    .map((parts) => parts.join(''));
+  const text = array(oneof(nasty, string({ unit: 'binary' })), { minLength: 1, maxLength: 12 }).map((parts) =>
+    parts.join(''),
+  );
   check(
     property(text, (each) => {
       for (const [name, page] of everyPage(hostileBuild(each), each)) checkPage(name, page);

@@ -12,6 +12,10 @@ export const hostileTexts = [
   `\u0000\u0007\u001b[31m\u009b\r\n\t\ud800`,
   '`${alert(6)}` {{7*7}} &lt;script&gt; &#x3c;',
   '../../../etc/passwd?%00#<i>',
+  'constructor',
+  '__proto__',
+  '/',
+  '',
 ];
 /** All of them in one name. */
 export const hostile = hostileTexts.join(' ');
@@ -179,7 +183,7 @@ export function hostileBuild(text: string = hostile): { build: BuildRecord; jobs
   const log = { url: null, size: 3, sha256: null, state: 'lost' as const, reason: text, fetched_at: text };
   const jobs = [
     sampleJob(11, { ...facts, artifacts, expected: 4, present: 2, settled: false, complete: false }),
-    sampleJob(12, { ...facts, type: 'waiter', log: null }),
+    sampleJob(12, { ...facts, type: text, log: null }),
     sampleJob(13, { ...facts, state: 'failed', log, retried: true, retried_in_job_id: first }),
     sampleJob(14, { ...facts, state: 'finished', exit_status: 1, soft_failed: false }),
   ];

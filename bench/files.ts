@@ -1,0 +1,87 @@
+/** The builds that a bench mirrors, and the bytes of their artifacts as files that the storage server sends. */
+import { createHash, hash } from 'node:crypto';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildOf, frameOf } from '../demo/samples/frame.ts';
+import { script } from '../demo/samples/script.ts';
+import { acme, makePipeline } from '../demo/samples/team.ts';
+import { bytesOf, readAll } from '../demo/standin/bytes.ts';
+import { signedLink } from '../demo/standin/links.ts';
+import type { SampleBuild } from '../demo/standin/sample.ts';
+
+/** One file to fetch: what upstream states of it, and the link that is ready for use. */
+export interface BenchFile {
+  readonly path: string;
+  readonly url: string;
+  readonly size: number;
+  readonly sha1: string;
+}
+
+export interface BenchBuild {
+  readonly sample: SampleBuild;
+  readonly files: readonly BenchFile[];
+}
+
+export interface BuildPlan {
+  readonly number: number;
+  readonly jobs: number;
+  readonly filesPerJob: number;
+  readonly bytes: number;
+  /** Files of one seed and size have the same bytes. */
+  readonly seed: string;
+}
+
+export const organization = acme.slug;
+export const pipeline = makePipeline('bench');
+
+const linkSeconds = 86_400;
+/** What upstream says of the content is told apart; the stand-in itself sends none of it. */
+const elsewhere = { seed: '', size: 1 };
+
+/**
+ * Writes the files into `folder`, under the ids of their artifacts. Their links are as long as real ones.
+ * @param storageUrl of the server that sends `folder` as `/files/`
+ */
+export function makeBuild(plan: BuildPlan, folder: string, storageUrl: string): BenchBuild {
+  const { number, jobs, filesPerJob, bytes, seed } = plan;
+  const now = Date.now();
+  const frame = frameOf({ pipeline, number, branch: 'main', message: `Bench ${number}`, createdAt: now - 120_000 });
+  const files: BenchFile[] = [];
+  const scripts = Array.from({ length: jobs }, (_, job) => {
+    const drafts = Array.from({ length: filesPerJob }, (_, file) => ({
+      path: `report/part-${job}/file-${String(file).padStart(4, '0')}.bin`,
+      content: elsewhere,
+    }));
+    const draft = { name: `Job ${job}`, key: `job-${job}`, command: 'make', start: 5, seconds: 60, files: drafts };
+    const sample = script(frame, draft);
+    const artifacts = sample.artifacts.map((artifact) => {
+      const sha1 = writeContent(join(folder, artifact.id), `${seed}/${artifact.path}`, bytes);
+      const url = signedLink(storageUrl, `/files/${artifact.id}`, artifact.mimeType, now, linkSeconds);
+      files.push({ path: artifact.path, url, size: bytes, sha1 });
+      return { ...artifact, location: url, claims: { size: bytes, sha1 } };
+    });
+    return { ...sample, artifacts };
+  });
+  return { sample: buildOf(frame, { jobs: scripts, state: 'passed', seconds: 100 }), files };
+}
+
+/** @returns the SHA-1 */
+function writeContent(file: string, seed: string, size: number): string {
+  const content = { seed, size };
+  if (size <= 1024 * 1024) {
+    const bytes = readAll(content);
+    writeFileSync(file, bytes);
+    return hash('sha1', bytes);
+  }
+  const digest = createHash('sha1');
+  const fd = openSync(file, 'wx');
+  try {
+    for (const slice of bytesOf(content).slices(0, size)) {
+      digest.update(slice);
+      for (let at = 0; at < slice.length; ) at += writeSync(fd, slice, at);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return digest.digest('hex');
+}

@@ -1,0 +1,88 @@
+/**
+ * `npm run bench [NAME …]`: the mirror beside what else there is, in one run against the same local origin. Prints
+ * medians with their spread, and ratios of neighbouring rounds: those hold on a busy machine too.
+ *   --rounds N   how often each side has its turn
+ *   --json       one JSON document on stdout
+ *   --quiet      no progress on stderr
+ */
+import { parseArgs } from 'node:util';
+import { readEnv } from '../src/config.ts';
+import { toMirrorError } from '../src/errors.ts';
+import type { Bench, BenchContext } from './bench.ts';
+import { budget } from './budget.ts';
+import { renderTable, type Table } from './measure.ts';
+import { root } from './mirror.ts';
+import { small } from './small.ts';
+
+const benches: Record<string, Bench> = { small, budget };
+const usage = `Usage: npm run bench [-- NAME …] [--rounds N] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
+/** A bench that takes longer hangs. */
+const benchMs = 15 * 60_000;
+
+process.exitCode = await main();
+
+interface Options {
+  readonly names: readonly string[];
+  readonly rounds: number | null;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === null) return 64;
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => stop.abort(new Error(signal)));
+  const tables: Table[] = [];
+  try {
+    for (const name of options.names) {
+      const found = await run(benches[name] ?? small, options, stop.signal);
+      tables.push(...found);
+      if (!options.json) process.stdout.write(`${found.map(renderTable).join('\n\n')}\n\n`);
+    }
+  } catch (error) {
+    process.stderr.write(`bench: ${toMirrorError(error).message}\n`);
+    return stop.signal.aborted ? 130 : 1;
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify(tables, null, 2)}\n`);
+  return 0;
+}
+
+async function run(bench: Bench, { rounds, quiet }: Options, stop: AbortSignal): Promise<Table[]> {
+  const ends: (() => Promise<void> | void)[] = [];
+  const context: BenchContext = {
+    signal: AbortSignal.any([stop, AbortSignal.timeout(benchMs)]),
+    path: readEnv(root)['PATH'] ?? '',
+    rounds,
+    say: (line) => void (quiet || process.stderr.write(`${line}\n`)),
+    cleanUp: (work) => void ends.unshift(work),
+  };
+  try {
+    return await bench(context);
+  } finally {
+    for (const end of ends) await end();
+  }
+}
+
+function readOptions(): Options | null {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        quiet: { type: 'boolean', default: false },
+      },
+    });
+    const rounds = values.rounds === undefined ? null : Number(values.rounds);
+    if (rounds !== null && !(Number.isInteger(rounds) && rounds > 0)) throw new Error('--rounds is a whole number');
+    const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
+    if (unknown !== undefined) throw new Error(`no bench is called ${unknown}`);
+    const names = positionals.length === 0 ? Object.keys(benches) : positionals;
+    return { names, rounds, json: values.json, quiet: values.quiet };
+  } catch (error) {
+    process.stderr.write(`bench: ${toMirrorError(error).message}\n${usage}`);
+    return null;
+  }
+}

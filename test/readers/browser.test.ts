@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { pageSecurityPolicy } from '../../src/pages/layout.ts';
+import { chromiumNeed, findCommand } from '../../src/programs.ts';
+import { everyPage } from '../pages/every-page.ts';
+import { hostile, hostileBuild, sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
+
+const executablePath = findCommand(chromiumNeed.commands, process.env['PATH'] ?? '');
+const skip = executablePath === null ? 'no Chromium on this machine' : false;
+
+const artifacts = [sampleArtifact(uuid(1), 1, 'a/b.txt'), sampleArtifact(uuid(1), 2, `${'long-name-'.repeat(20)}.txt`)];
+const ordinary = [sampleJob(1, { artifacts, name: 'x'.repeat(200) })];
+const pages = new Map([
+  ...Array.from(everyPage(hostileBuild(), hostile), ([name, page]) => [`hostile ${name}`, page] as const),
+  ...everyPage({ build: sampleBuild(ordinary), jobs: ordinary }, 'text'),
+]);
+const views: [string, BrowserContextOptions][] = [
+  ['wide and light', { viewport: { width: 1440, height: 900 }, colorScheme: 'light' }],
+  ['360 px and dark', { viewport: { width: 360, height: 740 }, colorScheme: 'dark' }],
+];
+
+let browser: Browser;
+/** Sends each page with the policy that the gateway and Lighttpd send. */
+const server = createServer((request, response) => {
+  const name = decodeURIComponent((request.url ?? '').slice(1));
+  const page = pages.get(name);
+  response.writeHead(page === undefined ? 404 : 200, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': pageSecurityPolicy,
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(page);
+});
+
+before(async () => {
+  if (executablePath === null) return;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
+});
+after(async () => {
+  await browser?.close();
+  server.close();
+});
+
+function origin(): string {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return `http://127.0.0.1:${address.port}`;
+}
+
+/** Everything that a page of ours must never cause. */
+function watch(page: Page): string[] {
+  const seen: string[] = [];
+  page.on('dialog', (dialog) => {
+    seen.push(`dialog ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('console', (message) => seen.push(`console ${message.text()}`));
+  page.on('pageerror', (error) => seen.push(`error ${error.message}`));
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${origin()}/`) && !url.startsWith('data:')) seen.push(`request ${url}`);
+  });
+  return seen;
+}
+
+for (const [view, options] of views) {
+  test(`every page loads without a script, a fault or a foreign request, and fits: ${view}`, {
+    skip,
+    timeout: 120_000,
+  }, async () => {
+    const context = await browser.newContext(options);
+    const page = await context.newPage();
+    const seen = watch(page);
+    for (const name of pages.keys()) {
+      await page.goto(`${origin()}/${encodeURIComponent(name)}`);
+      assert.deepEqual(seen, [], name);
+      assert.equal(await page.locator('script, iframe, object, embed, img, base').count(), 0, name);
+      assert.equal(await page.locator('main h1').count(), 1, name);
+      const over = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      assert.ok(over <= 0, `${name} is ${over} px too wide`);
+    }
+    await context.close();
+  });
+}
+
+test('a hostile page survives being clicked and hovered everywhere', { skip, timeout: 120_000 }, async () => {
+  const page = await browser.newPage();
+  const seen = watch(page);
+  await page.goto(`${origin()}/${encodeURIComponent('hostile build')}`);
+  for (const summary of await page.locator('summary').all()) await summary.dispatchEvent('click');
+  for (const link of await page.locator('main a').all()) await link.dispatchEvent('mouseover');
+  const links = await page.evaluate<string[]>('Array.from(document.querySelectorAll("a"), (link) => link.protocol)');
+  assert.deepEqual(new Set(links), new Set(['http:']));
+  assert.deepEqual(seen, []);
+  await page.close();
+});
+
+test('a keyboard alone reaches the content, and what has the focus shows it', { skip, timeout: 60_000 }, async () => {
+  const page = await browser.newPage();
+  await page.goto(`${origin()}/build`);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to content');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.querySelector("main").contains(document.activeElement)'), true);
+  assert.notEqual(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle'), 'none');
+  await page.close();
+});

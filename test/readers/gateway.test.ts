@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const entry = join(import.meta.dirname, '../../src/gateway.ts');
+
+function start(env: Record<string, string>): ChildProcess {
+  const own = { PATH: process.env['PATH'], BUILDKITE_ORGANIZATION: 'acme', ...env };
+  return spawn(process.execPath, [entry, '--supervised'], { env: own, stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+async function readUntil(child: ChildProcess, text: string): Promise<string> {
+  let said = '';
+  for await (const chunk of child.stdout ?? []) {
+    said += String(chunk);
+    if (said.includes(text)) return said;
+  }
+  throw new Error(`ended without saying "${text}": ${said}`);
+}
+
+async function get(socketPath: string, path: string): Promise<{ status: number | undefined; body: string }> {
+  const asked = request({ socketPath, path, agent: false }).end();
+  const [answer] = await once(asked, 'response');
+  let body = '';
+  for await (const chunk of answer) body += String(chunk);
+  return { status: answer.statusCode, body };
+}
+
+for (const end of ['signal', 'stdin'] as const) {
+  test(`the gateway answers on its socket and ends in order by ${end}`, { timeout: 30_000 }, async () => {
+    const data = mkdtempSync(join(tmpdir(), 'kitemirror-gateway-'));
+    const child = start({ KITEMIRROR_DATA: data });
+    const exited = once(child, 'exit');
+    try {
+      await readUntil(child, 'gateway ready');
+      const socket = join(data, 'run', 'gateway.sock');
+      assert.equal(statSync(socket).mode & 0o777, 0o660);
+      assert.deepEqual(await get(socket, '/-/healthz'), { status: 200, body: 'ok\n' });
+      assert.match((await get(socket, '/')).body, /No build has been mirrored yet/);
+      if (end === 'signal') child.kill('SIGTERM');
+      else child.stdin?.end();
+      assert.deepEqual(await exited, [0, null]);
+    } finally {
+      child.kill('SIGKILL');
+      rmSync(data, { recursive: true });
+    }
+  });
+}
+
+test('a wrong setting ends the gateway with 78 and says which', { timeout: 30_000 }, async () => {
+  const child = start({ KITEMIRROR_LISTEN: 'nowhere' });
+  const exited = once(child, 'exit');
+  assert.match(await readUntil(child, 'KITEMIRROR_LISTEN'), /ERR_CONFIG/);
+  assert.deepEqual(await exited, [78, null]);
+});

@@ -1,0 +1,59 @@
+/** A data folder with builds in it, as the worker leaves it behind, and the readers over it. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Express } from 'express';
+import { createLog } from '../../src/log.ts';
+import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import { catalogSource } from '../../src/readers/catalog-source.ts';
+import { pageCache } from '../../src/readers/page-cache.ts';
+import { createReaders } from '../../src/readers/readers.ts';
+import { openCatalog } from '../../src/search/catalog.ts';
+import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
+import { writeBuildRecord, writeJobRecord, writeViews } from '../../src/tree/records.ts';
+import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
+
+export interface TestMirror {
+  readonly app: Express;
+  readonly paths: DataPaths;
+  /** Writes the records of a build, its views and its line in the catalog. */
+  add(build: BuildRecord, jobs: readonly JobRecord[], folder?: string): Promise<Place>;
+  close(): void;
+}
+
+export function openMirror(): TestMirror {
+  const paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-readers-')));
+  const log = createLog('test', 'silent');
+  const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
+  return {
+    paths,
+    app: createReaders({
+      paths,
+      catalog: () => catalog.current(),
+      pages: pageCache(paths, log),
+      organization: 'acme',
+      url: 'http://mirror.test/',
+      log,
+    }),
+    add: async (build, jobs, folder = build.pipeline) => {
+      const place = { organization: build.organization, folder, number: build.number };
+      mkdirSync(paths.build(place), { recursive: true });
+      for (const job of jobs) {
+        mkdirSync(paths.job(place, job.id), { recursive: true });
+        await writeJobRecord(paths, place, job);
+      }
+      await writeBuildRecord(paths, place, build);
+      await writeViews(paths, place, { version: 1, merged: mergeJobs(jobs), steps: mergeSteps(jobs) });
+      mkdirSync(dirname(paths.catalog), { recursive: true });
+      const writer = openCatalog(paths.catalog);
+      const { jobs: _, ...summary } = build;
+      writer.put({ folder, summary, lost: 0 }, () => undefined);
+      writer.close();
+      return place;
+    },
+    close: () => {
+      catalog.close();
+      rmSync(paths.root, { recursive: true });
+    },
+  };
+}

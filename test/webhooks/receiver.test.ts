@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { bodyOf, headersOf, secret, signatureOf } from './deliveries.ts';
+import { createRedisServer, type RedisServer } from './redis-server.ts';
+import { until } from './until.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+interface Receiver {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly metricsUrl: string;
+  readonly ended: Promise<number | null>;
+  post(body: string, headers?: Record<string, string>): Promise<{ status: number; text: string }>;
+}
+
+/** A receiver of its own on a Unix socket, once it listens. */
+async function startReceiver(
+  folder: string,
+  redis: RedisServer,
+  extra: { args?: string[]; env?: Record<string, string> } = {},
+): Promise<Receiver> {
+  const port = await freePort();
+  const socketPath = join(folder, 'r.sock');
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', 'src/receiver.ts', ...(extra.args ?? [])],
+    {
+      cwd: root,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        BUILDKITE_ORGANIZATION: 'acme',
+        BUILDKITE_WEBHOOK_TOKEN: secret,
+        KITEMIRROR_DATA: join(folder, 'data'),
+        KITEMIRROR_RECEIVER_LISTEN: `unix:${socketPath}`,
+        KITEMIRROR_METRICS_LISTEN: `127.0.0.1:${port}`,
+        REDIS_URL: redis.url,
+        ...extra.env,
+      },
+    },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const ended = once(child, 'exit').then(([code]) => code as number | null);
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const post: Receiver['post'] = (body, headers = headersOf(body)) =>
+    new Promise((resolve, reject) => {
+      const sent = request({ socketPath, path: '/-/webhooks/buildkite', method: 'POST', headers, agent });
+      sent.on('error', reject).on('response', (answer: IncomingMessage) => {
+        answer
+          .setEncoding('utf8')
+          .toArray()
+          .then((parts) => resolve({ status: answer.statusCode ?? 0, text: parts.join('') }), reject);
+      });
+      sent.end(body);
+    });
+  await until('the receiver is ready or gone', () => output.includes('receiver ready') || child.exitCode !== null);
+  return { child, output: () => output, metricsUrl: `http://127.0.0.1:${port}`, ended, post };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+async function isQueued(redis: RedisServer, builds: string[]): Promise<void> {
+  await until('all builds are queued', async () => {
+    const found = new Set(await redis.queuedBuilds());
+    return builds.every((build) => found.has(build));
+  });
+}
+
+describe('the receiver', () => {
+  let folder: string;
+  let redis: RedisServer;
+  let running: ChildProcess[];
+
+  before(async () => {
+    redis = createRedisServer({ appendOnly: false });
+    await redis.start();
+    folder = mkdtempSync(join(tmpdir(), 'kitemirror-receiver-'));
+    running = [];
+  });
+
+  after(async () => {
+    for (const child of running) child.kill('SIGKILL');
+    await redis.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(extra: Parameters<typeof startReceiver>[2] = {}): Promise<Receiver> {
+    const receiver = await startReceiver(folder, redis, extra);
+    running.push(receiver.child);
+    return receiver;
+  }
+
+  it('takes a signed delivery, queues it, and counts it', async () => {
+    const receiver = await start();
+    const build = randomUUID();
+    const { status } = await receiver.post(JSON.stringify(bodyOf({ build })));
+    assert.equal(status, 202);
+    await isQueued(redis, [build]);
+    const metrics = await (await fetch(`${receiver.metricsUrl}/metrics`)).text();
+    assert.match(metrics, /^kitemirror_deliveries_total\{event="build.finished",outcome="accepted"\} 1$/m);
+    assert.match(metrics, /^kitemirror_journal_entries 1$/m);
+    assert.match(metrics, /^kitemirror_tasks\{queue="live",state="prioritized"\} 1$/m);
+    assert.match(metrics, /^kitemirror_disk_free_bytes [1-9]\d+$/m);
+    assert.deepEqual(await (await fetch(`${receiver.metricsUrl}/readyz`)).json(), {
+      status: 'ready',
+      checks: { journal: 'ok', queue: 'ok' },
+    });
+    receiver.child.kill('SIGTERM');
+    assert.equal(await receiver.ended, 0);
+    assert.equal(existsSync(join(folder, 'r.sock')), false);
+  });
+
+  it('may be killed at any moment: what it acknowledged is queued after the next start', async () => {
+    const receiver = await start();
+    const acknowledged: string[] = [];
+    const sendOn = async (): Promise<void> => {
+      for (;;) {
+        const build = randomUUID();
+        const { status } = await receiver.post(JSON.stringify(bodyOf({ build })));
+        if (status === 202) acknowledged.push(build);
+        if (acknowledged.length >= 300) receiver.child.kill('SIGKILL');
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 16 }, sendOn));
+    assert.equal(await receiver.ended, null);
+    assert.ok(acknowledged.length >= 300);
+    await redis.flush();
+    const next = await start();
+    await isQueued(redis, acknowledged);
+    next.child.kill('SIGTERM');
+    assert.equal(await next.ended, 0);
+  });
+
+  it('answers within Buildkite’s patience while Redis hangs', async () => {
+    const receiver = await start();
+    redis.hang();
+    const builds = Array.from({ length: 20 }, () => randomUUID());
+    const begunAt = performance.now();
+    const answers = await Promise.all(builds.map((build) => receiver.post(JSON.stringify(bodyOf({ build })))));
+    assert.ok(performance.now() - begunAt < 4000);
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
+    redis.resume();
+    await isQueued(redis, builds);
+    receiver.child.kill('SIGTERM');
+    assert.equal(await receiver.ended, 0);
+  });
+
+  it('takes a new secret from its file without a restart', async () => {
+    const file = join(folder, 'token');
+    writeFileSync(file, 'first');
+    const receiver = await start({ env: { BUILDKITE_WEBHOOK_TOKEN: '', BUILDKITE_WEBHOOK_TOKEN_FILE: file } });
+    const body = JSON.stringify({ event: 'ping' });
+    const signedWith = (key: string): Record<string, string> => ({
+      'Content-Type': 'application/json',
+      'X-Buildkite-Signature': signatureOf(body, undefined, key),
+    });
+    assert.equal((await receiver.post(body, signedWith('first'))).status, 200);
+    assert.equal((await receiver.post(body, signedWith('second'))).status, 401);
+    writeFileSync(file, 'first\nsecond\n');
+    await until('the second is in force', async () => (await receiver.post(body, signedWith('second'))).status === 200);
+    assert.equal((await receiver.post(body, signedWith('first'))).status, 200);
+    receiver.child.kill('SIGTERM');
+    assert.equal(await receiver.ended, 0);
+  });
+
+  it('ends when its supervisor goes, and not for want of one', async () => {
+    const supervised = await start({ args: ['--supervised'] });
+    supervised.child.stdin?.end();
+    assert.equal(await supervised.ended, 0);
+    const alone = await start();
+    alone.child.stdin?.end();
+    assert.equal((await alone.post(JSON.stringify({ event: 'ping' }))).status, 200);
+    alone.child.kill('SIGTERM');
+    assert.equal(await alone.ended, 0);
+  });
+
+  it('does not start beside another one on the same data', async () => {
+    const first = await start();
+    const second = await start({ env: { KITEMIRROR_RECEIVER_LISTEN: `unix:${join(folder, 'second.sock')}` } });
+    assert.equal(await second.ended, 1);
+    assert.match(second.output(), /another receiver writes the journal/);
+    first.child.kill('SIGTERM');
+    assert.equal(await first.ended, 0);
+  });
+
+  it('names every fault of its settings and ends with 78', async () => {
+    const receiver = await start({
+      env: { BUILDKITE_WEBHOOK_MODE: 'both', KITEMIRROR_METRICS_LISTEN: 'here', KITEMIRROR_X: '1' },
+    });
+    assert.equal(await receiver.ended, 78);
+    for (const name of ['BUILDKITE_WEBHOOK_MODE', 'KITEMIRROR_METRICS_LISTEN', 'KITEMIRROR_X']) {
+      assert.ok(receiver.output().includes(name), name);
+    }
+  });
+
+  it('never writes a secret to its log', async () => {
+    const receiver = await start({ env: { KITEMIRROR_LOG_LEVEL: 'debug' } });
+    const body = JSON.stringify(bodyOf());
+    await receiver.post(body);
+    await receiver.post(body, { 'Content-Type': 'application/json', 'X-Buildkite-Token': secret });
+    receiver.child.kill('SIGTERM');
+    assert.equal(await receiver.ended, 0);
+    assert.match(receiver.output(), /accepted/);
+    assert.doesNotMatch(receiver.output(), new RegExp(`${secret}|webhook\\.example`));
+  });
+});
