@@ -40,6 +40,12 @@ export async function inEachPlace(
   return tables;
 }
 
+/** The origin's files are best kept in memory, so that a disk is waited for by those who write alone. */
+export function homeOfOrigin(place: Place, bytes: number): Place {
+  const memory = openPlace('memory', bytes);
+  return typeof memory === 'string' ? place : memory;
+}
+
 /** One turn of the other side, into an empty folder. @returns the times of its parts and of all, ms */
 export async function fetchWith(
   fetcher: Fetcher,

@@ -69,6 +69,25 @@ export function curl(path: string): Fetcher | string {
   };
 }
 
+/** One file after the other: what a shell script does. @returns why there is none, where there is none */
+export function curlAlone(path: string): Fetcher | string {
+  const peer = findPeer(peers.curl, path);
+  if ('missing' in peer) return peer.missing;
+  return {
+    name: 'curl -o, then sha1sum and sha256sum',
+    prepare: () => undefined,
+    fetch: async ([file], folder, signal) => {
+      if (file === undefined) throw new RangeError('no file to fetch');
+      const target = join(folder, file.path);
+      return timed({
+        curl: () => runToEnd(peer.found, ['-q', '-sSf', '--create-dirs', '-o', target, file.url], signal),
+        sha1sum: () => runToEnd('sha1sum', [target], signal),
+        sha256sum: () => runToEnd('sha256sum', [target], signal),
+      });
+    },
+  };
+}
+
 /** Lists lie beside the folder, so that it holds the files alone. */
 function listOf(folder: string, name: string): string {
   mkdirSync(folder, { recursive: true });

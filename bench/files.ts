@@ -6,6 +6,7 @@ import { buildOf, frameOf } from '../demo/samples/frame.ts';
 import { script } from '../demo/samples/script.ts';
 import { acme, makePipeline } from '../demo/samples/team.ts';
 import { bytesOf, readAll } from '../demo/standin/bytes.ts';
+import { uuidFrom } from '../demo/standin/ids.ts';
 import { signedLink } from '../demo/standin/links.ts';
 import type { SampleBuild } from '../demo/standin/sample.ts';
 
@@ -63,6 +64,13 @@ export function makeBuild(plan: BuildPlan, folder: string, storageUrl: string): 
     return { ...sample, artifacts };
   });
   return { sample: buildOf(frame, { jobs: scripts, state: 'passed', seconds: 100 }), files };
+}
+
+/** The same files in another build; its jobs are others, its artifacts keep their ids and links. */
+export function renumber({ sample, files }: BenchBuild, number: number): BenchBuild {
+  const another = (id: string): string => uuidFrom(`${id} ${number}`, sample.createdAt);
+  const jobs = sample.jobs.map((job) => ({ ...job, id: another(job.id) }));
+  return { sample: { ...sample, number, id: another(sample.id), jobs }, files };
 }
 
 /** @returns the SHA-1 */

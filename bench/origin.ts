@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { SampleBuild } from '../demo/standin/sample.ts';
 import type { StandInAddress } from '../demo/standin/standin.ts';
 import { endChild, nextMessage, startScript } from './children.ts';
-import { type BenchBuild, type BuildPlan, makeBuild } from './files.ts';
+import { type BenchBuild, type BuildPlan, makeBuild, renumber } from './files.ts';
 import { type Storage, startStorage } from './storage.ts';
 
 export interface Origin {
@@ -16,6 +16,8 @@ export interface Origin {
   readonly facts: readonly string[];
   /** Makes the files and shows the build upstream. */
   add(plan: BuildPlan): Promise<BenchBuild>;
+  /** Shows the same files as another build. */
+  addAgain(build: BenchBuild, number: number): Promise<BenchBuild>;
   stop(): Promise<void>;
 }
 
@@ -51,6 +53,11 @@ export async function startOrigin({ folder, path, signal, plainApi = false }: Or
         const build = makeBuild(plan, files, storage.url);
         await show(api, build.sample, signal);
         return build;
+      },
+      addAgain: async (build, number) => {
+        const again = renumber(build, number);
+        await show(api, again.sample, signal);
+        return again;
       },
       stop: async () => {
         await Promise.all([endChild(api), endChild(storage.child)]);

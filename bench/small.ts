@@ -3,13 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { artifactPaths, type BenchContext, fetchWith, inEachPlace, turns } from './bench.ts';
+import { artifactPaths, type BenchContext, fetchWith, homeOfOrigin, inEachPlace, turns } from './bench.ts';
 import { aria2c, connections, curl, type Fetcher } from './fetchers.ts';
 import type { BenchBuild, BenchFile } from './files.ts';
 import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
 import { startMirror } from './mirror.ts';
 import { startOrigin } from './origin.ts';
-import { openPlace, type Place } from './places.ts';
+import type { Place } from './places.ts';
 
 const jobs = 20;
 const filesPerJob = 100;
@@ -27,8 +27,7 @@ export async function small(context: BenchContext): Promise<Table[]> {
 
 async function measure(context: BenchContext, place: Place, rounds: number): Promise<Table> {
   const { signal, path } = context;
-  const inMemory = openPlace('memory', count * bytes * (warmUps + rounds));
-  const home = typeof inMemory === 'string' ? place : inMemory;
+  const home = homeOfOrigin(place, count * bytes * (warmUps + rounds));
   const origin = await startOrigin({ folder: join(home.folder, 'origin'), path, signal });
   context.cleanUp(async () => {
     await origin.stop();

@@ -6,18 +6,17 @@
  *   --json      JSON lines on stdout
  *   --verbose   what the programs log too (on stderr)
  */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseConfig, readEnv } from '../src/config.ts';
+import { readEnv } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
 import { lighttpdNeed, redisNeed } from '../src/programs.ts';
-import { takeRunFolder } from '../src/supervise/addresses.ts';
 import { ensurePrograms } from '../src/supervise/install.ts';
 import { createPrinter, type Printer } from '../src/supervise/lines.ts';
 import { type Leave, leaveOnSignals } from '../src/supervise/signals.ts';
 import { type Stack, startStack } from '../src/supervise/stack.ts';
 import { checkAll } from './check.ts';
+import { demoFolder, emptyFolder, removeFolder } from './folder.ts';
 import { deliverAll, type Mirrored, untilMirrored } from './follow.ts';
 import { sampleBuilds } from './samples/builds.ts';
 import { type DemoSettings, demoSettings } from './settings.ts';
@@ -28,6 +27,8 @@ import { defaultToken } from './standin/tokens.ts';
 
 const root = join(import.meta.dirname, '..');
 const mirroredWithinMs = 120_000;
+/** Where people expect it; the next free one is taken when it is not. `--once` takes any: nobody is to open it. */
+const wantedPort = 8080;
 const usage = 'Usage: npm run demo [-- --once] [--json] [--verbose]\n';
 
 const machine = readEnv(root);
@@ -57,22 +58,20 @@ async function main(): Promise<number> {
       isRoot: process.getuid?.() === 0,
       say: (line) => show.fact('missing', line, { line }),
     });
-    const data = join(root, 'data', 'demo');
-    const settings = await demoSettings(
-      machine,
-      data,
-      builds[0]?.organization.slug ?? '',
-      defaultToken.token,
-      upstream,
-    );
-    await emptyFolder(settings.env);
+    const folder = await demoFolder(root, options.once);
+    const organization = builds[0]?.organization.slug ?? '';
+    const port = options.once ? 0 : wantedPort;
+    const settings = await demoSettings(machine, folder.path, organization, defaultToken.token, upstream, port);
+    await emptyFolder(settings.env, root);
     show.fact('upstream', `${upstream.apiUrl} (the bundled stand-in for Buildkite, its request limits lifted)`, {
       url: upstream.apiUrl,
     });
-    show.fact('data', './data/demo, emptied', { folder: data });
-    return await withStack(settings, leave, show, options, (stack) =>
+    show.fact('data', folder.told, { folder: folder.path });
+    const code = await withStack(settings, leave, show, options, (stack) =>
       mirror(settings, builds, stack, leave, show, options),
     );
+    if (options.once && code === 0) await removeFolder(folder.path);
+    return code;
   } catch (error) {
     if (leave.signal.aborted) return options.once ? 130 : 0;
     show.fault(toMirrorError(error).message);
@@ -94,7 +93,7 @@ async function withStack(
   leave.forceWith(stack);
   try {
     const names = Object.keys(stack.pids()).join(', ');
-    show.fact('running', `${names} (ready in ${secondsSince(startedAt).toFixed(1)} s)\n`, { programs: stack.pids() });
+    show.fact('running', `${names} (ready in ${secondsSince(startedAt).toFixed(1)} s)`, { programs: stack.pids() });
     return await Promise.race([use(stack), stack.broken.then((fault) => Promise.reject(fault))]);
   } finally {
     await stack.stop();
@@ -110,6 +109,7 @@ async function mirror(
   show: Show,
   { once }: Options,
 ): Promise<number> {
+  show.columns();
   const startedAt = performance.now();
   const until = AbortSignal.any([AbortSignal.timeout(mirroredWithinMs), leave.signal]);
   const accepted = await deliverAll(settings.url, builds, settings.webhookToken);
@@ -129,14 +129,6 @@ async function mirror(
   show.open(`${stack.config.url.origin}/`);
   await leave.asked;
   return 0;
-}
-
-/** Refuses while another demo serves from it. */
-async function emptyFolder(env: NodeJS.ProcessEnv): Promise<void> {
-  const { config } = parseConfig(env, 'all', root);
-  const lock = await takeRunFolder(config);
-  await lock.close();
-  await rm(config.dataRoot, { recursive: true, force: true });
 }
 
 function printer({ verbose, json }: Options): Printer {

@@ -5,8 +5,6 @@ import { type AddressInfo, createServer } from 'node:net';
 import type { StandInAddress } from './standin/standin.ts';
 
 const loopback = '127.0.0.1';
-/** Where people expect it; the next ones are tried when it is taken. */
-const wantedPort = 8080;
 const portsTried = 100;
 
 export interface DemoSettings {
@@ -15,13 +13,14 @@ export interface DemoSettings {
   readonly webhookToken: string;
 }
 
-/** @param env the machine's; of the mirror's own settings in it none is used. @param data absolute path of the demo's data folder */
+/** @param env the machine's; of the mirror's own settings in it none is used. @param data absolute path of the demo's data folder @param wantedPort 0: any */
 export async function demoSettings(
   env: NodeJS.ProcessEnv,
   data: string,
   organization: string,
   apiToken: string,
   upstream: StandInAddress,
+  wantedPort = 0,
 ): Promise<DemoSettings> {
   const port = await freePort(wantedPort);
   const metrics = [await freePort(0), await freePort(0)];

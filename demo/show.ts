@@ -6,6 +6,8 @@ import type { Mirrored } from './follow.ts';
 export interface Show {
   title(text: string): void;
   fact(name: string, text: string, fields?: Record<string, unknown>): void;
+  /** What the columns of the lines to come are. */
+  columns(): void;
   mirrored(build: Mirrored): void;
   /** `seconds`: from the first delivery; `inAll`: from the start of this program. */
   done(builds: readonly Mirrored[], seconds: number, inAll: number): void;
@@ -27,6 +29,7 @@ function jsonShow(write: (line: string) => void): Show {
   return {
     title: () => undefined,
     fact: (name, _, fields = {}) => put(name, fields),
+    columns: () => undefined,
     mirrored({ record, lagMs }) {
       const { organization, pipeline, number, state, branch, present, expected, bytes } = record;
       put('mirrored', { organization, pipeline, number, state, branch, present, expected, bytes, lagMs });
@@ -44,6 +47,17 @@ function textShow(write: (line: string) => void, color: boolean): Show {
   return {
     title: (text) => write(`\n${paint('bold', text)}\n`),
     fact: (name, text) => write(`  ${paint('dim', name.padEnd(9))} ${text}`),
+    columns() {
+      const names = [
+        'build',
+        ''.padEnd(7),
+        'branch'.padEnd(26),
+        'files here'.padStart(12),
+        'size'.padStart(9),
+        ' after its webhook',
+      ];
+      write(`\n    ${paint('dim', names.join(' '))}`);
+    },
     mirrored({ record, lagMs }) {
       const { state, pipeline, number, branch, present, expected, bytes } = record;
       const mark = paint(stateStyles[state] ?? 'dim', `${state === 'passed' ? '✓' : '✗'} ${state.padEnd(8)}`);

@@ -6,7 +6,7 @@ local page_policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'sel
 
 return function(lighty)
   local r, c = lighty.r, lighty.c
-  local request, response = r.req_header, r.resp_header
+  local request, response, environment = r.req_header, r.resp_header, r.req_env
   local answers = { id = "", page_policy = page_policy }
 
   -- Unique, not secret: some random digits and a count, the same in the answer, the access log and the back end's log.
@@ -31,7 +31,11 @@ return function(lighty)
   end
 
   -- The messages are constants of this folder: nothing of a request is repeated in them, so nothing needs escaping.
+  -- The fault is noted where no client can write: Lighttpd 1.4.83 and 1.4.84 put their own page in the place of this
+  -- one, and the other hook then says it again.
   function answers.fail(status, code, message)
+    environment["KITEMIRROR_FAULT"] = code .. "|" .. message .. "|" .. (response["Allow"] or "")
+      .. "|" .. (response["Content-Range"] or "") .. "|" .. answers.id
     response["ETag"] = nil
     response["Last-Modified"] = nil
     response["Content-Security-Policy"] = nil

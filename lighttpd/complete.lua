@@ -17,7 +17,7 @@ local malformed = { "ERR_REQUEST_MALFORMED", "the request is not well-formed HTT
 
 return function(lighty)
   local r, c = lighty.r, lighty.c
-  local request, response, attribute = r.req_header, r.resp_header, r.req_attr
+  local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
   local answers = dofile(home .. "answers.lua")(lighty)
 
   -- Lighttpd's error page has no header but this one, without a charset; a back end's always has one.
@@ -32,6 +32,15 @@ return function(lighty)
     if target and not utf8.len(target) then attribute["request.uri"] = c.urlenc(target) end
   end
 
+  -- What the gate said, when its answer did not survive.
+  local function say_again(status, said)
+    local code, message, allowed, range, id = said:match("^(.-)|(.-)|(.-)|(.-)|(.*)$")
+    answers.id = id
+    if allowed ~= "" then response["Allow"] = allowed end
+    if range ~= "" then response["Content-Range"] = range end
+    return answers.fail(status, code, message)
+  end
+
   local function fault(status)
     clean_refused()
     local code, message = table.unpack(faults[status] or (status < 500 and malformed or faults[500]))
@@ -41,13 +50,15 @@ return function(lighty)
   end
 
   local function answer()
-    local to = request["X-Kitemirror-To"]
+    local to = environment["KITEMIRROR_TO"]
     if response["X-Request-Id"] and not to then return 0 end
-    local status = r.req_item.http_status
-    local id = to and request["X-Request-Id"]
-    answers.id = id and id:match("^%x+$") or answers.new_id()
-    -- Of a back end that went away in the middle Lighttpd says 500, as if the fault were its own.
-    if is_lighttpds(status) then return fault(to and status == 500 and 502 or status) end
+    local status, said = r.req_item.http_status, environment["KITEMIRROR_FAULT"]
+    answers.id = to and request["X-Request-Id"] or answers.new_id()
+    if is_lighttpds(status) then
+      if said then return say_again(status, said) end
+      -- Of a back end that went away in the middle Lighttpd says 500, as if the fault were its own.
+      return fault(to and status == 500 and 502 or status)
+    end
     -- Ranges are of files; a back end that gives parts has done so already.
     request["Range"] = nil
     answers.mark(status < 400 and response["Cache-Control"] or "no-store")

@@ -70,9 +70,8 @@ return function(lighty, answers)
     local can = satisfiable(range, size)
     if can == nil then request["Range"] = nil end
     if can ~= false or attribute["request.method"] ~= "GET" then return 200 end
-    local status = answers.fail(416, "ERR_RANGE_UNSATISFIABLE", "the file ends before the range that was asked for")
     response["Content-Range"] = "bytes */" .. size
-    return status
+    return answers.fail(416, "ERR_RANGE_UNSATISFIABLE", "the file ends before the range that was asked for")
   end
 
   -- `policy`: files.untrusted or answers.page_policy. `settled`: path of the marker that makes it immutable, or nil.

@@ -11,7 +11,7 @@ local private = { ["x-request-id"] = true, ["forwarded"] = true, ["x-real-ip"] =
 
 return function(lighty)
   local r = lighty.r
-  local request, attribute = r.req_header, r.req_attr
+  local request, attribute, environment = r.req_header, r.req_attr, r.req_env
   local answers = dofile(home .. "answers.lua")(lighty)
   local files = dofile(home .. "files.lua")(lighty, answers)
   local pointers = dofile(home .. "pointers.lua")(lighty, site, files, answers)
@@ -29,6 +29,7 @@ return function(lighty)
     for i = 1, #dropped do request[dropped[i]] = nil end
     request["X-Request-Id"] = answers.id
     request["X-Kitemirror-To"] = to
+    environment["KITEMIRROR_TO"] = to
     return 0
   end
 
@@ -47,10 +48,13 @@ return function(lighty)
     return answers.absent()
   end
 
-  -- Of a job's own files: where their names begin, behind the job's folder. Their marker lies beside the job's page.
+  -- Of a job's own files: their marker, which lies beside the job's page, and their names behind the job's folder. A log
+  -- may still grow until its build has ended, and the sums with it: these two have a marker of their own.
   local function of_job(path)
     local at, file = path:match("^/[^/]+/[^/]+/builds/%d+/jobs/[^/]+/()(.+)$")
-    return at and pages .. path:sub(1, at - 1) .. "settled", file
+    if not at then return nil end
+    local grows = file == "log.txt" or file == "log/" or file == "SHA256SUMS"
+    return pages .. path:sub(1, at - 1) .. (grows and "final" or "settled"), file
   end
 
   -- Whether it is an address of a file that may be sent, and the marker that may call it immutable.
@@ -124,7 +128,6 @@ return function(lighty)
 
   local function answer()
     answers.new_id()
-    request["X-Kitemirror-To"] = nil
     answers.clean_for_log()
     if not hosts[attribute["uri.authority"]] then
       return answers.fail(421, "ERR_MISDIRECTED", "this host is not the one that KITEMIRROR_URL names")

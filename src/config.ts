@@ -159,6 +159,9 @@ const withoutEffect = [
   'BUILDKITE_PORTAL_TOKEN',
 ];
 
+/** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
+const laterName = /^KITEMIRROR_(RETENTION_|OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;
+
 /** Kubernetes injects these for a service that is called kitemirror. */
 const foreignName = /^KITEMIRROR_(SERVICE_|PORT(_|$))/;
 
@@ -242,6 +245,8 @@ function parseHosts(value: string): string[] {
   if (hosts.length === 0) throw new Error('names no host');
   for (const host of hosts) {
     const name = host.replace(/^\*\./, '').replace(/:(\d{1,5})$/, '');
+    const port = Number(/:(\d{1,5})$/.exec(host)?.[1] ?? 1);
+    if (port < 1 || port > 65_535) throw new Error(`has "${host}", whose port is not one`);
     if (!/^(\[[0-9a-f:]+\]|[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?)$/.test(name)) {
       throw new Error(`has "${host}", which is neither "host", "host:port" nor "*.domain"`);
     }
@@ -315,6 +320,10 @@ class EnvReader {
   refuseUnknown(): void {
     for (const name of Object.keys(this.#env).toSorted()) {
       if (!name.startsWith('KITEMIRROR_') || knownNames.includes(name) || foreignName.test(name)) continue;
+      if (laterName.test(name)) {
+        this.#faults.push(`${name} asks for something that this version cannot do yet; unset it`);
+        continue;
+      }
       const near = knownNames.find((known) => closeTo(name, known));
       this.#faults.push(`${name} is not a setting of this version${near ? `; did you mean ${near}?` : ''}`);
     }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Config, parseConfig, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
-import { createLog, type Log, logError } from './log.ts';
+import { createLog, type Log, logRefusal } from './log.ts';
 import { catalogSource } from './readers/catalog-source.ts';
 import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
@@ -36,7 +36,7 @@ async function run(log: Log, config: Config): Promise<void> {
 }
 
 function fail(log: Log, thrown: unknown): never {
-  logError(log, thrown, 'the gateway cannot start');
+  logRefusal(log, thrown, 'the gateway cannot start');
   process.exit(toMirrorError(thrown).code === 'ERR_CONFIG' ? 78 : 1);
 }
 

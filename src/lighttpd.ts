@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { type Config, parseConfig, readEnv } from './config.ts';
 import { errnoOf, MirrorError, toMirrorError } from './errors.ts';
 import { formatListen } from './http.ts';
-import { createLog, type Log, logError } from './log.ts';
+import { createLog, type Log, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
 import { type Machine, siteEnvironment } from './site.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
@@ -140,7 +140,8 @@ function endOnRequest(child: ChildProcess, log: Log): () => boolean {
     child.once('close', () => [force, kill].forEach(clearTimeout));
   };
   process.on('SIGTERM', end).on('SIGINT', end);
-  process.on('SIGHUP', () => child.kill('SIGHUP'));
+  // To every process: the first one, which would tell its workers, overhears it now and then.
+  process.on('SIGHUP', () => signalGroup(child, 'SIGHUP'));
   if (process.argv.includes('--supervised')) process.stdin.on('end', end).on('error', end).resume();
   return () => asked;
 }
@@ -162,7 +163,7 @@ async function main(): Promise<number> {
     log = createLog('lighttpd', config.logLevel);
     return await run(log, config, env.PATH ?? '');
   } catch (thrown) {
-    logError(log, thrown, 'lighttpd cannot start');
+    logRefusal(log, thrown, 'lighttpd cannot start');
     const { code } = toMirrorError(thrown);
     return code === 'ERR_CONFIG' || code === 'ERR_PROGRAM_MISSING' ? exitConfig : 1;
   }

@@ -33,3 +33,10 @@ export function logError(log: Log, thrown: unknown, message: string, fields: Rec
     message,
   );
 }
+
+/** Why a program does not start: a configuration's faults as the list that a person reads, all else as a line of the log. */
+export function logRefusal(log: Log, thrown: unknown, message: string): void {
+  const error = toMirrorError(thrown);
+  if (error.code === 'ERR_CONFIG') process.stderr.write(`${message}: ${error.message}\n`);
+  else logError(log, thrown, message);
+}

@@ -9,7 +9,7 @@ import type { ProofRule } from './buildkite/signature.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from './config.ts';
 import { MirrorError, toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
-import { createLog, type Log, logError } from './log.ts';
+import { createLog, type Log, logRefusal } from './log.ts';
 import { type GlobalSources, processMetrics, type Readiness, receiverMetrics, serveMetrics } from './metrics.ts';
 import { openQueue, type TaskQueue } from './queue/queue.ts';
 import { openCatalog } from './search/catalog.ts';
@@ -17,6 +17,7 @@ import { createStopper, stopOnSignals } from './stop.ts';
 import { readFreeBytes } from './tree/free.ts';
 import { createGapReader } from './tree/gaps.ts';
 import { type Journal, openJournal } from './tree/journal.ts';
+import { isMirrored } from './tree/mirrored.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 import { createReceiverApp } from './webhooks/app.ts';
 import { Pump } from './webhooks/pump.ts';
@@ -39,7 +40,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const url = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
   const queue = openQueue({ url }, log);
   stopper.add('queue', () => queue.close());
-  const pump = new Pump({ journal, queue, log });
+  const pump = new Pump({ journal, queue, log, isDone: (hint) => isMirrored(paths, hint) });
   stopper.add('pump', () => pump.stop());
   await pump.start();
 
@@ -90,7 +91,7 @@ function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue): Gl
 }
 
 function fail(log: Log, thrown: unknown): never {
-  logError(log, thrown, 'the receiver cannot start');
+  logRefusal(log, thrown, 'the receiver cannot start');
   process.exit(toMirrorError(thrown).code === 'ERR_CONFIG' ? 78 : 1);
 }
 

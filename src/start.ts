@@ -30,6 +30,8 @@ async function main(): Promise<number> {
     write: (line) => process.stdout.write(`${line}\n`),
     format: isText ? 'text' : 'json',
     color: isText && !env.NO_COLOR,
+    // The programs keep to KITEMIRROR_LOG_LEVEL themselves; what Redis calls debug is for those who ask for it.
+    least: env.KITEMIRROR_LOG_LEVEL === 'debug' ? 'debug' : 'info',
   });
   const leave = leaveOnSignals();
   try {

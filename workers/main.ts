@@ -10,7 +10,7 @@ import { createRest } from '../src/buildkite/rest.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from '../src/config.ts';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import { nameMatcher, pathMatcher } from '../src/globs.ts';
-import { createLog, type Log, logError } from '../src/log.ts';
+import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
 import { budgetStore } from '../src/queue/budgets.ts';
 import { createLock } from '../src/queue/lock.ts';
@@ -173,7 +173,7 @@ async function takeUp({ paths, queue }: WorkerContext, log: Log): Promise<void> 
 }
 
 function fail(log: Log, thrown: unknown): never {
-  logError(log, thrown, 'the worker cannot start');
+  logRefusal(log, thrown, 'the worker cannot start');
   const { code } = toMirrorError(thrown);
   process.exit(code === 'ERR_CONFIG' || code === 'ERR_QUEUE_UNSAFE' || code === 'ERR_TREE_UNSUITABLE' ? 78 : 1);
 }

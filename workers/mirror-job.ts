@@ -16,6 +16,7 @@ import { hasLogPage, writeLogPage } from './build-pages.ts';
 import type { WorkerContext } from './context.ts';
 import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
+import { logSettlesMs } from './log-growth.ts';
 import { markMerged } from './merged-flags.ts';
 import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
 import { relocate } from './relocate.ts';
@@ -47,7 +48,7 @@ export async function mirrorJob(
   const { stub, name } = await lookAgain(worker, found, before, signal);
   const { work, planned } = begin(worker, stub, before, base);
   const relocation = relocate(paths, base, before, planned, work.folders);
-  const save = oneAtATime(() => saveJob(worker, place, recordOf(work), foldersOf(work)));
+  const save = oneAtATime(() => saveNow(worker, place, work));
   if (work.missing.length >= announceFrom || relocation !== null) await save();
   relocation?.removeOld();
   const progress = setInterval(() => {
@@ -95,7 +96,7 @@ async function updateFlags(
   const views = await readViews(worker.paths, place);
   const next = markMerged(record, views?.merged ?? []);
   if (next === record) return;
-  await saveJob(worker, place, next, []);
+  await saveJob(worker, place, next, [], null);
   await requestPublish(worker, task, 0);
 }
 
@@ -159,6 +160,14 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
   const artifacts = planned.map(({ record }) => record);
   const work = { stub, base, artifacts, missing, log, logGivenUp: uploadsGivenUp, folders: new Set<string>() };
   return { work, planned };
+}
+
+async function saveNow(worker: WorkerContext, place: Place, work: JobWork): Promise<void> {
+  const record = recordOf(work);
+  const { log, finished_at: end } = record;
+  const isWhole =
+    log?.state !== 'present' || end === null || Date.parse(log.fetched_at ?? end) - Date.parse(end) >= logSettlesMs;
+  await saveJob(worker, place, record, foldersOf(work), work.stub.buildFinished || isWhole);
 }
 
 function foldersOf({ base, folders }: JobWork): string[] {

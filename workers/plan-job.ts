@@ -3,7 +3,7 @@
  * give the same plan, in whatever order they were learned.
  */
 import { type ArtifactFacts, type ArtifactRecord, type FileState, isUnsettled, type JobFacts } from '../src/model.ts';
-import { assignFiles, encodePath, parseTreePath } from '../src/tree/paths.ts';
+import { assignFiles, encodePath, parseTreePath, settingsPath } from '../src/tree/paths.ts';
 import type { Settings } from './context.ts';
 
 export interface PlannedArtifact {
@@ -96,8 +96,8 @@ function keptWhenGone(known: ArtifactRecord | undefined): Verdict | null {
 function judge(facts: ArtifactFacts, known: ArtifactRecord | undefined, givenUp: boolean, settings: Settings): Verdict {
   if (known !== undefined && kept.has(known.state)) return { state: known.state, reason: known.reason };
   if (known?.state === 'superseded' && known.sha256 !== null) return { state: 'present', reason: null };
-  const path = parseTreePath(facts.path) ?? facts.path;
-  if (!settings.includesArtifact(path)) return { state: 'excluded', reason: 'KITEMIRROR_ARTIFACTS leaves it out' };
+  if (!settings.includesArtifact(settingsPath(facts.path)))
+    return { state: 'excluded', reason: 'KITEMIRROR_ARTIFACTS leaves it out' };
   if (settings.maxArtifactBytes !== null && facts.size > settings.maxArtifactBytes) {
     return { state: 'excluded', reason: `larger than KITEMIRROR_MAX_ARTIFACT_BYTES (${settings.maxArtifactBytes})` };
   }

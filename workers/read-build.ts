@@ -17,6 +17,7 @@ import {
 } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
+import { writtenAt } from '../src/tree/files.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { claimFolder, openFolder } from '../src/tree/pipelines.ts';
 import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
@@ -31,14 +32,13 @@ import {
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
 import { listArtifacts } from './list-artifacts.ts';
+import { mayHaveGrown } from './log-growth.ts';
 
 /** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
 const restMsPerJob = 2;
 const restFromJobs = 200;
 /** How often a build that upstream does not yet show as a delivery said is looked at again. */
 const behindAttempts = 6;
-/** A log that was fetched this long after its job's end has all of it. */
-const logSettlesMs = 60_000;
 
 export async function readBuild(
   worker: WorkerContext,
@@ -46,7 +46,7 @@ export async function readBuild(
   { signal, log, attempt, workClass }: TaskContext,
 ): Promise<Outcome> {
   const { paths, settings, upstream } = worker;
-  if (!settings.includesPipeline(task.pipeline) || (await isKnown(worker, task))) return undefined;
+  if (!settings.includesPipeline(task.pipeline)) return undefined;
   const rest = await restFor(worker, task);
   if (rest > 0) return { againMs: rest };
 
@@ -90,9 +90,21 @@ export async function readBuild(
   const stubs = due.flatMap(({ job, record }) => {
     const artifacts = listed.get(job.id) ?? [];
     const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
-    if (record !== null && !logMayHaveGrown && isUpToDate(record, job, artifacts)) return [];
+    const isFinal = !finished || writtenAt(paths.finalMarker(place, job.id)) !== null;
+    if (record !== null && !logMayHaveGrown && isFinal && isUpToDate(record, job, artifacts)) return [];
     const base = { version: 1 as const, ...pick(ref), pipelineId: build.pipeline.id };
-    return [{ ...base, job, artifacts, listedAt: at, jobsInBuild: jobs.length, looks: 0, logMayHaveGrown }];
+    return [
+      {
+        ...base,
+        job,
+        artifacts,
+        listedAt: at,
+        jobsInBuild: jobs.length,
+        looks: 0,
+        buildFinished: finished,
+        logMayHaveGrown,
+      },
+    ];
   });
   await Promise.all(stubs.map((stub) => writeStub(paths, stub)));
   await clearTornStubs(paths, task.build, new Set(stubs.map(({ job }) => job.id)));
@@ -116,25 +128,6 @@ export async function readBuild(
 
 function pick({ organization, pipeline, number, build }: BuildRef): BuildRef {
   return { organization, pipeline, number, build };
-}
-
-/**
- * Whether the record already holds what the delivery told of: then a duplicate or a replay costs upstream nothing. While
- * the build has a gap it is looked at in any case: this task may stand for another delivery that came while it waited.
- */
-async function isKnown({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<boolean> {
-  if (task.finishedAt === null || (await readUnsettled(paths, task.build)) !== null) return false;
-  const place = { organization: task.organization, folder: task.pipeline, number: task.number };
-  const build = await readBuildRecord(paths, place);
-  if (build === null || build.id !== task.build) return false;
-  if (task.job === null) return build.settled && sameInstant(build.finished_at, task.finishedAt);
-  const job = await readJobRecord(paths, place, task.job);
-  return job !== null && job.settled && sameInstant(job.finished_at, task.finishedAt);
-}
-
-function sameInstant(iso: string | null, ms: number): boolean {
-  // Deliveries may round to seconds what the API tells in milliseconds.
-  return iso !== null && Math.abs(Date.parse(iso) - ms) < 1000;
 }
 
 /** How long a large build that was just read is left alone, so that its next reading serves many jobs. */
@@ -218,13 +211,6 @@ function isUpToDate(record: JobRecord, job: JobFacts, artifacts: readonly Artifa
   if (!record.settled || !sameFacts(record, job) || record.artifacts.length !== artifacts.length) return false;
   const known = new Map(record.artifacts.map((artifact) => [artifact.id, artifact.upstream_state]));
   return artifacts.every((artifact) => known.get(artifact.id) === artifact.state);
-}
-
-function mayHaveGrown(job: JobFacts, record: JobRecord | null, finishedAt: string | null): boolean {
-  const fetchedAt = record?.log?.state === 'present' ? record.log.fetched_at : null;
-  if (fetchedAt === null || fetchedAt === undefined || job.finished_at === null) return false;
-  const early = Date.parse(fetchedAt) - Date.parse(job.finished_at) < logSettlesMs;
-  return early && finishedAt !== null && fetchedAt < finishedAt;
 }
 
 /** Builds of the default branch are what most people look for. */

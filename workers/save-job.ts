@@ -1,6 +1,6 @@
 /**
  * Writes what is known of a job, in the order that keeps every reader right: names synced → record → sums → the
- * marker that lets the gate call the job's files immutable.
+ * markers that let the gate call the job's files immutable.
  */
 import type { JobRecord } from '../src/model.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
@@ -14,19 +14,23 @@ import type { WorkerContext } from './context.ts';
 /**
  * @param folders whose names must survive a power cut before the record tells of them. The blobs' own names need not: a
  *   blob that lost its name is linked again from the tree.
+ * @param isFinal whether log and sums can change no more either; null: as it was
  */
 export async function saveJob(
   { paths }: WorkerContext,
   place: Place,
   record: JobRecord,
   folders: readonly string[],
+  isFinal: boolean | null,
 ): Promise<void> {
-  const marker = paths.settledMarker(place, record.id);
-  if (!record.settled) unlinkFile(marker);
+  const [settled, final] = [paths.settledMarker(place, record.id), paths.finalMarker(place, record.id)];
+  if (!record.settled || isFinal === false) unlinkFile(final);
+  if (!record.settled) unlinkFile(settled);
   await syncFolders(folders);
   await writeJobRecord(paths, place, record);
   await writeSums(paths, place, record);
-  if (record.settled) await writeDerived(marker, '');
+  if (record.settled) await writeDerived(settled, '');
+  if (record.settled && isFinal === true) await writeDerived(final, '');
 }
 
 /** SHA256SUMS of what is present, with paths as `sha256sum -c` wants them when it runs in the job's folder. */

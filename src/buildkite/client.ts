@@ -65,8 +65,10 @@ export function createUpstream(rest: Rest): Upstream {
       const answer = await rest({ path, purpose: 'download', signal, expect: [302, 301, 303, 307] });
       await answer.body.dump();
       const location = answer.headers['location'];
-      if (typeof location !== 'string' || !URL.canParse(location)) throw malformed('download', 'names no location');
-      return new URL(location);
+      if (typeof location !== 'string') throw malformed('download', 'names no location');
+      if (URL.canParse(location)) return new URL(location);
+      // The job chose it (a custom storage's address): to ask again would bring the same.
+      throw new MirrorError('ERR_DOWNLOAD_REFUSED', 'its download leads to no address', {});
     },
     openLog: (ref, job, signal) =>
       rest({ path: `${jobPath(ref, job)}/log`, purpose: 'log', signal, accept: 'text/plain' }),

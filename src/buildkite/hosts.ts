@@ -20,6 +20,8 @@ export function checkDownloadHost(url: URL, hosts: readonly string[] | null): vo
   const allowed =
     hosts === null
       ? url.protocol === 'https:' &&
+        // A prefix binds only where nothing can climb out of it, however a gateway in between reads it.
+        !/%2f|%5c|%2e%2e/i.test(url.pathname) &&
         ownHosts.some((own) => matchesHost(url, own.host) && url.pathname.startsWith(own.path))
       : /^https?:$/.test(url.protocol) && hosts.some((host) => matchesHost(url, host));
   if (allowed && url.username === '' && url.password === '') return;

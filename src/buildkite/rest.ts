@@ -18,7 +18,7 @@ import {
 } from './budget.ts';
 
 /** Closed set: the label of a metric. */
-export type Purpose = 'build' | 'artifacts' | 'download' | 'log' | 'annotations' | 'token';
+export type Purpose = 'build' | 'artifacts' | 'download' | 'log' | 'annotations';
 
 export interface RestOptions {
   /** `https://api.buildkite.com`: origin and prefix before `/v2`. */
@@ -74,6 +74,8 @@ export function createRest(options: RestOptions): Rest {
         signal: request.signal,
       });
       options.onAnswer?.(request.purpose, answer.statusCode);
+      // Who reads the body is told of its errors; one that nobody reads to its end must not end the process.
+      answer.body.on('error', () => undefined);
       const stated = parseAllowances(answer.headers);
       allowances = answer.statusCode < 400 ? { user: unlimited, organization: unlimited, ...stated } : stated;
       if (answer.statusCode !== 429) return answer;

@@ -41,10 +41,12 @@ export function createHold(redis: Redis): Hold {
         if ((await redis.exists(wanted)) === 1)
           yielding.abort(new MirrorError('ERR_YIELDED', 'someone waits for this task now'));
       };
-      const renewal = setInterval(
-        () => void redis.eval(renewScript, 1, key, holder, holdMs).catch(giveUp),
-        renewEveryMs,
-      );
+      const renew = async (): Promise<void> => {
+        if ((await redis.eval(renewScript, 1, key, holder, holdMs)) === 1) return;
+        // Redis was flushed, or it was away for longer than the hold: another may hold it by now.
+        yielding.abort(new MirrorError('ERR_YIELDED', 'the hold on this task was lost'));
+      };
+      const renewal = setInterval(() => void renew().catch(giveUp), renewEveryMs);
       const looking = yields ? setInterval(() => void look().catch(giveUp), lookEveryMs) : undefined;
       // A Redis that is away is waited for; what it refuses for good ends the task, which then starts anew.
       const giveUp = (thrown: unknown): void =>

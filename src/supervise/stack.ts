@@ -64,7 +64,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const signal = options.signal === undefined ? late : AbortSignal.any([late, options.signal]);
     const told = { ...env, KITEMIRROR_DATA: config.dataRoot };
     const redis = secrets.redisUrl === null ? await startRedis(config, env, printer, crew, signal) : {};
-    await crew.start(planPrograms(config, { ...told, ...redis }, root), signal);
+    const [front = [], ...behind] = planPrograms(config, { ...told, ...redis }, root);
+    await crew.start(behind, signal);
+    // Last, when those behind it answer: Lighttpd takes a back end that once refused for dead, for seconds.
+    await crew.start([front], signal);
   } catch (error) {
     await stop();
     throw error;

@@ -4,7 +4,8 @@
  *   tree/<org>/<pipeline>/builds/<number>/build.json upstream.json artifacts/… steps/<key>/artifacts/…
  *                                        jobs/<job-id>/job.json log.txt SHA256SUMS artifacts/… artifacts-by-id/<id>/<name>
  *   pages/<the same>/index.html          generated, trusted; never under one root with upstream's bytes
- *   pages/…/jobs/<job-id>/settled        marker: the gate may call this job's files immutable
+ *   pages/…/jobs/<job-id>/settled        marker: the gate may call this job's artifacts immutable
+ *   pages/…/jobs/<job-id>/final          marker: and its log and sums, which may grow until the build's end
  *   pages/…/builds/<number>/views.json   what the merged and step views show now
  *   pages/<org>/<pipeline>/latest/<sha256 of the name>.<state>   pointer: a build's number (also commits/, pulls/)
  *   pages/<org>/<old slug>.moved         pointer: the slug a renamed pipeline has now
@@ -50,6 +51,7 @@ export interface DataPaths {
   /** The page of a folder of the tree, by the folder's path below `tree/`. */
   page(...relative: string[]): string;
   settledMarker(place: Place, job: string): string;
+  finalMarker(place: Place, job: string): string;
   views(place: Place): string;
   pointer(organization: string, folder: string, kind: PointerKind, name: string, state: PointerState): string;
   movedPointer(organization: string, slug: string): string;
@@ -88,6 +90,7 @@ export function dataPaths(root: string): DataPaths {
     step: (place, stepKey) => at('tree', ...builds(place), 'steps', stepFolder(stepKey), 'artifacts'),
     page: (...relative) => at('pages', ...relative, 'index.html'),
     settledMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'settled'),
+    finalMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'final'),
     views: (place) => at('pages', ...builds(place), 'views.json'),
     pointer: (organization, folder, kind, name, state) =>
       at('pages', organization, folder, kind, `${createHash('sha256').update(name).digest('hex')}.${state}`),
@@ -125,6 +128,12 @@ export function parseTreePath(untrusted: string): string | null {
   if (parts.length === 0 || !parts.every(isSafeComponent)) return null;
   const path = parts.join('/');
   return Buffer.byteLength(path) > maxPathBytes ? null : path;
+}
+
+/** What the settings' globs are tried on: where no safe path is left, the parts that are not dots. Never empty. */
+export function settingsPath(untrusted: string): string {
+  const parts = untrusted.split(/[/\\]/).filter((part) => !['', '.', '..'].includes(part));
+  return parseTreePath(untrusted) ?? (parts.join('/') || 'artifact');
 }
 
 function isSafeComponent(part: string): boolean {

@@ -36,6 +36,8 @@ export const JobStub = BuildRef.extend({
   jobsInBuild: z.number(),
   /** How often it was asked again because an upload had not ended. */
   looks: z.number(),
+  /** Whether the build had ended when this was listed: then the log is looked at for the last time. */
+  buildFinished: z.boolean(),
   /** The log was fetched before the build's end and may have grown. */
   logMayHaveGrown: z.boolean(),
 });

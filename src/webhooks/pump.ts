@@ -22,6 +22,8 @@ export interface PumpOptions {
   readonly journal: Journal;
   readonly queue: Pick<TaskQueue, 'enqueue' | 'hasMark' | 'setMark' | 'onReady'>;
   readonly log: Log;
+  /** Whether the tree already holds what a hint tells of: a duplicate, or a replay of what was done long ago. */
+  readonly isDone: (hint: Hint) => Promise<boolean>;
   /** How often the mark is looked at and, while Redis is away, Redis is tried. */
   readonly checkEveryMs?: number;
   readonly overlapMs?: number;
@@ -114,13 +116,13 @@ export class Pump {
         await this.#drain();
         this.#trouble = null;
       } catch (thrown) {
-        this.#pause(toMirrorError(thrown));
+        this.#report(toMirrorError(thrown));
       }
     }
     this.#running = null;
   }
 
-  #pause(error: MirrorError): void {
+  #report(error: MirrorError): void {
     this.#isCheckDue = true;
     const known = this.#trouble;
     this.#trouble = { since: known?.since ?? Date.now(), error };
@@ -185,11 +187,28 @@ export class Pump {
       const { hints, next } = await journal.read(this.#place);
       if (hints.length === 0 && !isBefore(this.#place, next)) return;
       const begunAt = performance.now();
-      await this.#enqueue(latestOfEachBuild(hints));
+      await this.#enqueue(latestOfEachBuild(await this.#news(hints)));
       this.#place = next;
       if (this.#isReconnected || this.#isCheckDue) return this.#turn();
       if (isBefore(end, journal.end)) await pause(Math.min(longestRestMs, restPerWork * (performance.now() - begunAt)));
     }
+  }
+
+  /**
+   * Each hint by itself: a build's tasks are one, and what is old news of one job must not speak for the others. A record
+   * that cannot be read is no reason to leave a hint out.
+   */
+  async #news(hints: readonly Hint[]): Promise<Hint[]> {
+    const { isDone, log } = this.#options;
+    const done = await Promise.all(
+      hints.map((hint) =>
+        isDone(hint).catch((thrown: unknown) => {
+          logError(log, thrown, 'a record could not be read; its build is looked at again', { build: hint.build });
+          return false;
+        }),
+      ),
+    );
+    return hints.filter((_, index) => done[index] !== true);
   }
 
   /** Waits for the end of all, also when one fails. */

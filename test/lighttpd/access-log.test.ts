@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ask, askRaw } from './ask.ts';
 import { build, openJob, place, put, type Site, startSite } from './site.ts';
+import { until } from './until.ts';
 
 let site: Site;
 const file = `${build}/jobs/${openJob}/artifacts/a.txt`;
@@ -81,8 +82,10 @@ describe('the access log', () => {
     await site.logged('/before');
     renameSync(log, `${log}.1`);
     site.child.kill('SIGHUP');
-    await ask(site.port, '/after');
-    assert.equal((await site.logged('/after')).length, 1);
+    await until('the new file is written', async () => {
+      await ask(site.port, '/after');
+      return existsSync(log) && readFileSync(log, 'utf8').includes('/after');
+    });
     assert.equal((await ask(site.port, file)).status, 200);
   });
 });

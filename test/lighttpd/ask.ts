@@ -14,6 +14,8 @@ export interface Question {
   readonly method?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Buffer;
+  /** The address that is connected to; the default is 127.0.0.1. */
+  readonly host?: string;
 }
 
 const patienceMs = 20_000;
@@ -22,11 +24,11 @@ const patienceMs = 20_000;
 export async function ask(
   port: number,
   path: string,
-  { method = 'GET', headers, body }: Question = {},
+  { method = 'GET', headers, body, host = '127.0.0.1' }: Question = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request(
-      { host: '127.0.0.1', port, path, method, headers: { ...headers }, agent: false, timeout: patienceMs },
+      { host, port, path, method, headers: { ...headers }, agent: false, timeout: patienceMs },
       (response) => {
         buffer(response).then(
           (bytes) =>

@@ -47,7 +47,7 @@ describe('files of a job', () => {
     assert.equal((await get(path)).headers['cache-control'], 'no-cache');
   });
 
-  it('all follow that rule but the record, and so does the page of the log', async () => {
+  it('all follow that rule but the record; the log, its page and the sums wait until they cannot grow', async () => {
     for (const name of ['log.txt', 'SHA256SUMS', 'artifacts-by-id/0190a1b2/odd name', 'job.json']) {
       put(site.paths, file(settledJob, name), 'x');
     }
@@ -56,9 +56,11 @@ describe('files of a job', () => {
     writeFileSync(page, 'the log');
     const caching = async (name: string): Promise<unknown> =>
       (await get(address(settledJob, name))).headers['cache-control'];
-    for (const name of ['log.txt', 'log/', 'SHA256SUMS', 'artifacts-by-id/0190a1b2/odd%20name']) {
-      assert.equal(await caching(name), immutable, name);
-    }
+    const growing = ['log.txt', 'log/', 'SHA256SUMS'];
+    assert.equal(await caching('artifacts-by-id/0190a1b2/odd%20name'), immutable);
+    for (const name of growing) assert.equal(await caching(name), 'no-cache', name);
+    writeFileSync(site.paths.finalMarker(place, settledJob), '');
+    for (const name of growing) assert.equal(await caching(name), immutable, name);
     assert.equal(await caching('job.json'), 'no-cache');
   });
 

@@ -158,7 +158,7 @@ case $1 in -v) echo 'lighttpd/1.4.69 (ssl)';; *) echo 'dlopen() failed for: /usr
   it('is one list of faults of the settings, or a name that cannot be', async (t) => {
     const wrong = await refusal({ PATH: system, KITEMIRROR_LISTEN: 'nowhere' });
     assert.equal(wrong.code, 78);
-    assert.match(wrong.said, /2 faults.*KITEMIRROR_LISTEN is not host:port.*BUILDKITE_ORGANIZATION is required/);
+    assert.match(wrong.said, /2 faults.*KITEMIRROR_LISTEN is not host:port.*BUILDKITE_ORGANIZATION is required/s);
     const control = await refusal(settings(data(t, 'a\nb'), await freePort()));
     assert.deepEqual([control.code, /control character/.test(control.said)], [78, true]);
   });

@@ -1,7 +1,7 @@
 /** A worker against the stand-in: real Redis, real files, real HTTP; tasks are enqueued as the receiver does. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ import { defaultToken } from '../../demo/standin/tokens.ts';
 import type { BuildRecord, Hint, JobRecord } from '../../src/model.ts';
 import { openQueue, type TaskQueue } from '../../src/queue/queue.ts';
 import { taskOfHint } from '../../src/queue/tasks.ts';
+import { isMirrored } from '../../src/tree/mirrored.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { until } from './until.ts';
@@ -34,8 +35,9 @@ export interface Mirror {
   job(build: SampleBuild, job: string): JobRecord;
   /** Waits until the build is settled and nothing is queued. */
   settled(build: SampleBuild, timeoutMs?: number): Promise<BuildRecord>;
-  /** Waits until a job's record says so. */
-  jobSettled(build: SampleBuild, job: string, timeoutMs?: number): Promise<JobRecord>;
+  /** Waits for a job's record that is as wanted. */
+  jobRecord(build: SampleBuild, job: string, isWanted: (record: JobRecord) => boolean): Promise<JobRecord>;
+  jobSettled(build: SampleBuild, job: string): Promise<JobRecord>;
   idle(timeoutMs?: number): Promise<void>;
   startWorker(env?: Record<string, string>): Promise<void>;
   /** What the workers of this mirror are started with. */
@@ -95,21 +97,41 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   }
 
   async function stopWorker(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    if (worker === null || worker.exitCode !== null || worker.signalCode !== null) return;
-    const ended = once(worker, 'exit');
-    worker.kill(signal);
+    const ending = worker;
+    worker = null;
+    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
+    const ended = once(ending, 'exit');
+    ending.kill(signal);
     await ended;
   }
 
+  const tail = (): string => output.slice(-10).join('\n');
+  /** Waits no longer than there is a worker to do what is waited for. */
+  async function untilDone(
+    condition: () => boolean | Promise<boolean>,
+    what: string,
+    timeoutMs?: number,
+  ): Promise<void> {
+    const look = (): boolean | Promise<boolean> => {
+      if (worker !== null && worker.exitCode !== null) throw new Error(`the worker has ended by itself\n${tail()}`);
+      return condition();
+    };
+    await until(look, () => `${what}\n${tail()}`, timeoutMs);
+  }
+
   async function idle(timeoutMs = 60_000): Promise<void> {
-    await until(
-      async () => {
-        const counts = await queue.counts();
-        return counts.every(({ state, count }) => state === 'failed' || count === 0);
-      },
-      () => `an empty queue\n${output.slice(-10).join('\n')}`,
-      timeoutMs,
-    );
+    const isEmpty = async (): Promise<boolean> => {
+      const counts = await queue.counts();
+      return counts.every(({ state, count }) => state === 'failed' || count === 0);
+    };
+    await untilDone(isEmpty, 'an empty queue', timeoutMs);
+  }
+
+  async function jobRecord(of: SampleBuild, job: string, isWanted: (record: JobRecord) => boolean): Promise<JobRecord> {
+    const file = paths.jobFile(placeOf(of), job, 'job.json');
+    const isThere = (): boolean => existsSync(file) && isWanted(readJson(file));
+    await untilDone(isThere, `job ${job}`);
+    return readJson(file);
   }
 
   const build = (of: SampleBuild): BuildRecord => readJson(paths.buildFile(placeOf(of), 'build.json'));
@@ -120,22 +142,21 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     paths,
     queue,
     output,
-    tell: (of, job) => queue.enqueue(taskOfHint(hintOf(of, job))),
+    tell: async (of, job) => {
+      const hint = hintOf(of, job);
+      if (!(await isMirrored(paths, hint))) await queue.enqueue(taskOfHint(hint));
+    },
     build,
     job: (of, job) => readJson(paths.jobFile(placeOf(of), job, 'job.json')),
     settled: async (of, timeoutMs = 60_000) => {
       const file = paths.buildFile(placeOf(of), 'build.json');
       const isSettled = (): boolean => existsSync(file) && build(of).settled && build(of).id === of.id;
-      await until(isSettled, () => `build ${of.number}\n${output.slice(-10).join('\n')}`, timeoutMs);
+      await untilDone(isSettled, `build ${of.number}`, timeoutMs);
       await idle(timeoutMs);
       return build(of);
     },
-    jobSettled: async (of, job, timeoutMs) => {
-      const file = paths.jobFile(placeOf(of), job, 'job.json');
-      const isSettled = (): boolean => existsSync(file) && readJson<JobRecord>(file).settled;
-      await until(isSettled, () => `job ${job}\n${output.slice(-10).join('\n')}`, timeoutMs);
-      return readJson(file);
-    },
+    jobRecord,
+    jobSettled: (of, job) => jobRecord(of, job, ({ settled }) => settled),
     idle,
     startWorker,
     stopWorker,
@@ -147,7 +168,12 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  await startWorker();
+  try {
+    await startWorker();
+  } catch (thrown) {
+    await mirror.stop();
+    throw thrown;
+  }
   return mirror;
 }
 

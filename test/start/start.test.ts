@@ -19,7 +19,7 @@ interface Started {
 
 /** Resolves once it says that it is ready. */
 async function start(t: TestContext): Promise<Started> {
-  const env = await stackEnv(join(temporaryFolder(t), 'data'));
+  const env = await stackEnv(join(temporaryFolder(t), 'data'), { KITEMIRROR_LOG_LEVEL: 'debug' });
   const child = spawn(launcher, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = (once(child, 'exit') as Promise<[number | null]>).then(([code]) => code);
   const lines: string[] = [];

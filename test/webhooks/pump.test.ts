@@ -41,7 +41,15 @@ async function startReceiver(options: Partial<PumpOptions> = {}): Promise<void> 
     await queue.enqueue(task);
     if (task.name === 'read-build') enqueued.push(task.payload.build);
   };
-  pump = new Pump({ journal, queue: { ...queue, enqueue }, log, checkEveryMs: 50, overlapMs: 100, ...options });
+  pump = new Pump({
+    journal,
+    queue: { ...queue, enqueue },
+    log,
+    checkEveryMs: 50,
+    overlapMs: 100,
+    isDone: async () => false,
+    ...options,
+  });
   await pump.start();
 }
 
@@ -136,7 +144,7 @@ describe('an accepted hint', () => {
       if ('build' in task.payload && task.payload.build === poison) throw new MirrorError('ERR_TASK_MALFORMED', 'no');
       await queue.enqueue(task);
     };
-    pump = new Pump({ journal, queue: { ...queue, enqueue }, log, checkEveryMs: 50 });
+    pump = new Pump({ journal, queue: { ...queue, enqueue }, log, checkEveryMs: 50, isDone: async () => false });
     await pump.start();
     await journal.append(hintOf({ build: poison }));
     await isQueued(await append(5));
