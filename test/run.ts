@@ -22,6 +22,10 @@ const unitFolders = ['bench', 'buildkite', 'house', 'logs', 'pages', 'search'];
 /** A file that hangs, or leaves something open when its tests are done, is ended and has failed. */
 const fileTimeoutMs = 240_000;
 
+/** Whoever ends the run ends the file that runs with it. */
+const ended = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ended.abort());
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -45,7 +49,7 @@ async function main(): Promise<number> {
   const totals = await runFiles(files, values.name, isPicked);
   process.stdout.write(`\n${files.length} files in ${secondsSince(startedAt)} s\n`);
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
-  return totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+  return totals.failed === 0 && totals.passed > 0 && !ended.signal.aborted ? 0 : 1;
 }
 
 function findFiles(words: readonly string[]): string[] {
@@ -73,7 +77,7 @@ async function runFiles(files: readonly string[], name: string | undefined, isVe
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
   const queue = [...files];
   async function lane(): Promise<void> {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    for (let file = queue.shift(); file !== undefined && !ended.signal.aborted; file = queue.shift()) {
       const startedAt = performance.now();
       const { counts, report } = await runFile(file, name);
       totals.passed += counts.passed;
@@ -96,7 +100,7 @@ async function runFile(file: string, name: string | undefined): Promise<{ counts
   const events = run({
     files: [join(root, file)],
     cwd: root,
-    signal: AbortSignal.timeout(fileTimeoutMs),
+    signal: AbortSignal.any([AbortSignal.timeout(fileTimeoutMs), ended.signal]),
     ...(name === undefined ? {} : { testNamePatterns: [new RegExp(name)] }),
   });
   // The one summary without a file is that of the whole run.

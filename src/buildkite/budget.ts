@@ -86,9 +86,9 @@ local now, share, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3
 local answered, unused, wanted, reserve = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local granted, wait, unlimited, state = wanted, 0, 1, {}
 for i, key in ipairs(KEYS) do
-  local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends')
+  local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends', 'guessed')
   local limit = tonumber(f[1]) or tonumber(ARGV[7 + i])
-  local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0 }
+  local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, guessed = tonumber(f[6]) or 0 }
   s.flying = math.max(0, s.flying - answered - unused)
   s.spent = math.max(0, s.spent - unused)
   local at = 7 + #KEYS + 3 * (i - 1)
@@ -100,9 +100,10 @@ for i, key in ipairs(KEYS) do
       s.spent, s.ends = math.min(s.spent, s.flying + answered), ends
     elseif left == 0 or ends < s.ends - slack then s.ends = ends
     else s.ends = math.max(s.ends, ends) end
-    s.limit, s.remaining = told, left
+    s.limit, s.remaining, s.guessed = told, left, 0
   end
-  if now >= s.ends then s.remaining, s.flying, s.spent, s.ends = s.limit, 0, 0, now + window end
+  -- When a new window ends is a guess until the first answer in it.
+  if now >= s.ends then s.remaining, s.flying, s.spent, s.ends, s.guessed = s.limit, 0, 0, now + window, 1 end
   local ours = math.max(1, math.floor(s.limit * share))
   local kept = math.floor(ours * reserve * math.min(1, (s.ends - now) / window))
   local free = math.max(0, math.min(ours - kept - s.spent, s.remaining - s.flying))
@@ -111,6 +112,7 @@ for i, key in ipairs(KEYS) do
     -- When enough of what is kept for others will have been let go, or when the window ends.
     local later = s.ends - now
     if kept > 0 and s.spent < ours and s.remaining - s.flying >= 1 then later = math.min(later, math.ceil(window / (ours * reserve))) end
+    if s.guessed == 1 then later = math.min(later, 250) end
     wait = math.max(wait, later)
   end
   granted = math.min(granted, free)
@@ -118,7 +120,7 @@ for i, key in ipairs(KEYS) do
 end
 for i, key in ipairs(KEYS) do
   local s = state[i]
-  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + granted, 'spent', s.spent + granted, 'ends', s.ends)
+  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + granted, 'spent', s.spent + granted, 'ends', s.ends, 'guessed', s.guessed)
   redis.call('PEXPIRE', key, 86400000)
 end
 return { granted, wait, unlimited }`;

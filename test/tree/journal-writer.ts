@@ -1,5 +1,4 @@
 /** A process to be killed: appends hints to the journal in argv[2], and prints each build that was acknowledged. */
-import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 import { openJournal } from '../../src/tree/journal.ts';
 import { hintOf } from './hints.ts';
@@ -9,7 +8,7 @@ const forever = async (): Promise<never> => {
   for (;;) {
     const hint = hintOf();
     await journal.append(hint);
-    writeSync(1, `${hint.build}\n`);
+    process.stdout.write(`${hint.build}\n`);
   }
 };
 await Promise.all(Array.from({ length: 8 }, forever));
