@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { artifactPaths, type BenchContext, fetchWith, homeOfOrigin, inEachPlace, turns } from './bench.ts';
 import { curlAlone } from './fetchers.ts';
-import { ratioOf, type Row, spreadOf, type Table } from './measure.ts';
+import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
 import { peakBytes, startMirror } from './mirror.ts';
 import { startOrigin } from './origin.ts';
 import type { Place } from './places.ts';
