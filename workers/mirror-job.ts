@@ -9,7 +9,7 @@ import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import type { Place } from '../src/tree/paths.ts';
-import { openFolder, placeOf } from '../src/tree/pipelines.ts';
+import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { readJobRecord, readViews } from '../src/tree/records.ts';
 import { hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
 import { hasLogPage, writeLogPage } from './build-pages.ts';
@@ -45,7 +45,10 @@ export async function mirrorJob(
   const base = paths.job(place, task.job);
   await openFolder(paths, task.pipelineId, place, base);
 
-  const { stub, name } = await lookAgain(worker, found, before, signal);
+  // The pipeline may have been renamed since the stub was written: upstream is asked under the name that it has now.
+  const pipeline = (await slugOf(paths, task.pipelineId)) ?? task.pipeline;
+  const named = { ...found, stub: { ...found.stub, pipeline } };
+  const { stub, name } = await lookAgain(worker, named, before, signal);
   const { work, planned } = begin(worker, stub, before, base);
   const relocation = relocate(paths, base, before, planned, work.folders);
   const save = oneAtATime(() => saveNow(worker, place, work));

@@ -14,12 +14,14 @@ import {
   isFinishedJob,
   type JobFacts,
   type JobRecord,
+  Slug,
 } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import type { Place } from '../src/tree/paths.ts';
-import { claimFolder, openFolder } from '../src/tree/pipelines.ts';
+import { claimFolder, openFolder, slugOf } from '../src/tree/pipelines.ts';
+import { readMoved } from '../src/tree/pointers.ts';
 import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
 import {
   clearTornStubs,
@@ -43,8 +45,9 @@ const behindAttempts = 6;
 export async function readBuild(
   worker: WorkerContext,
   task: Payload<'read-build'>,
-  { signal, log, attempt, workClass }: TaskContext,
+  context: TaskContext,
 ): Promise<Outcome> {
+  const { signal, log, attempt, workClass } = context;
   const { paths, settings, upstream } = worker;
   if (!settings.includesPipeline(task.pipeline)) return undefined;
   const rest = await restFor(worker, task);
@@ -61,6 +64,8 @@ export async function readBuild(
   await openUnsettled(paths, { ...gap, pipelineId: null });
   const seen = await lookAt(upstream, task, signal);
   if (seen === null) {
+    const renamed = await nameNow(worker, task);
+    if (renamed !== null) return readBuild(worker, { ...task, pipeline: renamed }, context);
     log.warn({ build: task.build, pipeline: task.pipeline, number: task.number }, 'a build is not there upstream');
     await resume(worker, task, workClass);
     return undefined;
@@ -232,6 +237,16 @@ async function enqueueWork(
     stubs.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...payload, job } }, { workClass })),
   );
   if (stubs.length === 0) await queue.enqueue({ name: 'publish-build', payload }, { urgent: true });
+}
+
+/** The slug that the build's pipeline has been renamed to since the task was made. */
+async function nameNow({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<string | null> {
+  const pipelineId = (await readUnsettled(paths, task.build))?.pipelineId ?? null;
+  const slug =
+    pipelineId === null
+      ? await readMoved(paths, task.organization, task.pipeline)
+      : await slugOf(paths, pipelineId);
+  return slug === task.pipeline || !Slug.safeParse(slug).success ? null : slug;
 }
 
 /** A build that is gone upstream: what was begun is brought to its end, each file with its reason. */

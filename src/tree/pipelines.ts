@@ -62,6 +62,11 @@ export async function claimFolder(paths: DataPaths, lock: Lock, claim: Claim, on
   });
 }
 
+/** The slug that upstream's addresses of this pipeline had when it was last heard of; null: it never was. */
+export async function slugOf(paths: DataPaths, pipelineId: string): Promise<string | null> {
+  return (await readState(paths, pipelineId))?.slug ?? null;
+}
+
 /** @throws MirrorError ERR_TREE_MOVED for a pipeline that was never claimed, or that is being moved */
 export async function placeOf(paths: DataPaths, pipelineId: string, number: number): Promise<Place> {
   const state = await readState(paths, pipelineId);

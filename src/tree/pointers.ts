@@ -45,6 +45,11 @@ export async function leavePointer(paths: DataPaths, organization: string, { fro
   await writeDerived(paths.movedPointer(organization, from), `${to}\n`);
 }
 
+/** @returns null where the name leads nowhere else */
+export async function readMoved(paths: DataPaths, organization: string, slug: string): Promise<string | null> {
+  return (await readIfPresent(paths.movedPointer(organization, slug)))?.trim() ?? null;
+}
+
 /** A name that holds builds itself leads nowhere else. */
 export function removePointer(paths: DataPaths, organization: string, slug: string): void {
   unlinkFile(paths.movedPointer(organization, slug));

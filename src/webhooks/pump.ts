@@ -41,6 +41,8 @@ const defaults = {
 
 /** More at once make each of them cheaper; beyond this hardly any more. */
 const enqueuesAtOnce = 32;
+/** Node reads files by four threads, and the journal's writes must find one: a batch's reads must not stand before them. */
+const looksAtOnce = 2;
 /**
  * While deliveries keep coming, the pump works a quarter of the time: in a burst the answers go first, Buildkite waits
  * for them and for nothing else. What is not enqueued yet is safe where it is.
@@ -200,15 +202,19 @@ export class Pump {
    */
   async #news(hints: readonly Hint[]): Promise<Hint[]> {
     const { isDone, log } = this.#options;
-    const done = await Promise.all(
-      hints.map((hint) =>
-        isDone(hint).catch((thrown: unknown) => {
+    const done = new Set<Hint>();
+    const rest = hints.values();
+    const lookSome = async (): Promise<void> => {
+      for (const hint of rest) {
+        try {
+          if (await isDone(hint)) done.add(hint);
+        } catch (thrown) {
           logError(log, thrown, 'a record could not be read; its build is looked at again', { build: hint.build });
-          return false;
-        }),
-      ),
-    );
-    return hints.filter((_, index) => done[index] !== true);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: looksAtOnce }, lookSome));
+    return hints.filter((hint) => !done.has(hint));
   }
 
   /** Waits for the end of all, also when one fails. */

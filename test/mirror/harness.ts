@@ -11,6 +11,7 @@ import type { SampleBuild, SampleJob } from '../../demo/standin/sample.ts';
 import { createStandIn } from '../../demo/standin/server.ts';
 import type { StandIn, StandInOptions } from '../../demo/standin/standin.ts';
 import { defaultToken } from '../../demo/standin/tokens.ts';
+import { errnoOf } from '../../src/errors.ts';
 import type { BuildRecord, Hint, JobRecord } from '../../src/model.ts';
 import { openQueue, type TaskQueue } from '../../src/queue/queue.ts';
 import { taskOfHint } from '../../src/queue/tasks.ts';
@@ -129,9 +130,12 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
 
   async function jobRecord(of: SampleBuild, job: string, isWanted: (record: JobRecord) => boolean): Promise<JobRecord> {
     const file = paths.jobFile(placeOf(of), job, 'job.json');
-    const isThere = (): boolean => existsSync(file) && isWanted(readJson(file));
-    await untilDone(isThere, `job ${job}`);
-    return readJson(file);
+    let record: JobRecord | null = null;
+    await untilDone(() => {
+      record = readJsonIfThere(file);
+      return record !== null && isWanted(record);
+    }, `job ${job}`);
+    return record ?? readJson(file);
   }
 
   const build = (of: SampleBuild): BuildRecord => readJson(paths.buildFile(placeOf(of), 'build.json'));
@@ -150,7 +154,10 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     job: (of, job) => readJson(paths.jobFile(placeOf(of), job, 'job.json')),
     settled: async (of, timeoutMs = 60_000) => {
       const file = paths.buildFile(placeOf(of), 'build.json');
-      const isSettled = (): boolean => existsSync(file) && build(of).settled && build(of).id === of.id;
+      const isSettled = (): boolean => {
+        const record = readJsonIfThere<BuildRecord>(file);
+        return record !== null && record.settled && record.id === of.id;
+      };
       await untilDone(isSettled, `build ${of.number}`, timeoutMs);
       await idle(timeoutMs);
       return build(of);
@@ -197,6 +204,16 @@ export function hintOf(build: SampleBuild, job?: SampleJob): Hint {
 
 export function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(file, 'utf8')) as T;
+}
+
+/** Null where there is no file, or none any more: a build may be moved at any time. */
+function readJsonIfThere<T>(file: string): T | null {
+  try {
+    return readJson(file);
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return null;
+    throw thrown;
+  }
 }
 
 /** Every file below a folder, by its relative path, with the SHA-256 of its bytes; [] where there is no folder. */

@@ -101,6 +101,29 @@ describe('a pipeline that was renamed', () => {
     assert.ok(!existsSync(mirror.paths.pipeline('acme', 'before')));
   });
 
+  it('is known by its old name too: a delivery that was sent before, and a gap that is taken up after a start', async () => {
+    const [first, second, third] = [1, 2, 3].map((number) => made('was', 'was', number, `build ${number}`));
+    assert.ok(first && second && third);
+    await mirrored(first);
+    const refusal = mirror.standIn.faults.add({ at: 'api', path: '/download', kind: 'status', status: 500, times: 1000 });
+    mirror.standIn.put(second);
+    await mirror.tell(second);
+    await mirror.jobRecord(second, scriptOf(second).id, ({ artifacts }) => artifacts[0]?.state === 'failed');
+    refusal.remove();
+    const fourth = made('is', 'was', 4, 'build 4');
+    mirror.standIn.put(third);
+    mirror.standIn.put(fourth);
+    await mirror.tell(fourth);
+    await mirror.settled(fourth);
+    await mirror.stopWorker('SIGTERM');
+    await mirror.redis.client.flushall();
+    await mirror.startWorker();
+    await mirror.tell(third);
+    await until(() => [2, 3].every((number) => shown('is', number) === `build ${number}`), 'both builds', 60_000);
+    await mirror.idle();
+    assert.deepEqual([1, 2, 3, 4].map((number) => shown('is', number) !== null), [true, true, true, true]);
+  });
+
   it('while its builds are being mirrored loses none of them', async () => {
     const slow = buildOf(
       [Array.from({ length: 12 }, (_, index) => textArtifact(`${index}.txt`, `file ${index}`))],
