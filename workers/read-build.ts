@@ -243,9 +243,7 @@ async function enqueueWork(
 async function nameNow({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<string | null> {
   const pipelineId = (await readUnsettled(paths, task.build))?.pipelineId ?? null;
   const slug =
-    pipelineId === null
-      ? await readMoved(paths, task.organization, task.pipeline)
-      : await slugOf(paths, pipelineId);
+    pipelineId === null ? await readMoved(paths, task.organization, task.pipeline) : await slugOf(paths, pipelineId);
   return slug === task.pipeline || !Slug.safeParse(slug).success ? null : slug;
 }
 

@@ -44,7 +44,10 @@ describe('an artifact', () => {
     const uploads = ['one', 'two', 'three'].map((text) => textArtifact('same/path.txt', text));
     const build = buildOf([[...uploads, textArtifact('./same//path.txt', 'four')]]);
     const record = await mirrored(build);
-    assert.deepEqual(record.artifacts.map(({ state }) => state).toSorted(), ['present', ...Array<string>(3).fill('superseded')]);
+    assert.deepEqual(record.artifacts.map(({ state }) => state).toSorted(), [
+      'present',
+      ...Array<string>(3).fill('superseded'),
+    ]);
     const [shown] = record.artifacts.filter(({ state }) => state === 'present');
     assert.ok(shown);
     assert.equal(served(build, shown), 'four');
@@ -75,7 +78,9 @@ describe('an artifact', () => {
   });
 
   it('whose upload failed is errored, and not missed', async () => {
-    const record = await mirrored(buildOf([[textArtifact('broken.txt', '', { state: 'error' }), textArtifact('ok.txt', 'ok')]]));
+    const record = await mirrored(
+      buildOf([[textArtifact('broken.txt', '', { state: 'error' }), textArtifact('ok.txt', 'ok')]]),
+    );
     assert.deepEqual(states(record), { 'broken.txt': 'errored', 'ok.txt': 'present' });
     assert.deepEqual([record.expected, record.present, record.complete], [2, 2, true]);
   });
@@ -109,8 +114,19 @@ describe('an artifact', () => {
     mirror.standIn.put(build);
     // When the bytes are asked for, upstream has changed its mind since it listed them.
     mirror.standIn.faults.add({ at: 'api', path: `${deleted.id}/download`, kind: 'status', status: 404 });
-    const gone = mirror.standIn.faults.add({ at: 'api', path: new RegExp(`${deleted.id}$`), kind: 'status', status: 404, times: 9 });
-    mirror.standIn.faults.add({ at: 'storage', path: 'replaced.txt', kind: 'replace', content: Buffer.from('NEW BYTES') });
+    const gone = mirror.standIn.faults.add({
+      at: 'api',
+      path: new RegExp(`${deleted.id}$`),
+      kind: 'status',
+      status: 404,
+      times: 9,
+    });
+    mirror.standIn.faults.add({
+      at: 'storage',
+      path: 'replaced.txt',
+      kind: 'replace',
+      content: Buffer.from('NEW BYTES'),
+    });
     const record = await mirrored(build);
     gone.remove();
     assert.equal(byId(record, deleted).state, 'lost');
@@ -141,17 +157,31 @@ describe('an artifact', () => {
   });
 
   it('with a name that no disk or URL has is kept under its id, and never outside its job', async () => {
-    const paths = ['../../escape.txt', '/etc/passwd', 'C:\\Windows\\x', 'a/../../../b', 'nul\u0000', 'lone\ud800', 'x'.repeat(256), '..', '.env'];
+    const paths = [
+      '../../escape.txt',
+      '/etc/passwd',
+      'C:\\Windows\\x',
+      'a/../../../b',
+      'nul\u0000',
+      'lone\ud800',
+      'x'.repeat(256),
+      '..',
+      '.env',
+    ];
     const all = paths.map((path) => textArtifact(path, `bytes of ${JSON.stringify(path)}`));
     const build = buildOf([all]);
     const record = await mirrored(build);
     assert.equal(record.complete, true);
     for (const artifact of all) {
-      assert.equal(served(build, byId(record, artifact)), String(artifact.content), artifact.path);
+      assert.equal(served(build, byId(record, artifact)), Buffer.from(artifact.content as Uint8Array).toString(), artifact.path);
     }
     const files = Object.keys(await filesOf(build)).filter((file) => file.startsWith('artifacts'));
     assert.equal(files.length, paths.length);
-    assert.ok(files.includes('artifacts/etc/passwd') && files.includes('artifacts/escape.txt') && files.includes('artifacts/.env'));
+    assert.ok(
+      files.includes('artifacts/etc/passwd') &&
+        files.includes('artifacts/escape.txt') &&
+        files.includes('artifacts/.env'),
+    );
     assert.ok(!existsSync(join(mirror.paths.tree, 'escape.txt')));
   });
 
@@ -197,7 +227,10 @@ describe('an artifact', () => {
 
 describe('a build', () => {
   it('of which all had expired is settled, 0 of so many, and never complete', async () => {
-    const gone = buildOf([[textArtifact('a', '', { state: 'expired' })], [textArtifact('b', '', { state: 'expired' })]], { logBytes: 0 });
+    const gone = buildOf(
+      [[textArtifact('a', '', { state: 'expired' })], [textArtifact('b', '', { state: 'expired' })]],
+      { logBytes: 0 },
+    );
     await mirrored(gone);
     const record = mirror.build(gone);
     assert.deepEqual([record.settled, record.complete, record.present], [true, false, 0]);
@@ -205,7 +238,11 @@ describe('a build', () => {
 
   it('counts what the settings leave out as excluded, by path and by size', async (t) => {
     const other = await startMirror({
-      env: { KITEMIRROR_ARTIFACTS: '**,!**/*.tmp,!secret/**', KITEMIRROR_MAX_ARTIFACT_BYTES: '10', KITEMIRROR_LOGS: 'off' },
+      env: {
+        KITEMIRROR_ARTIFACTS: '**,!**/*.tmp,!secret/**',
+        KITEMIRROR_MAX_ARTIFACT_BYTES: '10',
+        KITEMIRROR_LOGS: 'off',
+      },
     });
     t.after(() => other.stop());
     const build = buildOf([

@@ -51,7 +51,9 @@ function retried(build: SampleBuild, index: number, change: Partial<ScriptJob>):
 
 describe('a job that was retried', () => {
   it('keeps both attempts, and the views show the last', async () => {
-    const first = buildOf([[textArtifact('log/result.txt', 'first'), textArtifact('only-first.txt', 'gone from the view')]]);
+    const first = buildOf([
+      [textArtifact('log/result.txt', 'first'), textArtifact('only-first.txt', 'gone from the view')],
+    ]);
     const build = retried(withScript(first, 0, { state: 'failed', exitStatus: 1 }), 0, {
       artifacts: [textArtifact('log/result.txt', 'second')],
     });
@@ -68,11 +70,10 @@ describe('a job that was retried', () => {
   });
 
   it('after its build had ended, is followed: views, records and what was fetched already stays', async () => {
-    const first = withScript(
-      buildOf([[textArtifact('a.txt', 'first')], [textArtifact('b.txt', 'b')]]),
-      0,
-      { state: 'failed', exitStatus: 1 },
-    );
+    const first = withScript(buildOf([[textArtifact('a.txt', 'first')], [textArtifact('b.txt', 'b')]]), 0, {
+      state: 'failed',
+      exitStatus: 1,
+    });
     const failed = { ...first, state: 'failed' };
     const before = await mirrored(failed);
     assert.equal(before.state, 'failed');
@@ -113,10 +114,15 @@ describe('the merged view', () => {
     const path = 'coverage/lcov.info';
     let build = buildOf(['a', 'b', 'c'].map((text) => [textArtifact(path, text)]));
     const at = (build.finishedAt ?? 0) - 10_000;
-    build = withScript(withScript(withScript(build, 0, { finishedAt: at + 5000 }), 1, { finishedAt: at }), 2, { finishedAt: at });
+    build = withScript(withScript(withScript(build, 0, { finishedAt: at + 5000 }), 1, { finishedAt: at }), 2, {
+      finishedAt: at,
+    });
     await mirrored(build);
     assert.deepEqual(await merged(build), { [path]: 'a' });
-    assert.deepEqual([0, 1, 2].map((job) => flags(mirror.job(build, scriptOf(build, job).id))[path]), [true, false, false]);
+    assert.deepEqual(
+      [0, 1, 2].map((job) => flags(mirror.job(build, scriptOf(build, job).id))[path]),
+      [true, false, false],
+    );
 
     const tie = buildOf(['a', 'b', 'c'].map((text) => [textArtifact(path, text)]));
     await mirrored(tie);
@@ -141,7 +147,10 @@ describe('the merged view', () => {
     const second = retried(first, 0, { artifacts: [textArtifact('out/deep/x', 'inside')] });
     await mirrored(second);
     assert.deepEqual(await merged(second), { 'out/deep/x': 'inside' });
-    const third = retried(second, 1, { id: scriptOf(first).id.replace(/.$/, 'a'), artifacts: [textArtifact('out', 'a file again')] });
+    const third = retried(second, 1, {
+      id: scriptOf(first).id.replace(/.$/, 'a'),
+      artifacts: [textArtifact('out', 'a file again')],
+    });
     await mirrored(withScript(third, 1, { retriedInJobId: scriptOf(first).id.replace(/.$/, 'a') }));
     assert.deepEqual(await merged(third), { out: 'a file again' });
   });
@@ -156,7 +165,11 @@ describe('the merged view', () => {
     const now = statSync(file, { bigint: true });
     assert.equal(readFileSync(file, 'utf8'), 'green ');
     assert.equal(now.size, before.size);
-    assert.notEqual(`${now.ino} ${now.mtimeNs}`, `${before.ino} ${before.mtimeNs}`, 'no client takes one for the other');
+    assert.notEqual(
+      `${now.ino} ${now.mtimeNs}`,
+      `${before.ino} ${before.mtimeNs}`,
+      'no client takes one for the other',
+    );
   });
 
   it('has a part for each step: of matrix and parallel jobs together, whatever the step is called', async () => {
@@ -172,7 +185,10 @@ describe('the merged view', () => {
     assert.deepEqual(await step(build, 'a/../b'), { '4.txt': 'a/../b' });
     assert.ok(!existsSync(join(mirror.paths.build(placeOf(build)), 'steps', 'b')));
     // Once more with a step that was not there before, when the others' views are known.
-    const more = retried(withScript(build, 0, { stepKey: 'tests' }), 1, { stepKey: 'toString', artifacts: [textArtifact('1.txt', 'new')] });
+    const more = retried(withScript(build, 0, { stepKey: 'tests' }), 1, {
+      stepKey: 'toString',
+      artifacts: [textArtifact('1.txt', 'new')],
+    });
     assert.equal((await mirrored(more)).complete, true);
     assert.deepEqual(await step(more, 'toString'), { '1.txt': 'new' });
     assert.deepEqual(await step(more, 'tests'), { '0.txt': 'tests' });

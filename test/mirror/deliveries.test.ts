@@ -12,8 +12,7 @@ before(async () => {
 });
 after(() => mirror.stop());
 
-const treeOf = (build: SampleBuild): Promise<Record<string, unknown>> =>
-  stableTree(mirror.paths.build(placeOf(build)));
+const treeOf = (build: SampleBuild): Promise<Record<string, unknown>> => stableTree(mirror.paths.build(placeOf(build)));
 /** The tree of one build told of another of the same content: only ids and numbers differ. */
 const asIf = async (build: SampleBuild, like: SampleBuild): Promise<unknown> => {
   const pairs = [
@@ -155,7 +154,10 @@ describe('deliveries', () => {
     mirror.standIn.put({ ...withScript(whole, 0, unfinished), state: 'running', finishedAt: null });
     const from = mirror.standIn.requests.length;
     await mirror.tell(whole);
-    await until(() => mirror.standIn.requests.slice(from).filter(({ path }) => /builds\/\d+\?/.test(path)).length > 1, 'a second look');
+    await until(
+      () => mirror.standIn.requests.slice(from).filter(({ path }) => /builds\/\d+\?/.test(path)).length > 1,
+      'a second look',
+    );
     mirror.standIn.put(whole);
     assert.equal((await mirror.settled(whole)).complete, true);
   });
@@ -177,7 +179,15 @@ describe('deliveries', () => {
       jobs: [
         ...withScript(build, 1, unstarted).jobs,
         { type: 'waiter', id: id('01') },
-        { type: 'manual', id: id('02'), label: 'Ship', stepKey: null, state: 'unblocked', unblockedBy: null, unblockedAt: build.finishedAt },
+        {
+          type: 'manual',
+          id: id('02'),
+          label: 'Ship',
+          stepKey: null,
+          state: 'unblocked',
+          unblockedBy: null,
+          unblockedAt: build.finishedAt,
+        },
         {
           ...{ type: 'trigger', id: id('03'), name: 'Deploy', stepKey: 'deploy', state: 'passed', async: false },
           ...{ createdAt: build.createdAt, startedAt: build.startedAt, finishedAt: build.finishedAt },
@@ -190,17 +200,22 @@ describe('deliveries', () => {
     await mirror.tell(odd);
     const record = await mirror.settled(odd);
     assert.deepEqual([record.complete, record.present, record.expected], [true, 2, 2]);
-    assert.deepEqual(record.jobs.map(({ type, url }) => [type, url === null]), [
-      ['script', false],
-      ['script', true],
-      ['waiter', true],
-      ['manual', true],
-      ['trigger', true],
-    ]);
+    assert.deepEqual(
+      record.jobs.map(({ type, url }) => [type, url === null]),
+      [
+        ['script', false],
+        ['script', true],
+        ['waiter', true],
+        ['manual', true],
+        ['trigger', true],
+      ],
+    );
   });
 
   it('of other pipelines and branches than the settings include cost one look at the most', async (t) => {
-    const other = await startMirror({ env: { KITEMIRROR_PIPELINES: '*,!secret', KITEMIRROR_BRANCHES: 'main,release/*' } });
+    const other = await startMirror({
+      env: { KITEMIRROR_PIPELINES: '*,!secret', KITEMIRROR_BRANCHES: 'main,release/*' },
+    });
     t.after(() => other.stop());
     const builds = {
       secret: newBuild({ pipeline: 'secret' }),
@@ -223,7 +238,10 @@ describe('deliveries', () => {
 
   it('see one file where artifacts of two jobs have the same bytes', async () => {
     const build = newBuild({ jobs: 2, artifactsPerJob: 0 });
-    const same = (at: number): SampleBuild['jobs'][number] => ({ ...scriptOf(build, at), artifacts: [textArtifact(`same-${at}.txt`, 'the same bytes')] });
+    const same = (at: number): SampleBuild['jobs'][number] => ({
+      ...scriptOf(build, at),
+      artifacts: [textArtifact(`same-${at}.txt`, 'the same bytes')],
+    });
     const both = { ...build, jobs: [same(0), same(1)] };
     mirror.standIn.put(both);
     await mirror.tell(both);

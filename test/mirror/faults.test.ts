@@ -21,7 +21,10 @@ const large = (): SampleBuild => newBuild({ jobs: 1, artifactsPerJob: 1, bytes: 
 const jobOf = (build: SampleBuild): JobRecord => mirror.job(build, scriptOf(build).id);
 
 /** Mirrors a build under faults of its storage; only what is asked for it is told. */
-async function mirrored(build: SampleBuild, ...rules: FaultRule[]): Promise<{ record: BuildRecord; asked: SeenRequest[] }> {
+async function mirrored(
+  build: SampleBuild,
+  ...rules: FaultRule[]
+): Promise<{ record: BuildRecord; asked: SeenRequest[] }> {
   for (const rule of rules) mirror.standIn.faults.add(rule);
   mirror.standIn.put(build);
   const from = mirror.standIn.requests.length;
@@ -79,7 +82,9 @@ describe('an upstream that fails', () => {
       const refusal = mirror.standIn.faults.add({ at: 'api', path: '/download', kind: 'status', status, times: 1000 });
       mirror.standIn.put(build);
       await mirror.tell(build);
-      await mirror.jobRecord(build, scriptOf(build).id, ({ artifacts }) => artifacts.some(({ state }) => state === 'failed'));
+      await mirror.jobRecord(build, scriptOf(build).id, ({ artifacts }) =>
+        artifacts.some(({ state }) => state === 'failed'),
+      );
       assert.ok(readdirSync(mirror.paths.unsettled).includes(build.id));
       assert.equal(jobOf(build).settled, false);
       refusal.remove();
@@ -101,7 +106,10 @@ describe('a download', () => {
       const { record, asked } = await mirrored(build, { at: 'storage', path: fileOf, kind, afterBytes: 400_000 });
       assert.equal(record.complete, true);
       const transfers = ofStorage(asked);
-      assert.deepEqual(transfers.map(({ status }) => status), [200, 206]);
+      assert.deepEqual(
+        transfers.map(({ status }) => status),
+        [200, 206],
+      );
       const start = Number(/^bytes=(\d+)-$/.exec(transfers[1]?.range ?? '')?.[1]);
       assert.ok(start > 0 && start <= 400_000, `it went on at ${start}`);
       assert.equal(transfers[1]?.bytes, size - start);
@@ -125,8 +133,15 @@ describe('a download', () => {
     const fault = mirror.standIn.faults.add({ at: 'storage', path: fileOf, kind: 'corrupt', times: 1000 });
     mirror.standIn.put(build);
     await mirror.tell(build);
-    const failed = await mirror.jobRecord(build, scriptOf(build).id, ({ artifacts }) => artifacts[0]?.state === 'failed');
-    assert.match(failed.artifacts[0]?.reason ?? '', new RegExp(`states ${failed.artifacts[0]?.sha1} and sent [0-9a-f]{40}`));
+    const failed = await mirror.jobRecord(
+      build,
+      scriptOf(build).id,
+      ({ artifacts }) => artifacts[0]?.state === 'failed',
+    );
+    assert.match(
+      failed.artifacts[0]?.reason ?? '',
+      new RegExp(`states ${failed.artifacts[0]?.sha1} and sent [0-9a-f]{40}`),
+    );
     assert.deepEqual(Object.keys(await digestTree(mirror.paths.merged(placeOf(build)))), []);
     fault.remove();
     assert.equal((await mirror.settled(build)).complete, true);
@@ -153,7 +168,10 @@ describe('a download', () => {
       { at: 'storage', path: fileOf, kind: 'expired' },
     );
     assert.equal(record.complete, true);
-    assert.deepEqual(ofStorage(asked).map(({ status }) => status), [200, 403, 206]);
+    assert.deepEqual(
+      ofStorage(asked).map(({ status }) => status),
+      [200, 403, 206],
+    );
   });
 
   it('that leads to a host which is not allowed is refused, and nothing is asked there', async () => {
@@ -200,7 +218,10 @@ describe('a download', () => {
   it('never has the token with it', () => {
     const storage = mirror.standIn.requests.filter(({ at }) => at === 'storage');
     assert.ok(storage.length > 10);
-    assert.deepEqual(storage.filter(({ authorization }) => authorization), []);
+    assert.deepEqual(
+      storage.filter(({ authorization }) => authorization),
+      [],
+    );
     assert.ok(mirror.standIn.requests.filter(({ at }) => at === 'api').every(({ authorization }) => authorization));
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { StandInOptions } from '../../demo/standin/standin.ts';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
+import type { StandInOptions } from '../../demo/standin/standin.ts';
 import { type Mirror, startMirror } from './harness.ts';
 import { newBuild, scriptOf } from './samples.ts';
 
@@ -22,7 +22,9 @@ const refusals = (mirror: Mirror): number => mirror.standIn.requests.filter(({ s
 const asked = (mirror: Mirror): number => mirror.standIn.requests.filter(({ at }) => at === 'api').length;
 /** A task that failed for now or for good says so. */
 const spentAttempts = (mirror: Mirror): string[] =>
-  mirror.output.filter((line) => line.includes('not complete yet') || line.includes('task has failed') || line.includes('task failed'));
+  mirror.output.filter(
+    (line) => line.includes('not complete yet') || line.includes('task has failed') || line.includes('task failed'),
+  );
 
 const windowMs = 1500;
 const debug = { KITEMIRROR_LOG_LEVEL: 'debug' };
@@ -62,7 +64,10 @@ describe("upstream's limits", () => {
     );
     const { record, tookMs } = await mirrored(mirror, build);
     assert.deepEqual([record.complete, record.present], [true, 8]);
-    assert.deepEqual(faults.map(({ hits }) => hits), [1, 1, 1, 1]);
+    assert.deepEqual(
+      faults.map(({ hits }) => hits),
+      [1, 1, 1, 1],
+    );
     assert.ok(tookMs >= 1000, `the second it was told to wait was not waited: ${tookMs} ms`);
     assert.deepEqual(spentAttempts(mirror), []);
   });

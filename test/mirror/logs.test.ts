@@ -31,7 +31,10 @@ describe("a job's log", () => {
     const { log } = await mirrored(build);
     assert.equal(logOf(build), text.repeat(1000));
     const file = mirror.paths.jobFile(placeOf(build), scriptOf(build).id, 'log.txt');
-    assert.deepEqual([log?.state, log?.size, log?.sha256], ['present', Buffer.byteLength(text) * 1000, digestFile(file)]);
+    assert.deepEqual(
+      [log?.state, log?.size, log?.sha256],
+      ['present', Buffer.byteLength(text) * 1000, digestFile(file)],
+    );
     const sums = readFileSync(mirror.paths.jobFile(placeOf(build), scriptOf(build).id, 'SHA256SUMS'), 'utf8');
     assert.equal(sums, `${digestFile(file)}  log.txt\n`);
   });
@@ -51,7 +54,11 @@ describe("a job's log", () => {
     const build = withLog(newBuild({ artifactsPerJob: 0, finishedAt: Date.now() }), null);
     mirror.standIn.put(build);
     await mirror.tell(build);
-    const waiting = await mirror.jobRecord(build, scriptOf(build).id, ({ log }) => log?.reason === 'upstream has no log yet');
+    const waiting = await mirror.jobRecord(
+      build,
+      scriptOf(build).id,
+      ({ log }) => log?.reason === 'upstream has no log yet',
+    );
     assert.deepEqual([waiting.settled, waiting.log?.state], [false, 'pending']);
     mirror.standIn.put(withLog(build, { content: Buffer.from('late\n') }));
     await mirror.settled(build);
@@ -63,7 +70,11 @@ describe("a job's log", () => {
     const ends = Date.now();
     const build = newBuild({ jobs: 2, artifactsPerJob: 0, finishedAt: ends + 1000 });
     const running = {
-      ...withScript(withLog(build, { content: whole, shortForLooks: 1 }), 1, { state: 'running', finishedAt: null, log: null }),
+      ...withScript(withLog(build, { content: whole, shortForLooks: 1 }), 1, {
+        state: 'running',
+        finishedAt: null,
+        log: null,
+      }),
       ...{ state: 'running', finishedAt: null },
     };
     mirror.standIn.put(running);

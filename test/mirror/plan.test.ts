@@ -61,13 +61,18 @@ describe("a job's plan", () => {
     const two = facts.chain((all) =>
       fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length })),
     );
-    fc.assert(fc.property(two, ([some, others]) => assert.deepEqual(plan(others), plan(some))), { numRuns: 1000 });
+    fc.assert(
+      fc.property(two, ([some, others]) => assert.deepEqual(plan(others), plan(some))),
+      { numRuns: 1000 },
+    );
   });
 
   it('gives no two files of one time the same place', () => {
     fc.assert(
       fc.property(facts, (listed) => {
-        const urls = fetched(plan(listed)).filter(({ state }) => state === 'present').map(({ url }) => url);
+        const urls = fetched(plan(listed))
+          .filter(({ state }) => state === 'present')
+          .map(({ url }) => url);
         assert.equal(new Set(urls).size, urls.length);
       }),
       { numRuns: 1000 },
@@ -81,7 +86,10 @@ describe("a job's plan", () => {
         // Uploads end between two looks, and nothing is lost upstream meanwhile.
         const early = first.map((each) => ({ ...each, state: 'new' }));
         const middle = all.filter((each) => first.includes(each) || second.includes(each));
-        const steps = [early, middle, all].reduce<ArtifactRecord[]>((known, listed) => fetched(plan(listed, known)), []);
+        const steps = [early, middle, all].reduce<ArtifactRecord[]>(
+          (known, listed) => fetched(plan(listed, known)),
+          [],
+        );
         const atOnce = fetched(plan(all));
         const shown = (records: readonly ArtifactRecord[]): unknown =>
           records.map(({ id, state, url }) => ({ id, state, url }));
@@ -97,7 +105,12 @@ describe("a job's plan", () => {
     fc.assert(
       fc.property(later, ([listed, states, forgets]) => {
         const before = fetched(plan(listed));
-        const now = listed.map((each, at) => ({ ...each, state: states[at] ?? 'finished', size: 7777, sha1: 'b'.repeat(40) }));
+        const now = listed.map((each, at) => ({
+          ...each,
+          state: states[at] ?? 'finished',
+          size: 7777,
+          sha1: 'b'.repeat(40),
+        }));
         const after = new Map(recordsOf(plan(forgets ? [] : now, before)).map((each) => [each.id, each]));
         for (const record of before.filter((each) => each.state === 'present')) {
           const kept = after.get(record.id);
@@ -119,7 +132,10 @@ describe("a job's plan", () => {
     const [first, second] = [stated, fact('2', 'a')];
     const before = recordsOf(plan([first, second]));
     const now = recordsOf(plan([first, { ...second, state: 'expired' }], before));
-    assert.deepEqual(now.map(({ state }) => state), ['pending', 'lost']);
+    assert.deepEqual(
+      now.map(({ state }) => state),
+      ['pending', 'lost'],
+    );
     assert.equal(now[0]?.sha256, null);
   });
 });

@@ -36,7 +36,12 @@ const latest = (pipeline: string, branch = 'main'): (number | null)[] =>
 
 describe('the latest build of a branch', () => {
   it('is the one of the greatest number, by state, whatever ends first', async () => {
-    await mirrored(made('order', 3), made('order', 1), made('order', 4, { state: 'failed' }), made('order', 2, { state: 'canceled' }));
+    await mirrored(
+      made('order', 3),
+      made('order', 1),
+      made('order', 4, { state: 'failed' }),
+      made('order', 2, { state: 'canceled' }),
+    );
     assert.deepEqual(latest('order'), [3, 4, 4]);
     await mirrored(made('order', 5, { state: 'canceled' }), made('order', 6, { branch: 'release/1.x' }));
     assert.deepEqual(latest('order'), [3, 4, 5]);
@@ -58,7 +63,9 @@ describe('the latest build of a branch', () => {
   });
 
   it("is none of a pull request from another repository, whose branch has our branch's name", async () => {
-    const pull = (repository: string, id: string): Partial<SampleBuild> => ({ pullRequest: { id, base: 'main', repository } });
+    const pull = (repository: string, id: string): Partial<SampleBuild> => ({
+      pullRequest: { id, base: 'main', repository },
+    });
     await mirrored(
       made('forks', 1),
       made('forks', 2, pull('git@github.com:mallory/forks.git', '7')),
@@ -95,7 +102,13 @@ describe('the latest build of a branch', () => {
     const build = made('switch', 1);
     await mirrored(build);
     await mirrored({ ...build, branch: 'renamed', finishedAt: Date.now() });
-    assert.deepEqual([latest('switch'), latest('switch', 'renamed')], [[null, null, null], [1, null, 1]]);
+    assert.deepEqual(
+      [latest('switch'), latest('switch', 'renamed')],
+      [
+        [null, null, null],
+        [1, null, 1],
+      ],
+    );
   });
 });
 

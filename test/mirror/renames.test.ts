@@ -48,8 +48,15 @@ describe('a pipeline that was recreated under its slug', () => {
     assert.deepEqual([shown('shop', 1), shown('shop', 2)], ['new 1', null]);
     assert.deepEqual([shown(old, 1), shown(old, 2)], ['old 1', 'old 2']);
     assert.deepEqual([pointer('shop'), pointer(old)], ['1', '2']);
-    for (const [folder, number] of [['shop', 1], [old, 1], [old, 2]] as const) {
-      assert.ok(existsSync(mirror.paths.page('acme', folder, 'builds', String(number))), `${folder}/${number} has its page`);
+    for (const [folder, number] of [
+      ['shop', 1],
+      [old, 1],
+      [old, 2],
+    ] as const) {
+      assert.ok(
+        existsSync(mirror.paths.page('acme', folder, 'builds', String(number))),
+        `${folder}/${number} has its page`,
+      );
     }
     const catalog = openCatalog(mirror.paths.catalog, { readOnly: true });
     try {
@@ -105,7 +112,13 @@ describe('a pipeline that was renamed', () => {
     const [first, second, third] = [1, 2, 3].map((number) => made('was', 'was', number, `build ${number}`));
     assert.ok(first && second && third);
     await mirrored(first);
-    const refusal = mirror.standIn.faults.add({ at: 'api', path: '/download', kind: 'status', status: 500, times: 1000 });
+    const refusal = mirror.standIn.faults.add({
+      at: 'api',
+      path: '/download',
+      kind: 'status',
+      status: 500,
+      times: 1000,
+    });
     mirror.standIn.put(second);
     await mirror.tell(second);
     await mirror.jobRecord(second, scriptOf(second).id, ({ artifacts }) => artifacts[0]?.state === 'failed');
@@ -121,18 +134,26 @@ describe('a pipeline that was renamed', () => {
     await mirror.tell(third);
     await until(() => [2, 3].every((number) => shown('is', number) === `build ${number}`), 'both builds', 60_000);
     await mirror.idle();
-    assert.deepEqual([1, 2, 3, 4].map((number) => shown('is', number) !== null), [true, true, true, true]);
+    assert.deepEqual(
+      [1, 2, 3, 4].map((number) => shown('is', number) !== null),
+      [true, true, true, true],
+    );
   });
 
   it('while its builds are being mirrored loses none of them', async () => {
-    const slow = buildOf(
-      [Array.from({ length: 12 }, (_, index) => textArtifact(`${index}.txt`, `file ${index}`))],
-      { pipeline: 'moving', pipelineSeed: 'moving', number: 1 },
-    );
+    const slow = buildOf([Array.from({ length: 12 }, (_, index) => textArtifact(`${index}.txt`, `file ${index}`))], {
+      pipeline: 'moving',
+      pipelineSeed: 'moving',
+      number: 1,
+    });
     mirror.standIn.latency.storageMs = 200;
     mirror.standIn.put(slow);
     await mirror.tell(slow);
-    await until(() => mirror.standIn.requests.some(({ at: side, path }) => side === 'storage' && path.includes(scriptOf(slow).id)), 'a download');
+    await until(
+      () =>
+        mirror.standIn.requests.some(({ at: side, path }) => side === 'storage' && path.includes(scriptOf(slow).id)),
+      'a download',
+    );
     const next = made('moved', 'moving', 2, 'next');
     mirror.standIn.put(next);
     await mirror.tell(next);

@@ -23,7 +23,10 @@ export function lockInMemory(): <T>(name: string, work: () => Promise<T>) => Pro
   const last = new Map<string, Promise<unknown>>();
   return (name, work) => {
     const next = (last.get(name) ?? Promise.resolve()).then(work, work);
-    last.set(name, next.catch(() => undefined));
+    last.set(
+      name,
+      next.catch(() => undefined),
+    );
     return next;
   };
 }

@@ -8,11 +8,36 @@ import { assignFiles, encodePath, type NamedArtifact, parseTreePath, stepFolder 
 
 /** Characters that file systems, shells, URLs and browsers disagree about, more often than chance would have it. */
 const awkward = fc.constantFrom(
-  ...['.', '..', '...', '~', 'C:', 'c:', 'x', 'a', 'b', 'a b', '%2e%2e', '%2F', '"', "'", '<b>', '*', '?', '#', '&', ';'],
+  ...[
+    '.',
+    '..',
+    '...',
+    '~',
+    'C:',
+    'c:',
+    'x',
+    'a',
+    'b',
+    'a b',
+    '%2e%2e',
+    '%2F',
+    '"',
+    "'",
+    '<b>',
+    '*',
+    '?',
+    '#',
+    '&',
+    ';',
+  ],
   ...['\u0000', '\n', '\u007f', '\u0085', '\ud800', '\udc00', '\u202e', 'é', 'e\u0301', '日本', '🦘', '-', '.hidden'],
   ...['con', 'index.html', 'job.json', 'artifacts', 'artifacts-by-id', '', ' ', 'x'.repeat(255), 'é'.repeat(128)],
 );
-const part = fc.oneof(awkward, fc.string({ unit: 'binary', maxLength: 6 }), fc.tuple(awkward, awkward).map((two) => two.join('')));
+const part = fc.oneof(
+  awkward,
+  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.tuple(awkward, awkward).map((two) => two.join('')),
+);
 const path = fc
   .array(fc.tuple(part, fc.constantFrom('/', '\\', '//', '/./')), { minLength: 1, maxLength: 6 })
   .map((parts) => parts.map(([name, separator], at) => (at === 0 ? name : separator + name)).join(''));
@@ -153,7 +178,7 @@ describe('the contract of names', () => {
     'a component of 256 bytes': 'x'.repeat(256),
     'a component of 256 bytes in 128 characters': 'é'.repeat(128),
     'a path beyond what a disk takes': Array.from({ length: 1600 }, () => 'x').join('/'),
-    'nothing': '',
+    nothing: '',
     'nothing but separators': '//./\\',
     'nothing but ..': '../..',
   };

@@ -31,7 +31,9 @@ function house(t: TestContext): House {
   const moves: Move[] = [];
   const files = (root: string, folder: string): string[] => {
     const builds = join(root, organization, folder, 'builds');
-    return existsSync(builds) ? readdirSync(builds).map((number) => readFileSync(join(builds, number, 'who'), 'utf8')) : [];
+    return existsSync(builds)
+      ? readdirSync(builds).map((number) => readFileSync(join(builds, number, 'who'), 'utf8'))
+      : [];
   };
   return {
     paths,
@@ -48,7 +50,9 @@ function house(t: TestContext): House {
       }
     },
     holders: () => {
-      const folders = readdirSync(join(paths.tree, organization), { withFileTypes: true }).filter((each) => each.isDirectory());
+      const folders = readdirSync(join(paths.tree, organization), { withFileTypes: true }).filter((each) =>
+        each.isDirectory(),
+      );
       const all = folders.map(({ name }) => {
         assert.deepEqual(files(paths.pages, name), files(paths.tree, name), 'pages go with the builds');
         return [name, files(paths.tree, name)] as const;
@@ -156,7 +160,8 @@ describe("a pipeline's folder", () => {
     await build(a, 1);
     await build(a, 2);
     // As a task leaves it that was at work while the builds were moved.
-    for (const name of ['builds/1/jobs/x', 'builds/9']) mkdirSync(join(paths.pipeline(organization, 'shop'), name), { recursive: true });
+    for (const name of ['builds/1/jobs/x', 'builds/9'])
+      mkdirSync(join(paths.pipeline(organization, 'shop'), name), { recursive: true });
     writeFileSync(join(paths.pipeline(organization, 'shop'), 'builds/9/who'), a);
     mkdirSync(join(paths.pages, organization, 'shop/builds/9'), { recursive: true });
     writeFileSync(join(paths.pages, organization, 'shop/builds/9/who'), a);

@@ -14,7 +14,9 @@ describe('bytes in staging', () => {
   it('are summed up and on disk, however they come in pieces', async (t) => {
     const folder = temporaryFolder(t);
     const staging = openStaging(folder);
-    const sizes = fc.array(fc.oneof(fc.nat(2000), fc.constantFrom(0, 1, spill - 1, spill, spill + 1)), { maxLength: 8 });
+    const sizes = fc.array(fc.oneof(fc.nat(2000), fc.constantFrom(0, 1, spill - 1, spill, spill + 1)), {
+      maxLength: 8,
+    });
     let run = 0;
     await fc.assert(
       fc.asyncProperty(sizes, async (pieces) => {
