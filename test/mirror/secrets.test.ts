@@ -9,7 +9,7 @@ import { securityToken } from '../../demo/standin/links.ts';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { defaultToken } from '../../demo/standin/tokens.ts';
 import { type Mirror, startMirror } from './harness.ts';
-import { buildOf, textArtifact } from './samples.ts';
+import { buildOf, scriptOf, textArtifact } from './samples.ts';
 
 const apiToken = { ...defaultToken, scopes: [...defaultToken.scopes, 'write_pipelines'] };
 const planted: Record<string, string> = {
@@ -31,6 +31,15 @@ before(async () => {
   }
   for (const build of builds) await mirror.tell(build);
   for (const build of builds) await mirror.settled(build);
+  // These fail for good, so that Redis and the log have all that is said of a failure.
+  const failing = [buildOf([[textArtifact('wrong.bin', 'x')]]), buildOf([[textArtifact('away.bin', 'x')]])];
+  mirror.standIn.faults.add({ at: 'storage', path: 'wrong.bin', kind: 'corrupt', times: 1000 });
+  mirror.standIn.faults.add({ at: 'storage', path: 'away.bin', kind: 'expired', times: 1000 });
+  for (const build of failing) mirror.standIn.put(build);
+  for (const build of failing) await mirror.tell(build);
+  for (const build of failing) {
+    await mirror.jobRecord(build, scriptOf(build).id, ({ artifacts }) => artifacts[0]?.state === 'failed');
+  }
 });
 after(() => mirror.stop());
 
@@ -63,10 +72,14 @@ describe('what upstream shows and nobody may keep', () => {
       headers: { authorization: `Bearer ${apiToken.token}` },
     });
     const text = await answer.text();
-    assert.deepEqual(
-      found(text).toSorted(),
-      ['buildEnv', 'configuration', 'email', 'metaData', 'pipelineEnv', 'webhookUrl'],
-    );
+    assert.deepEqual(found(text).toSorted(), [
+      'buildEnv',
+      'configuration',
+      'email',
+      'metaData',
+      'pipelineEnv',
+      'webhookUrl',
+    ]);
   });
 
   it('is nowhere below the data folder', async () => {
@@ -104,7 +117,7 @@ async function dump(key: string): Promise<string> {
     case 'set':
       return JSON.stringify(await client.smembers(key));
     case 'zset':
-      return JSON.stringify(await client.zrange(key, 0, -1));
+      return JSON.stringify(await client.zrange(key, '0', '-1'));
     case 'stream':
       return JSON.stringify(await client.xrange(key, '-', '+'));
     default:
