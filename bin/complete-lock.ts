@@ -34,7 +34,7 @@ for (const [from, entry] of Object.entries(lock.packages)) {
     const os = platforms.filter((platform) => name.includes(platform));
     const cpu = processors.filter((processor) => new RegExp(`[-_]${processor}(?![a-z0-9])`).test(name)).slice(0, 1);
     if (os.length === 0) throw new Error(`${name} names no platform; add its entry by hand`);
-    lock.packages[`node_modules/${name}`] = { version, cpu, ...(entry.dev ? { dev: true } : {}), optional: true, os } as LockEntry;
+    lock.packages[`node_modules/${name}`] = { version, cpu, ...(entry.dev ? { dev: true } : {}), optional: true, os };
     added.push(`${name}@${version}`);
   }
 }

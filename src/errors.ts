@@ -70,11 +70,20 @@ export function policyOf(code: ErrorCode): ErrorPolicy {
   return table[code];
 }
 
-/** Any thrown value as a MirrorError; what has no code is a bug and becomes ERR_INTERNAL. */
+/** Any thrown value as a MirrorError; what has no code is a bug and becomes ERR_INTERNAL, but for a disk that is full. */
 export function toMirrorError(thrown: unknown): MirrorError {
   if (thrown instanceof MirrorError) return thrown;
+  if (isDiskFull(thrown)) return new MirrorError('ERR_TREE_FULL', 'the disk is full', {}, thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new MirrorError('ERR_INTERNAL', message, {}, thrown);
+}
+
+const sqliteFull = 13;
+
+function isDiskFull(thrown: unknown): boolean {
+  const errno = errnoOf(thrown);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return true;
+  return thrown instanceof Error && 'errcode' in thrown && thrown.errcode === sqliteFull;
 }
 
 /** The errno code (`ENOENT`, …) of a system error, if it is one. */

@@ -23,6 +23,8 @@ export interface DownloadOptions {
   /** The size upstream states; more than that is refused while it comes in. */
   readonly size: number;
   readonly signal: AbortSignal;
+  /** A storage host that sends nothing for so long has broken off; a minute unless told. */
+  readonly idleMs?: number;
 }
 
 const maxRedirects = 3;
@@ -66,7 +68,7 @@ function refusedLoop(url: URL): MirrorError {
 /** One request: the end of the body, or where it leads. */
 function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ended' | URL> {
   return new Promise((resolve, reject) => {
-    const { signal, size, dispatcher } = options;
+    const { signal, size, dispatcher, idleMs = idleTimeoutMs } = options;
     let controller: Dispatcher.DispatchController | undefined;
     const abort = (): void => controller?.abort(new Error('stopped'));
     const leave = (): void => signal.removeEventListener('abort', abort);
@@ -118,8 +120,8 @@ function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ende
         path: `${url.pathname}${url.search}`,
         method: 'GET',
         headers: { 'user-agent': 'kitemirror', ...(resumeAt > 0 ? { range: `bytes=${resumeAt}-` } : {}) },
-        headersTimeout: idleTimeoutMs,
-        bodyTimeout: idleTimeoutMs,
+        headersTimeout: idleMs,
+        bodyTimeout: idleMs,
       },
       handler,
     );

@@ -20,9 +20,7 @@ export function checkDownloadHost(url: URL, hosts: readonly string[] | null): vo
   const allowed =
     hosts === null
       ? url.protocol === 'https:' &&
-        // A prefix binds only where nothing can climb out of it, however a gateway in between reads it.
-        !/%2f|%5c|%2e%2e/i.test(url.pathname) &&
-        ownHosts.some((own) => matchesHost(url, own.host) && url.pathname.startsWith(own.path))
+        ownHosts.some((own) => matchesHost(url, own.host) && isBelow(url.pathname, own.path))
       : /^https?:$/.test(url.protocol) && hosts.some((host) => matchesHost(url, host));
   if (allowed && url.username === '' && url.password === '') return;
   throw new MirrorError(
@@ -30,6 +28,13 @@ export function checkDownloadHost(url: URL, hosts: readonly string[] | null): vo
     `its download leads to ${url.host || url.protocol}, which KITEMIRROR_DOWNLOAD_HOSTS does not allow`,
     { host: url.host },
   );
+}
+
+/** A prefix binds only where nothing can climb out of it, however a gateway in between reads what is encoded. */
+function isBelow(pathname: string, prefix: string): boolean {
+  if (prefix === '/') return true;
+  const plain = pathname.replaceAll(/%2f|%5c|\\/gi, '/').replaceAll(/%2e/gi, '.');
+  return pathname.startsWith(prefix) && !plain.split('/').includes('..');
 }
 
 function matchesHost(url: URL, entry: string): boolean {

@@ -29,6 +29,8 @@ export interface RestOptions {
   readonly budget: Budget;
   readonly workClass: WorkClass;
   readonly onAnswer?: (purpose: Purpose, status: number) => void;
+  /** How long an answer may let one wait: for its head, and between two parts of its body. */
+  readonly timeouts?: { readonly headersMs: number; readonly bodyMs: number };
 }
 
 export interface RestRequest {
@@ -47,13 +49,12 @@ export type RestAnswer = Dispatcher.ResponseData;
 const attempts = 4;
 const firstBackoffMs = 250;
 const unexplainedWaitMs = 5000;
-const headersTimeoutMs = 30_000;
-const bodyTimeoutMs = 60_000;
+const usualTimeouts = { headersMs: 30_000, bodyMs: 60_000 };
 
 export type Rest = (request: RestRequest) => Promise<RestAnswer>;
 
 export function createRest(options: RestOptions): Rest {
-  const { dispatcher, budget, apiUrl, token, workClass } = options;
+  const { dispatcher, budget, apiUrl, token, workClass, timeouts = usualTimeouts } = options;
   const prefix = apiUrl.pathname.replace(/\/$/, '');
 
   async function once(request: RestRequest): Promise<RestAnswer | 'limited'> {
@@ -69,8 +70,8 @@ export function createRest(options: RestOptions): Rest {
           accept: request.accept ?? 'application/json',
           'user-agent': 'kitemirror',
         },
-        headersTimeout: headersTimeoutMs,
-        bodyTimeout: bodyTimeoutMs,
+        headersTimeout: timeouts.headersMs,
+        bodyTimeout: timeouts.bodyMs,
         signal: request.signal,
       });
       options.onAnswer?.(request.purpose, answer.statusCode);

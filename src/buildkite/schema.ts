@@ -169,7 +169,7 @@ export const UpstreamArtifact = z
     path: z.string(),
     state: text.transform((state) => state ?? 'finished'),
     mime_type: text.transform((type) => type ?? 'application/octet-stream'),
-    file_size: number.transform((size) => size ?? 0),
+    file_size: number.transform((size) => Math.max(0, size ?? 0)),
     sha1sum: text,
     sha256sum: text.optional(),
   })

@@ -5,9 +5,9 @@ export function segment(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
-/** `a b/ü.txt` → `a%20b/%C3%BC.txt` */
+/** `a b/ü.txt` → `a%20b/%C3%BC.txt`; always relative: `//host` would be another host's address. */
 export function pathHref(path: string): string {
-  return path.split('/').map(segment).join('/');
+  return path.replace(/^\/+/, '').split('/').map(segment).join('/');
 }
 
 /**

@@ -66,9 +66,11 @@ export async function readUnsettled(paths: DataPaths, build: string): Promise<Un
  * read and nothing else. Not synced: after a power cut the build is read again, and its stubs are made anew.
  */
 export async function writeStub(paths: DataPaths, stub: JobStub): Promise<string> {
-  const name = `${Date.now()}.json`;
   const folder = paths.unsettledJob(stub.build, stub.job.id);
   await mkdir(folder, { recursive: true });
+  // A clock may be set back; a later stub has a later name in any case.
+  const last = Number.parseInt((await stubNames(folder)).at(-1) ?? '0', 10);
+  const name = `${Math.max(Date.now(), last + 1)}.json`;
   await writeAtomic(join(folder, name), JSON.stringify(stub), { durable: false, temporary: temporaryFile(paths) });
   return name;
 }
@@ -80,12 +82,17 @@ export async function readStub(
   job: string,
 ): Promise<{ name: string; stub: JobStub } | null> {
   const folder = paths.unsettledJob(build, job);
-  const names = (await listFolder(folder)).map((entry) => entry.name).filter((name) => /^\d+\.json$/.test(name));
-  const [name] = names.toSorted().toReversed();
+  const name = (await stubNames(folder)).at(-1);
   const text = name === undefined ? null : await readIfPresent(join(folder, name));
   if (name === undefined || text === null) return null;
   const stub = JobStub.safeParse(parseJson(text)).data;
   return stub === undefined ? null : { name, stub };
+}
+
+/** From the oldest to the newest. */
+async function stubNames(folder: string): Promise<string[]> {
+  const names = (await listFolder(folder)).map((entry) => entry.name);
+  return names.filter((name) => /^\d+\.json$/.test(name)).toSorted();
 }
 
 /** Greater than any stub's name. */

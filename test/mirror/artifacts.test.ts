@@ -173,7 +173,11 @@ describe('an artifact', () => {
     const record = await mirrored(build);
     assert.equal(record.complete, true);
     for (const artifact of all) {
-      assert.equal(served(build, byId(record, artifact)), Buffer.from(artifact.content as Uint8Array).toString(), artifact.path);
+      assert.equal(
+        served(build, byId(record, artifact)),
+        Buffer.from(artifact.content as Uint8Array).toString(),
+        artifact.path,
+      );
     }
     const files = Object.keys(await filesOf(build)).filter((file) => file.startsWith('artifacts'));
     assert.equal(files.length, paths.length);

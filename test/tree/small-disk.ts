@@ -1,11 +1,14 @@
-/** A file system of a few megabytes, to be filled. Only root may have one. */
+/** A file system of a few megabytes, to be filled, or to be another than the one beside it. Only root may have one. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** @returns its folder; null, and the test is skipped, where it cannot be had */
+/**
+ * @param size as mount has it: `1m`
+ * @returns its folder; null, and the test is skipped, where it cannot be had
+ */
 export function smallDisk(t: Pick<TestContext, 'after' | 'skip'>, size: string): string | null {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-disk-'));
   try {

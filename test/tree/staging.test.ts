@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { hash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -91,29 +91,18 @@ describe('bytes in staging', () => {
     const disk = smallDisk(t, '1m');
     if (disk === null) return;
     const staging = openStaging(disk);
-    for (const size of [spill - 1, spill * 8]) {
-      const filler = new StagedFile(join(disk, 'filler'), staging);
-      filler.write(randomBytes(spill - 1));
-      await filler.finish();
-      const file = join(disk, `large-${size}`);
-      const staged = new StagedFile(file, staging);
-      const writing = async (): Promise<void> => {
-        for (let written = 0; written < size * 4; written += 64 * 1024) {
-          if (size < spill && written + 64 * 1024 > size) break;
-          if (!staged.write(randomBytes(64 * 1024))) await staged.drained();
-        }
-        // A small file is written at its end: until the disk is full, there is room for a few of them.
-        await staged.finish();
-        for (let more = 0; more < 8; more += 1) {
-          const next = new StagedFile(join(disk, `more-${more}`), staging);
-          next.write(randomBytes(spill - 1));
-          await next.finish();
-        }
-      };
-      await assert.rejects(writing, { code: 'ERR_TREE_FULL' });
-      staged.discard();
-      assert.ok(!existsSync(file));
-      for (const name of readdirSync(disk)) new StagedFile(join(disk, name), staging).discard();
-    }
+    const small = new StagedFile(join(disk, 'small'), staging);
+    const large = new StagedFile(join(disk, 'large'), staging);
+    small.write(randomBytes(spill - 1));
+    const filler = join(disk, 'filler');
+    writeFileSync(filler, randomBytes(1024 * 1024 - 4096));
+    await assert.rejects(small.finish(), { code: 'ERR_TREE_FULL' });
+    const writing = async (): Promise<void> => {
+      for (let count = 0; count < 100; count += 1) if (!large.write(randomBytes(64 * 1024))) await large.drained();
+      await large.finish();
+    };
+    await assert.rejects(writing, { code: 'ERR_TREE_FULL' });
+    large.discard();
+    assert.deepEqual(readdirSync(disk), ['filler']);
   });
 });

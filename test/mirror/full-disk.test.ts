@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { sha1Of } from '../../demo/standin/bytes.ts';
+import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { errnoOf } from '../../src/errors.ts';
+import { smallDisk } from '../tree/small-disk.ts';
+import { type Mirror, placeOf, startMirror } from './harness.ts';
+import { newBuild, scriptOf } from './samples.ts';
+import { until } from './until.ts';
+
+const mib = 1024 * 1024;
+
+async function onSmallDisk(t: TestContext): Promise<{ mirror: Mirror; disk: string } | null> {
+  const disk = smallDisk(t, '32m');
+  if (disk === null) return null;
+  const mirror = await startMirror({ within: disk });
+  t.after(() => mirror.stop());
+  return { mirror, disk };
+}
+
+/** Leaves only so many bytes free. @returns gives them back */
+function fill(disk: string, leave: number): () => void {
+  const { bavail, bsize } = statfsSync(disk);
+  const file = join(disk, 'filler');
+  try {
+    writeFileSync(file, Buffer.alloc(Math.max(0, bavail * bsize - leave)));
+  } catch (thrown) {
+    // The worker writes too: then it is full all the same.
+    if (errnoOf(thrown) !== 'ENOSPC') throw thrown;
+  }
+  return () => rmSync(file);
+}
+
+/** Nothing that is visible is anything but what upstream has. */
+function assertWhole(mirror: Mirror, build: SampleBuild): number {
+  const sums = new Map(scriptOf(build).artifacts.map(({ path, content }) => [path, sha1Of(content)]));
+  const folder = mirror.paths.jobFile(placeOf(build), scriptOf(build).id, 'artifacts');
+  let files = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath, entry.name);
+    assert.equal(hash('sha1', readFileSync(file)), sums.get(file.slice(folder.length + 1)), file);
+    files += 1;
+  }
+  return files;
+}
+
+const sample = (): SampleBuild => newBuild({ jobs: 1, artifactsPerJob: 12, bytes: mib });
+
+describe('a disk that is full', { concurrency: true }, () => {
+  it('is waited for before it is full: no attempt is spent, and all goes on when there is room', async (t) => {
+    const small = await onSmallDisk(t);
+    if (small === null) return;
+    const { mirror, disk } = small;
+    const build = sample();
+    mirror.standIn.put(build);
+    const free = fill(disk, 6 * mib);
+    await mirror.tell(build);
+    await until(
+      () => mirror.output.some((line) => line.includes('ERR_TREE_FULL')),
+      'the disk to be called full',
+      40_000,
+    );
+    const shown = assertWhole(mirror, build);
+    assert.ok(shown > 0 && shown < 12, `${shown} of 12 are there`);
+    assert.equal(mirror.job(build, scriptOf(build).id).settled, false);
+    free();
+    const record = await mirror.settled(build, 60_000);
+    assert.deepEqual([record.complete, assertWhole(mirror, build)], [true, 12]);
+    assert.ok(!mirror.output.some((line) => line.includes('task has failed')));
+  });
+
+  it('in the middle of downloads tears nothing, and leaves nothing in staging', async (t) => {
+    const small = await onSmallDisk(t);
+    if (small === null) return;
+    const { mirror, disk } = small;
+    const build = sample();
+    mirror.standIn.put(build);
+    mirror.standIn.faults.add({ at: 'storage', path: /./, kind: 'drip', bytesPerSecond: 700_000, times: 12 });
+    await mirror.tell(build);
+    await until(() => readdirSync(mirror.paths.staging).length > 3, 'the downloads to begin', 40_000);
+    const free = fill(disk, 0);
+    await until(() => mirror.output.some((line) => line.includes('ERR_TREE_FULL')), 'the disk to be full', 40_000);
+    await until(() => readdirSync(mirror.paths.staging).length === 0, 'staging to be left clean', 20_000);
+    free();
+    const record = await mirror.settled(build, 60_000);
+    assert.deepEqual([record.complete, assertWhole(mirror, build)], [true, 12]);
+  });
+});

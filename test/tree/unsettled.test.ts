@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { DataPaths } from '../../src/tree/paths.ts';
+import {
+  clearTornStubs,
+  closeUnsettled,
+  hasStubs,
+  type JobStub,
+  listStubs,
+  listUnsettled,
+  openUnsettled,
+  readStub,
+  readUnsettled,
+  removeStub,
+  type UnsettledBuild,
+  writeStub,
+} from '../../src/tree/unsettled.ts';
+import { preparedData } from './folder.ts';
+
+const build = '019a0000-0000-7000-8000-000000000001';
+const job = '019a0000-0000-7000-8000-000000000002';
+const ref = { organization: 'acme', pipeline: 'web', number: 7, build };
+const pipelineId = '019a0000-0000-7000-8000-000000000003';
+const entry: UnsettledBuild = {
+  version: 1,
+  ...ref,
+  pipelineId,
+  since: '2026-01-01T00:00:00.000Z',
+  learnedFrom: 'webhook',
+};
+
+function stub(change: Partial<JobStub> = {}): JobStub {
+  const facts = {
+    name: null,
+    step_key: null,
+    group_key: null,
+    exit_status: 0,
+    retried_in_job_id: null,
+    retries_count: null,
+  };
+  return {
+    version: 1,
+    ...ref,
+    pipelineId,
+    job: {
+      ...facts,
+      ...{ id: job, type: 'script', state: 'passed', soft_failed: false, retried: false, matrix: null, agent: null },
+      ...{ parallel_group_index: null, parallel_group_total: null, web_url: null },
+      ...{ created_at: null, started_at: null, finished_at: null },
+    },
+    artifacts: [],
+    listedAt: '2026-01-01T00:00:00.000Z',
+    jobsInBuild: 1,
+    looks: 0,
+    buildFinished: true,
+    logMayHaveGrown: false,
+    ...change,
+  };
+}
+
+const openNames = (paths: DataPaths): string[] => readdirSync(paths.unsettled);
+
+describe('the index of gaps', () => {
+  it('has a build from before its first fetch until it is settled, and remembers since when', async (t) => {
+    const paths = await preparedData(t);
+    await openUnsettled(paths, { ...entry, pipelineId: null });
+    await openUnsettled(paths, { ...entry, since: '2026-02-02T00:00:00.000Z', learnedFrom: 'reader' });
+    await openUnsettled(paths, { ...entry, pipelineId: null });
+    assert.deepEqual(
+      await readUnsettled(paths, build),
+      entry,
+      'first since, first learned from, and what is known since',
+    );
+    assert.deepEqual(await listUnsettled(paths), [entry]);
+    await closeUnsettled(paths, entry);
+    assert.deepEqual(openNames(paths), []);
+    await closeUnsettled(paths, entry);
+  });
+
+  it('stays open while a job has work', async (t) => {
+    const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
+    const name = await writeStub(paths, stub());
+    await closeUnsettled(paths, entry);
+    assert.deepEqual(await listUnsettled(paths), [entry]);
+    await removeStub(paths, build, job, name);
+    await closeUnsettled(paths, entry);
+    assert.deepEqual(openNames(paths), []);
+  });
+
+  it('is not kept open for ever by what a power cut left of a stub', async (t) => {
+    const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
+    const folder = paths.unsettledJob(build, job);
+    const leftovers: (() => void)[] = [
+      () => undefined,
+      () => writeFileSync(join(folder, '1787000000000.json'), ''),
+      () => writeFileSync(join(folder, '1787000000000.json'), '{"version":1'),
+      () => writeFileSync(join(folder, '.0011.tmp'), '{}'),
+    ];
+    for (const leave of leftovers) {
+      mkdirSync(folder);
+      leave();
+      assert.ok(hasStubs(paths, build));
+      await clearTornStubs(paths, build, new Set([job]));
+      assert.ok(hasStubs(paths, build), 'one that was just written is left alone');
+      await clearTornStubs(paths, build, new Set());
+      assert.ok(!hasStubs(paths, build));
+    }
+    await closeUnsettled(paths, entry);
+    assert.deepEqual(openNames(paths), []);
+  });
+
+  it('can be read where an entry is torn or vanishes', async (t) => {
+    const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
+    mkdirSync(paths.unsettledBuild('empty'));
+    mkdirSync(paths.unsettledBuild('torn'));
+    writeFileSync(paths.unsettledBuildFile('torn'), '{"version":');
+    assert.deepEqual(await listUnsettled(paths), [entry]);
+    assert.equal(await readUnsettled(paths, 'absent'), null);
+    assert.equal(hasStubs(paths, 'absent'), false);
+    assert.deepEqual(await listStubs(paths, 'absent'), []);
+  });
+});
+
+describe("a job's stub", () => {
+  it('comes back as it was written, with artifacts of any name', async (t) => {
+    const paths = await preparedData(t);
+    const artifacts = ['a', '\u0000', '\ud800', '../..'].map((path, at) => ({
+      ...{ id: String(at), job_id: job, path, state: 'finished', mime_type: 'x', size: 1, sha1: null, sha256: null },
+    }));
+    await writeStub(paths, stub({ artifacts }));
+    const found = await readStub(paths, build, job);
+    assert.deepEqual(found?.stub.artifacts.length, 4);
+    assert.deepEqual(found?.stub.artifacts[3], artifacts[3]);
+  });
+
+  it('that is written while another is worked on stands beside it, also when the clock was set back', async (t) => {
+    const paths = await preparedData(t);
+    const first = await writeStub(paths, stub({ looks: 0 }));
+    const now = Date.now();
+    t.mock.timers.enable({ apis: ['Date'], now: now - 60_000 });
+    const second = await writeStub(paths, stub({ looks: 1 }));
+    t.mock.timers.reset();
+    assert.equal((await readStub(paths, build, job))?.name, second);
+    await removeStub(paths, build, job, first);
+    assert.deepEqual(await listStubs(paths, build), [job]);
+    assert.equal((await readStub(paths, build, job))?.stub.looks, 1);
+    await removeStub(paths, build, job, second);
+    assert.ok(!existsSync(paths.unsettledJob(build, job)));
+    await removeStub(paths, build, job, second);
+  });
+
+  it('leaves no temporary file where the index is read', async (t) => {
+    const paths = await preparedData(t);
+    rmSync(paths.staging, { recursive: true });
+    writeFileSync(paths.staging, 'a file where a folder belongs');
+    await assert.rejects(writeStub(paths, stub()));
+    assert.deepEqual(readdirSync(paths.unsettledJob(build, job)), []);
+  });
+});
