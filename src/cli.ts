@@ -1,15 +1,19 @@
 /**
- * `bin/kitemirror COMMAND`. The launcher runs the programs itself; here is what it does not: help, the version, and the
- * answer to a command that does not exist.
- * exit 0 · 64: no such command
+ * `bin/kitemirror COMMAND`. The launcher runs the programs itself; here are help, the version, and the commands that do
+ * one thing and end.
+ * exit 0 · 1: something is not well · 64: no such command or option · 78: only an operator can mend it · 130: Ctrl-C
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Command, exit, type Io, type Values } from './commands/command.ts';
+import { commands } from './commands/table.ts';
+import { parseConfig, readEnv } from './config.ts';
+import { toMirrorError } from './errors.ts';
 
 const root = join(import.meta.dirname, '..');
-const exitUsage = 64;
 
-interface Command {
+interface Program {
   readonly summary: string;
   readonly usage: string;
   readonly help: string;
@@ -17,56 +21,124 @@ interface Command {
 
 const exitCodes = 'exit 0: ended in order · 1: something broke · 78: only an operator can mend it (what, is printed)';
 
-const commands: Readonly<Record<string, Command>> = {
+const programs: Readonly<Record<string, Program>> = {
   start: {
     summary: 'the whole mirror on this machine, until Ctrl-C',
-    usage: 'kitemirror start [--json]',
+    usage: '[--json]',
     help: `Runs receiver, gateway, workers, Lighttpd and, without REDIS_URL, a private redis-server, from the environment
 and .env. --json: JSON lines also on a terminal.\n${exitCodes} · 130: forced by a second Ctrl-C`,
   },
   receiver: {
     summary: 'webhooks alone',
-    usage: 'kitemirror receiver',
+    usage: '',
     help: `Takes Buildkite's webhooks at KITEMIRROR_RECEIVER_LISTEN. Needs BUILDKITE_WEBHOOK_TOKEN and Redis.\n${exitCodes}`,
   },
   gateway: {
     summary: "readers' questions alone",
-    usage: 'kitemirror gateway',
+    usage: '',
     help: `Answers at KITEMIRROR_GATEWAY_LISTEN what Lighttpd cannot answer from files.\n${exitCodes}`,
   },
   worker: {
     summary: 'one worker: reads Buildkite, writes the tree',
-    usage: 'kitemirror worker',
+    usage: '',
     help: `Any number may run, on one data folder and one Redis. The only program that needs BUILDKITE_API_TOKEN.\n${exitCodes}`,
   },
   lighttpd: {
     summary: 'the front: Lighttpd with our configuration',
-    usage: 'kitemirror lighttpd',
+    usage: '',
     help: `Listens on KITEMIRROR_LISTEN, serves the tree and hands on the rest.\n${exitCodes}`,
   },
 };
 
-process.exitCode = main(process.argv.slice(2));
+const io: Io = {
+  say: (line) => void process.stdout.write(`${line}\n`),
+  note: (line) => void process.stderr.write(`${line}\n`),
+  isWatched: process.stderr.isTTY,
+  redraw: (text) => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[K${text}`)),
+};
 
-function main(words: readonly string[]): number {
-  const [name] = words.filter((word) => !word.startsWith('-'));
-  const command = name === undefined ? undefined : commands[name];
-  if (words.includes('--version') && name === undefined) return print(`kitemirror ${readVersion()}`);
-  if (command !== undefined) return print(`Usage: ${command.usage}\n\n${command.help}`);
-  const asked = words.some((word) => word === '-h' || word === '--help' || word === 'help');
-  if (asked && (name === undefined || name === 'help')) return print(overview());
-  const fault = name === undefined ? 'which command?' : `there is no command "${name}"`;
-  process.stderr.write(`kitemirror: ${fault}\n\n${overview()}\n`);
-  return exitUsage;
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(words: readonly string[]): Promise<number> {
+  const [name, ...rest] = words;
+  const asksHelp = words.some((word) => word === '-h' || word === '--help');
+  if (name === undefined || name === 'help' || name === '-h' || name === '--help') return help(rest[0] ?? null);
+  if (name === '--version') return print(`kitemirror ${readVersion()}`);
+  const program = own(programs, name);
+  if (program !== undefined) return print(helpOf(name, program));
+  const load = own(commands, name);
+  if (load === undefined) return refuse(`there is no command "${name}"\n\n${await overview()}`);
+  const command = await load();
+  if (asksHelp) return print(helpOf(name, command));
+  return run(command, rest);
+}
+
+/** A word of the command line may be `constructor`. */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+async function help(name: string | null): Promise<number> {
+  if (name !== null && !name.startsWith('-')) return main([name, '--help']);
+  return process.argv.length > 2 ? print(await overview()) : refuse(`which command?\n\n${await overview()}`);
+}
+
+/** Runs one command; its faults become one line and an exit code. */
+async function run(command: Command, args: readonly string[]): Promise<number> {
+  let values: Values;
+  let words: string[];
+  try {
+    const options = { json: { type: 'boolean', default: false }, ...command.options } as const;
+    const parsed = parseArgs({ args: [...args], options, allowPositionals: command.takesWords === true });
+    ({ values, positionals: words } = parsed);
+  } catch (thrown) {
+    return refuse(`${toMirrorError(thrown).message}\nUsage: kitemirror ${command.name} ${command.usage}`, command.name);
+  }
+  const ending: (() => unknown)[] = [];
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    // A second Ctrl-C does not wait for the step that is under way.
+    if (stop.signal.aborted) process.exit(exit.interrupted);
+    stop.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+  try {
+    return await command.run({
+      root,
+      settings: () => parseConfig(readEnv(root), 'worker', root),
+      values,
+      words,
+      io,
+      signal: stop.signal,
+      onEnd: (step) => ending.push(step),
+    });
+  } catch (thrown) {
+    if (stop.signal.aborted) return exit.interrupted;
+    const { code, message } = toMirrorError(thrown);
+    return refuse(message, command.name, code === 'ERR_CONFIG' ? exit.operator : exit.fault);
+  } finally {
+    io.redraw('');
+    for (const step of ending.toReversed()) await step();
+  }
+}
+
+function refuse(fault: string, name?: string, code: number = exit.usage): number {
+  io.note(`kitemirror${name === undefined ? '' : ` ${name}`}: ${fault}`);
+  return code;
 }
 
 function print(text: string): number {
-  process.stdout.write(`${text}\n`);
-  return 0;
+  io.say(text);
+  return exit.ok;
 }
 
-function overview(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+function helpOf(name: string, { usage, help: text }: Pick<Program, 'usage' | 'help'>): string {
+  return `Usage: kitemirror ${`${name} ${usage}`.trim()}\n\n${text}`;
+}
+
+async function overview(): Promise<string> {
+  const all = await Promise.all(Object.entries(commands).map(async ([name, load]) => [name, await load()] as const));
+  const rows = [...Object.entries(programs), ...all].map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
   return `Usage: kitemirror COMMAND [--help]\n\n${rows.join('\n')}\n\nSettings come from the environment and .env; README.md lists them.`;
 }
 

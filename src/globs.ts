@@ -1,6 +1,6 @@
 /** What the settings include: comma-separated globs, `!` excludes, the last match wins. */
 import { Minimatch } from 'minimatch';
-import type { GlobRule } from './config.ts';
+import type { GlobRule } from './config/values.ts';
 
 export type Matcher = (name: string) => boolean;
 

@@ -7,7 +7,7 @@ import { chmod, lstat, mkdir, stat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import type { Listen } from './config.ts';
+import type { Listen } from './config/values.ts';
 import { errnoOf, MirrorError, policyOf, toMirrorError } from './errors.ts';
 
 export interface Listening {

@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Listen } from './config.ts';
+import type { Listen } from './config/values.ts';
 import { MirrorError, toMirrorError } from './errors.ts';
 import { createHttpServer, type Listening, listen, sendError, sendJson } from './http.ts';
 import type { Log } from './log.ts';

@@ -2,7 +2,9 @@
  * What lighttpd.conf and the Lua files know of this site: the environment they run in, and nothing else of ours. Pure.
  * Values stand in an environment and never in a configuration's text, so none needs quoting.
  */
-import type { Config, Listen } from './config.ts';
+
+import type { Listen } from './config/values.ts';
+import type { Config } from './config.ts';
 import { MirrorError } from './errors.ts';
 import type { DataPaths } from './tree/paths.ts';
 

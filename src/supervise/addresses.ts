@@ -1,7 +1,8 @@
 /** What must be free before anything starts: the data folder from another start, and every TCP address. */
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import type { Config, Listen } from '../config.ts';
+import type { Listen } from '../config/values.ts';
+import type { Config } from '../config.ts';
 import { MirrorError } from '../errors.ts';
 import { formatListen, type Listening, listen } from '../http.ts';
 

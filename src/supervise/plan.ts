@@ -1,6 +1,7 @@
 /** Which programs make up the stack: how each is started, how it tells that it is ready, how long it may take to end. */
 import { join } from 'node:path';
-import type { Config, Listen } from '../config.ts';
+import type { Listen } from '../config/values.ts';
+import type { Config } from '../config.ts';
 import { formatListen } from '../http.ts';
 import { workerMetrics } from './addresses.ts';
 import type { Child, ChildSpec } from './child.ts';

@@ -1,6 +1,6 @@
 /** Asks a program over HTTP whether it is ready. */
 import { request } from 'node:http';
-import type { Listen } from '../config.ts';
+import type { Listen } from '../config/values.ts';
 
 export interface Probe {
   readonly at: Listen;

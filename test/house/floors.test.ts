@@ -33,6 +33,7 @@ const above: Record<string, number> = {
   'src/search': 3,
   'src/webhooks': 4,
   'src/readers': 4,
+  'src/commands': 4,
   'src/supervise': 4,
   'src/site.ts': 4,
   workers: 4,
@@ -44,7 +45,7 @@ const above: Record<string, number> = {
 function roomOf(file: string): Room | null {
   if (entries.has(file)) return { name: file, floor: 5 };
   if (ground.has(file)) return { name: 'ground', floor: 0 };
-  if (first.has(file)) return { name: 'first', floor: 1 };
+  if (first.has(file) || file.startsWith('src/config/')) return { name: 'first', floor: 1 };
   const name = Object.keys(above).find((folder) => file === folder || file.startsWith(`${folder}/`));
   return name === undefined ? null : { name, floor: above[name] ?? 0 };
 }
@@ -104,7 +105,8 @@ describe('what has one place stays there:', () => {
   test('files are touched by the tree, and by those few that have a reason of their own', () => {
     const reasons: Record<string, string> = {
       'src/cli.ts': "reads the version of the project's package.json",
-      'src/config.ts': 'reads .env and the files of secrets',
+      'src/config.ts': 'reads .env',
+      'src/config/secret.ts': 'reads the files of secrets',
       'src/http.ts': 'replaces the socket it listens on',
       'src/lighttpd.ts': 'makes the folders that Lighttpd expects to find',
       'src/programs.ts': 'looks for programs on PATH',
@@ -119,7 +121,7 @@ describe('what has one place stays there:', () => {
 
   test('signals are handled by the entries, stop and the supervisor', () => {
     const handles = using(({ text }) => /process\.(on|once)\('SIG/.test(text) || /process\.on\(name/.test(text));
-    assert.deepEqual(outside(handles, /^src\/(stop|lighttpd)\.ts$|^src\/supervise\/signals\.ts$/), []);
+    assert.deepEqual(outside(handles, /^src\/(cli|stop|lighttpd)\.ts$|^src\/supervise\/signals\.ts$/), []);
   });
 
   test('no SQL, HTML or wire format is needed to import the model', () => {

@@ -32,15 +32,24 @@ test('--version tells the version of package.json', async () => {
 });
 
 test('no command, and one that does not exist, end with 64 and the list', async () => {
-  for (const args of [[], ['backfil'], ['-x']]) {
+  for (const args of [[], ['backfil'], ['-x'], ['constructor']]) {
     const { code, out, err } = await kitemirror(...args);
     assert.deepEqual([code, out], [64, ''], args.join(' '));
     for (const name of await commands()) assert.match(err, new RegExp(`^  ${name} `, 'm'));
   }
 });
 
+test('an option and a word that a command does not take are named, with its usage', async () => {
+  for (const word of ['--chekc', 'word']) {
+    const { code, out, err } = await kitemirror('portal', word);
+    assert.deepEqual([code, out], [64, '']);
+    assert.match(err, new RegExp(`^kitemirror portal: .*${word}.*\\nUsage: kitemirror portal`));
+  }
+});
+
 test('each program runs in place of the launcher and refuses an empty environment with 78', async () => {
-  const outcomes = await Promise.all((await commands()).map(async (name) => ({ name, ran: await kitemirror(name) })));
+  const programs = ['start', 'receiver', 'gateway', 'worker', 'lighttpd'];
+  const outcomes = await Promise.all(programs.map(async (name) => ({ name, ran: await kitemirror(name) })));
   for (const { name, ran } of outcomes) {
     assert.equal(ran.code, 78, name);
     assert.match(ran.out + ran.err, /BUILDKITE_ORGANIZATION is required/, name);

@@ -1,0 +1,6 @@
+/** Every command by its name; each is loaded when it is run, so that `--help` does not wait for what it does not need. */
+import type { Command } from './command.ts';
+
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  portal: async () => (await import('./portal.ts')).portal,
+};

@@ -1,0 +1,43 @@
+/** Which names of the environment are settings of this version. */
+
+export const knownNames = [
+  'PIPELINES',
+  'BRANCHES',
+  'ARTIFACTS',
+  'LOGS',
+  'MAX_ARTIFACT_BYTES',
+  'API_SHARE',
+  'DOWNLOAD_HOSTS',
+  'S3_BUCKETS',
+  'DATA',
+  'MIN_FREE',
+  'URL',
+  'CONTENT_URL',
+  'LISTEN',
+  'RECEIVER_LISTEN',
+  'GATEWAY_LISTEN',
+  'METRICS_LISTEN',
+  'WORKERS',
+  'WORKER_METRICS_LISTEN',
+  'CONCURRENCY',
+  'RECONCILE_SECONDS',
+  'HTTP2',
+  'LOG_LEVEL',
+].map((name) => `KITEMIRROR_${name}`);
+
+/** In the contract, for what later versions do; refusing them would break a shared `.env`, ignoring them would mislead. */
+export const withoutEffect = [
+  'KITEMIRROR_S3_BUCKETS',
+  'KITEMIRROR_RECONCILE_SECONDS',
+  'KITEMIRROR_CONTENT_URL',
+  'BUILDKITE_GRAPHQL',
+  'BUILDKITE_GRAPHQL_URL',
+  'BUILDKITE_PORTAL_URL',
+  'BUILDKITE_PORTAL_TOKEN',
+];
+
+/** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
+export const laterName = /^KITEMIRROR_(RETENTION_|OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;
+
+/** Kubernetes injects these for a service that is called kitemirror. */
+export const foreignName = /^KITEMIRROR_(SERVICE_|PORT(_|$))/;

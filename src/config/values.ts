@@ -1,0 +1,83 @@
+/** How a setting's text becomes a value. Each parser throws what continues the sentence «NAME …». */
+import { Slug } from '../model.ts';
+
+export type Listen = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** One comma-separated element; the last that matches decides. */
+export interface GlobRule {
+  readonly pattern: string;
+  readonly include: boolean;
+}
+
+export function parseSlug(value: string): string {
+  if (!Slug.safeParse(value).success) throw new Error('is not a Buildkite slug (letters, digits, "-", "_", ".")');
+  return value;
+}
+
+export function parseHosts(value: string): string[] {
+  const hosts = elements(value).map((host) => host.toLowerCase());
+  if (hosts.length === 0) throw new Error('names no host');
+  for (const host of hosts) {
+    const name = host.replace(/^\*\./, '').replace(/:(\d{1,5})$/, '');
+    const port = Number(/:(\d{1,5})$/.exec(host)?.[1] ?? 1);
+    if (port < 1 || port > 65_535) throw new Error(`has "${host}", whose port is not one`);
+    if (!/^(\[[0-9a-f:]+\]|[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?)$/.test(name)) {
+      throw new Error(`has "${host}", which is neither "host", "host:port" nor "*.domain"`);
+    }
+  }
+  return hosts;
+}
+
+export function parseGlobs(value: string): GlobRule[] {
+  const rules = elements(value).map((element) =>
+    element.startsWith('!') ? { pattern: element.slice(1), include: false } : { pattern: element, include: true },
+  );
+  if (rules.length === 0 || rules.some((rule) => rule.pattern === '')) throw new Error('has an empty pattern');
+  // "!x" alone means "all but x": without this it would mean nothing at all.
+  return rules[0]?.include === false ? [{ pattern: '**', include: true }, ...rules] : rules;
+}
+
+export function parseBytes(value: string): number {
+  const match = /^(\d+)\s*(?:([KMGT])i?B?)?$/i.exec(value);
+  if (match === null) throw new Error('is not a number of bytes (500000, 10GiB, …)');
+  const power = ' KMGT'.indexOf((match[2] ?? ' ').toUpperCase());
+  const bytes = Number(match[1]) * 1024 ** power;
+  if (!Number.isSafeInteger(bytes)) throw new Error('is too large');
+  return bytes;
+}
+
+export function parseWildcardUrl(value: string): string {
+  const probe = value.replace('://*.', '://wildcard.');
+  if (probe === value || !URL.canParse(probe))
+    throw new Error('is not a URL with a wildcard host (https://*.example.com)');
+  return value;
+}
+
+export function parseRedisUrl(value: string): string {
+  if (!/^(rediss?:\/\/.+|unix:\/\/\/.+)$/.test(value)) throw new Error('is not redis://, rediss:// or unix:///path');
+  return value;
+}
+
+export function parseListen(value: string): Listen {
+  if (value.startsWith('unix:')) {
+    const path = value.slice('unix:'.length).replace(/^\/\//, '');
+    if (!path.startsWith('/')) throw new Error('needs an absolute path after "unix:"');
+    if (Buffer.byteLength(path) > 107) throw new Error('is longer than the 107 bytes a socket path may have');
+    return { path };
+  }
+  return parseHostPort(value);
+}
+
+export function parseHostPort(value: string): { host: string; port: number } {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(value);
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535) throw new Error('is not host:port (127.0.0.1:8080, [::1]:8080)');
+  return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port };
+}
+
+export function elements(value: string): string[] {
+  return value
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '');
+}
