@@ -54,6 +54,9 @@ const io: Io = {
   say: (line) => void process.stdout.write(`${line}\n`),
   note: (line) => void process.stderr.write(`${line}\n`),
   isWatched: process.stderr.isTTY,
+  get columns() {
+    return process.stderr.columns;
+  },
   redraw: (text) => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[K${text}`)),
 };
 
@@ -95,6 +98,7 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
     return refuse(`${toMirrorError(thrown).message}\nUsage: kitemirror ${command.name} ${command.usage}`, command.name);
   }
   const ending: (() => unknown)[] = [];
+  let settings: ReturnType<typeof parseConfig> | undefined;
   const stop = new AbortController();
   const onSignal = (): void => {
     // A second Ctrl-C does not wait for the step that is under way.
@@ -105,7 +109,7 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
   try {
     return await command.run({
       root,
-      settings: () => parseConfig(readEnv(root), 'worker', root),
+      settings: () => (settings ??= parseConfig(readEnv(root), 'command', root)),
       values,
       words,
       io,

@@ -21,8 +21,11 @@ import {
   parseWildcardUrl,
 } from './config/values.ts';
 
-/** Who asks: each program is given the secrets that it needs and no others. `all` supervises the rest. */
-export type Program = 'all' | 'receiver' | 'gateway' | 'worker' | 'lighttpd';
+/**
+ * Who asks: each program is given the secrets that it needs and no others. `all` supervises the rest; a `command` is
+ * given what is there, and asks for what it cannot do without.
+ */
+export type Program = 'all' | 'receiver' | 'gateway' | 'worker' | 'lighttpd' | 'command';
 
 export interface Config {
   readonly organization: string;
@@ -90,6 +93,7 @@ export function parseConfig(
   const dataRoot = resolve(base, read.text('KITEMIRROR_DATA', './data'));
   const runDir = runFolder(dataRoot);
   const needs = (...programs: Program[]): boolean => programs.includes(program);
+  const wants = (name: string, owner: Program): boolean => needs('all', owner) || (needs('command') && read.has(name));
   const config: Config = {
     organization: read.parsed('BUILDKITE_ORGANIZATION', null, parseSlug),
     webhookMode: read.choice('BUILDKITE_WEBHOOK_MODE', ['signature', 'token'], 'signature'),
@@ -119,10 +123,10 @@ export function parseConfig(
     withoutEffect: withoutEffect.filter((name) => read.has(name)),
   };
   const secrets: Secrets = {
-    apiToken: needs('all', 'worker') ? read.secret('BUILDKITE_API_TOKEN') : null,
-    webhookTokens: needs('all', 'receiver') ? read.secret('BUILDKITE_WEBHOOK_TOKEN') : null,
+    apiToken: wants('BUILDKITE_API_TOKEN', 'worker') ? read.secret('BUILDKITE_API_TOKEN') : null,
+    webhookTokens: wants('BUILDKITE_WEBHOOK_TOKEN', 'receiver') ? read.secret('BUILDKITE_WEBHOOK_TOKEN') : null,
     redisUrl:
-      needs('all', 'receiver', 'gateway', 'worker') && read.has('REDIS_URL')
+      needs('all', 'receiver', 'gateway', 'worker', 'command') && read.has('REDIS_URL')
         ? read.secret('REDIS_URL', parseRedisUrl)
         : null,
   };

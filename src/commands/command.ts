@@ -40,7 +40,9 @@ export interface Io {
   readonly note: (line: string) => void;
   /** Whether a person is watching stderr: then there may be a progress bar, and colours. */
   readonly isWatched: boolean;
-  /** Redraws the last line of stderr; an empty text removes it. Does nothing unless watched. */
+  /** The width of the terminal that is watched. */
+  readonly columns: number;
+  /** Redraws the last line of stderr; an empty text removes it. Does nothing unless watched. Progress: src/commands/progress.ts */
   readonly redraw: (text: string) => void;
 }
 
