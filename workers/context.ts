@@ -1,9 +1,9 @@
 /** What the tasks of a worker share; composed once by main.ts. */
-import type { Dispatcher } from 'undici';
 import type { Upstream } from '../src/buildkite/client.ts';
 import type { Matcher } from '../src/globs.ts';
 import type { TaskQueue } from '../src/queue/queue.ts';
 import type { Catalog } from '../src/search/catalog.ts';
+import type { Storage } from '../src/storage/storage.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
 import type { Lock } from '../src/tree/pipelines.ts';
 import type { Space } from '../src/tree/space.ts';
@@ -17,7 +17,6 @@ export interface Settings {
   readonly includesArtifact: Matcher;
   readonly logs: boolean;
   readonly maxArtifactBytes: number | null;
-  readonly downloadHosts: readonly string[] | null;
   /** The public base URL, for the curl lines on the pages. */
   readonly url: string;
 }
@@ -26,8 +25,8 @@ export interface WorkerContext {
   readonly paths: DataPaths;
   readonly settings: Settings;
   readonly upstream: Upstream;
-  /** To storage hosts; never sees the token. */
-  readonly storage: Dispatcher;
+  /** Where artifacts' bytes come from; never sees the token. */
+  readonly storage: Storage;
   readonly queue: TaskQueue;
   readonly catalog: Catalog;
   readonly lock: Lock;

@@ -1,6 +1,5 @@
 /** One artifact: reserve, resolve, download to staging, verify, store, link. Nothing is visible before it is verified. */
 import { randomBytes } from 'node:crypto';
-import { download } from '../src/buildkite/download.ts';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts, BuildRef } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
@@ -40,15 +39,15 @@ export async function fetchArtifact(
 }
 
 async function stage(worker: WorkerContext, facts: ArtifactFacts, ref: BuildRef, signal: AbortSignal): Promise<Staged> {
-  const { paths, upstream, storage, settings, instance } = worker;
+  const { paths, upstream, storage, instance } = worker;
+  const wanted = { pipeline: ref.pipeline, size: facts.size, signal };
   const name = `${instance}.${randomBytes(8).toString('hex')}.part`;
   const sink = new StagedFile(paths.stagingFile(name), worker.staging);
   try {
     for (let link = 1; ; link += 1) {
       const url = await upstream.resolveDownload(ref, facts.job_id, facts.id, signal);
       try {
-        const options = { dispatcher: storage, hosts: settings.downloadHosts, size: facts.size, signal };
-        await download(url, sink, options);
+        await storage.read(url, sink, wanted);
         break;
       } catch (thrown) {
         // What came in so far is kept: the next link goes on where this one ended.

@@ -19,6 +19,7 @@ import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
 import { runTasks } from '../src/queue/run.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { createStopper, stopOnSignals } from '../src/stop.ts';
+import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { dataPaths } from '../src/tree/paths.ts';
 import { createSpace } from '../src/tree/space.ts';
@@ -61,7 +62,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const token = secrets.apiToken;
   if (token === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_API_TOKEN is required');
   const api = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
-  const storage = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
+  const dispatcher = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
   const budget = createBudget({ store: budgetStore(redis), api: 'rest', share: config.apiShare, ...documented.rest });
   const upstreamFor = (workClass: WorkClass) =>
     createUpstream(
@@ -86,10 +87,9 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       includesArtifact: pathMatcher(config.artifacts),
       logs: config.logs,
       maxArtifactBytes: config.maxArtifactBytes,
-      downloadHosts: config.downloadHosts,
       url: config.url.href.replace(/\/$/, ''),
     },
-    storage,
+    storage: createStorage({ dispatcher, hosts: config.downloadHosts }),
     queue,
     catalog,
     lock: createLock(redis),

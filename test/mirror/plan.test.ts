@@ -13,7 +13,6 @@ const settings: Settings = {
   includesArtifact: pathMatcher([{ pattern: '**', include: true }]),
   logs: true,
   maxArtifactBytes: null,
-  downloadHosts: null,
   url: 'http://127.0.0.1:8080',
 };
 const job = { id: '019a0000-0000-7000-8000-000000000000', retried: false } as JobFacts;

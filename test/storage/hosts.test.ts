@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkDownloadHost } from '../../src/buildkite/hosts.ts';
 import { MirrorError } from '../../src/errors.ts';
+import { checkDownloadHost } from '../../src/storage/hosts.ts';
 
 function allows(url: string, hosts: readonly string[] | null): boolean {
   try {
