@@ -72,6 +72,8 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** @returns null where there is no such file */
 export async function readIfPresent(file: string): Promise<string | null> {
+  // A name that is not there costs 2 µs to see and 50 µs to fail to open in the thread pool; most that are asked are not.
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) return null;
   try {
     return await readFile(file, 'utf8');
   } catch (thrown) {

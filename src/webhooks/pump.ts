@@ -44,10 +44,10 @@ const enqueuesAtOnce = 32;
 /** Node reads files by four threads, and the journal's writes must find one: a batch's reads must not stand before them. */
 const looksAtOnce = 2;
 /**
- * While deliveries keep coming, the pump works a quarter of the time: in a burst the answers go first, Buildkite waits
+ * While deliveries keep coming, the pump works an eighth of the time: in a burst the answers go first, Buildkite waits
  * for them and for nothing else. What is not enqueued yet is safe where it is.
  */
-const restPerWork = 3;
+const restPerWork = 7;
 /** Where Redis is far away, work is mostly waiting, and needs no rest from that. */
 const longestRestMs = 200;
 
