@@ -6,7 +6,7 @@ local page_policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'sel
 
 return function(lighty)
   local r, c = lighty.r, lighty.c
-  local request, response, environment = r.req_header, r.resp_header, r.req_env
+  local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
   local answers = { id = "", page_policy = page_policy }
 
   -- Unique, not secret: some random digits and a count, the same in the answer, the access log and the back end's log.
@@ -62,6 +62,27 @@ return function(lighty)
     response["Location"] = location
     answers.mark("no-store")
     return status
+  end
+
+  -- Whether the query has a parameter of this name.
+  function answers.is_asked(name)
+    local query = attribute["uri.query"]
+    return query ~= nil and query ~= "" and ("&" .. query .. "&"):find("&" .. name .. "[=&]") ~= nil
+  end
+
+  -- The query as it was sent, with its question mark, less the parameters of these names; "" where nothing is left.
+  function answers.query_without(...)
+    local without, left = {}, {}
+    for _, name in ipairs({ ... }) do without[name] = true end
+    for part in (attribute["uri.query"] or ""):gmatch("[^&]+") do
+      if not without[part:match("^[^=]*")] then left[#left + 1] = part end
+    end
+    return #left == 0 and "" or "?" .. table.concat(left, "&")
+  end
+
+  -- A folder's address has a slash at its end, or relative links would lead astray.
+  function answers.add_slash()
+    return answers.redirect(301, attribute["uri.path-raw"] .. "/" .. answers.query_without())
   end
 
   function answers.text(body)

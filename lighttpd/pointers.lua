@@ -26,7 +26,7 @@ return function(lighty, site, files, answers)
     local sent = attribute["uri.path-raw"]
     local rest = sent:match("^/[^/]+/[^/]+/%l+/%-/(.*)$") or sent:match("^/[^/]+/[^/]+/%l+/.-/%-/(.*)$")
     local prefix = sent:match("^/[^/]+/[^/]+")
-    return answers.redirect(302, prefix .. "/builds/" .. number .. "/" .. rest)
+    return answers.redirect(302, prefix .. "/builds/" .. number .. "/" .. rest .. answers.query_without("state", "branch"))
   end
 
   -- Where the path is such an address: the status to end with. nil: it is not, or nothing answers it.
@@ -43,9 +43,7 @@ return function(lighty, site, files, answers)
     local name = files.first_line(site.pages .. "/" .. organization .. "/" .. pipeline .. ".moved")
     if not name or not name:match("^[^/%c]+$") then return nil end
     local prefix, rest = attribute["uri.path-raw"]:match("^(/[^/]+/)[^/]+(.*)$")
-    local query = attribute["uri.query"] or ""
-    if query ~= "" then rest = rest .. "?" .. query end
-    return answers.redirect(302, prefix .. c.urlenc(name) .. rest)
+    return answers.redirect(302, prefix .. c.urlenc(name) .. rest .. answers.query_without())
   end
 
   return pointers

@@ -1,7 +1,8 @@
--- What a request is for. A file is sent only where its address has the shape of a public one, from the tree or from the
--- pages, never because a file happens to lie there: records, views, markers and pointers share those folders.
+-- What a request is for: a file of the tree or of the pages, a stable address, a back end; or, on a host of the content
+-- origin, an artifact alone.
 
 local home = os.getenv("SITE_HOME") .. "/lighttpd/"
+local shapes = dofile(home .. "shapes.lua")
 local site = { tree = os.getenv("SITE_TREE"), pages = os.getenv("SITE_PAGES"), hosts = {} }
 for host in os.getenv("SITE_HOSTS"):gmatch("%S+") do site.hosts[host] = true end
 
@@ -15,6 +16,7 @@ return function(lighty)
   local answers = dofile(home .. "answers.lua")(lighty)
   local files = dofile(home .. "files.lua")(lighty, answers)
   local pointers = dofile(home .. "pointers.lua")(lighty, site, files, answers)
+  local content = dofile(home .. "content.lua")(lighty, files, answers)
   local tree, pages, hosts = site.tree, site.pages, site.hosts
 
   -- The back end's choice, read by lighttpd.conf. Names are compared as a back end might: case and "_" do not matter.
@@ -48,39 +50,25 @@ return function(lighty)
     return answers.absent()
   end
 
-  -- Of a job's own files: their marker, which lies beside the job's page, and their names behind the job's folder. A log
-  -- may still grow until its build has ended, and the sums with it: these two have a marker of their own.
-  local function of_job(path)
-    local at, file = path:match("^/[^/]+/[^/]+/builds/%d+/jobs/[^/]+/()(.+)$")
-    if not at then return nil end
+  -- The marker that may call a job's file immutable, and the file's name behind the job's folder. The marker lies beside
+  -- the job's page. A log may still grow until its build has ended, and the sums with it: these have a marker of their own.
+  local function marker_of(path)
+    local job, file = shapes.job_of(path)
+    if not job or file == "job.json" then return nil, file end
     local grows = file == "log.txt" or file == "log/" or file == "SHA256SUMS"
-    return pages .. path:sub(1, at - 1) .. (grows and "final" or "settled"), file
-  end
-
-  -- Whether it is an address of a file that may be sent, and the marker that may call it immutable.
-  local function is_public(path)
-    local settled, file = of_job(path)
-    if settled then
-      if file == "job.json" then return true, nil end
-      local kept = file == "log.txt" or file == "SHA256SUMS" or file:find("^artifacts/.")
-      return kept or file:find("^artifacts%-by%-id/[^/]+/[^/]+$"), settled
-    end
-    local rest = path:match("^/[^/]+/[^/]+/builds/%d+/(.+)$")
-    if not rest then return false end
-    return rest == "build.json" or rest == "upstream.json" or rest:find("^artifacts/.") or rest:find("^steps/[^/]+/artifacts/.")
+    return pages .. job .. (grows and "final" or "settled"), file
   end
 
   -- What was found out about the paths of files that were sent: patterns cost more than all else here, and the same
   -- files are asked for again and again. Depends on the path alone, never on what is on the disk.
   local known, held = {}, 0
 
-  local function file(path)
+  local function file(path, policy)
     local found = known[path]
-    if found then return files.send(tree .. path, files.untrusted, found.settled, found) end
-    local public, settled = is_public(path)
-    if not public then return nil end
-    found = { settled = settled }
-    local status = files.send(tree .. path, files.untrusted, settled, found)
+    if found then return files.send(tree .. path, policy, found.settled, found) end
+    if not shapes.is_artifact(path) and not shapes.is_record(path) then return nil end
+    found = { settled = marker_of(path) }
+    local status = files.send(tree .. path, policy, found.settled, found)
     if status then
       if held >= 4096 then known, held = {}, 0 end
       known[path], held = found, held + 1
@@ -88,23 +76,15 @@ return function(lighty)
     return status
   end
 
-  -- Folders whose names are upstream's.
-  local function is_upstreams(path)
-    local rest = path:match("^/[^/]+/[^/]+/builds/%d+/(.*)$")
-    if not rest then return false end
-    return rest:find("^artifacts/") or rest:find("^jobs/[^/]+/artifacts/") or rest:find("^steps/[^/]+/artifacts/")
-  end
-
   local function page(path)
-    local settled, rest = of_job(path)
+    local settled, rest = marker_of(path)
     return files.send(pages .. path .. "index.html", answers.page_policy, rest == "log/" and settled or nil)
   end
 
   local function folder(path)
-    local query = attribute["uri.query"] or ""
-    local listed = ("&" .. query .. "&"):find("&list[=&]")
+    local query, listed = attribute["uri.query"] or "", answers.is_asked("list")
     local status = pointers.answer(path) or pointers.moved(path)
-    if not status and not listed and is_upstreams(path) then
+    if not status and not listed and shapes.is_artifact(path) then
       status = files.send(tree .. path .. "index.html", files.untrusted, nil)
     end
     -- A page knows no questions: those about builds, and how to list, are the gateway's.
@@ -115,24 +95,27 @@ return function(lighty)
 
   local function slash(path)
     if not files.is_folder(tree .. path) and not files.is_file(pages .. path .. "/index.html") then return nil end
-    local query = attribute["uri.query"] or ""
-    return answers.redirect(301, attribute["uri.path-raw"] .. "/" .. (query == "" and "" or "?" .. query))
+    return answers.add_slash()
   end
 
   local function reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
+    local entry = answers.is_asked("open") and content.entry(path)
+    if entry then return entry end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    return file(path) or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
+    return file(path, files.untrusted) or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
   end
 
   local function answer()
     answers.new_id()
     answers.clean_for_log()
-    if not hosts[attribute["uri.authority"]] then
+    local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
+    if not hosts[host] then
+      local label = content.label_of(host)
+      if label then return content.answer(label, path, method, file) end
       return answers.fail(421, "ERR_MISDIRECTED", "this host is not the one that KITEMIRROR_URL names")
     end
-    local path, method = attribute["uri.path"], attribute["request.method"]
     if path:byte(2) == 45 and path:byte(3) == 47 then return system(path, method) end
     return reader(path, method)
   end

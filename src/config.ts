@@ -13,12 +13,13 @@ import type { Secret } from './config/secret.ts';
 import {
   type GlobRule,
   type Listen,
+  loopbackNames,
   parseBytes,
+  parseContentUrl,
   parseGlobs,
   parseHosts,
   parseRedisUrl,
   parseSlug,
-  parseWildcardUrl,
 } from './config/values.ts';
 
 /**
@@ -43,6 +44,7 @@ export interface Config {
   /** Bytes; `null`: the larger of 5 % of the disk and 10 GiB. */
   readonly minFreeBytes: number | null;
   readonly url: URL;
+  /** Where reports may run scripts: `https://*.example.com`. `null`: nowhere. */
   readonly contentUrl: string | null;
   readonly listen: { readonly host: string; readonly port: number };
   readonly receiverListen: Listen;
@@ -92,6 +94,7 @@ export function parseConfig(
   const listen = read.hostPort('KITEMIRROR_LISTEN', '127.0.0.1:8080');
   const dataRoot = resolve(base, read.text('KITEMIRROR_DATA', './data'));
   const runDir = runFolder(dataRoot);
+  const url = read.url('KITEMIRROR_URL', 'http://127.0.0.1:8080');
   const needs = (...programs: Program[]): boolean => programs.includes(program);
   const wants = (name: string, owner: Program): boolean => needs('all', owner) || (needs('command') && read.has(name));
   const config: Config = {
@@ -107,8 +110,8 @@ export function parseConfig(
     maxArtifactBytes: read.optional('KITEMIRROR_MAX_ARTIFACT_BYTES', parseBytes),
     dataRoot,
     minFreeBytes: read.optional('KITEMIRROR_MIN_FREE', parseBytes),
-    url: read.url('KITEMIRROR_URL', 'http://127.0.0.1:8080'),
-    contentUrl: read.optional('KITEMIRROR_CONTENT_URL', parseWildcardUrl),
+    url,
+    contentUrl: read.parsed('KITEMIRROR_CONTENT_URL', defaultContentUrl(url), (value) => parseContentUrl(value, url)),
     listen,
     receiverListen: read.listen('KITEMIRROR_RECEIVER_LISTEN', `unix:${join(runDir, 'receiver.sock')}`),
     gatewayListen: read.listen('KITEMIRROR_GATEWAY_LISTEN', `unix:${join(runDir, 'gateway.sock')}`),
@@ -132,6 +135,12 @@ export function parseConfig(
   };
   read.finish();
   return { config, secrets };
+}
+
+/** Every browser finds `*.localhost` on its own machine, so beside a loopback URL there is nothing to set up. */
+function defaultContentUrl(url: URL | null): string {
+  if (url === null || !loopbackNames.includes(url.hostname)) return 'off';
+  return `${url.protocol}//*.localhost${url.port === '' ? '' : `:${url.port}`}`;
 }
 
 /** 32 downloads at once kept two cores and a loopback origin busy; more only queued in the kernel (bench small). */

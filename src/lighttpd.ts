@@ -16,6 +16,7 @@ import { formatListen } from './http.ts';
 import { createLog, type Log, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
 import { type Machine, siteEnvironment } from './site.ts';
+import { ensureKeys } from './tree/keys.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 
 export interface PreparedLighttpd {
@@ -47,6 +48,7 @@ export async function prepareLighttpd(config: Config, path: string): Promise<Pre
   const paths = dataPaths(config.dataRoot);
   const env = siteEnvironment(config, paths, root, await askMachine(command));
   await makeFolders(config, paths);
+  if (config.contentUrl !== null) ensureKeys(paths.contentKeys);
   await execute(command, ['-tt', '-f', configuration], { env }).catch((thrown: unknown) => {
     const said = thrown instanceof Error && 'stderr' in thrown ? String(thrown.stderr).trim() : String(thrown);
     if (/mod_magnet\.so/.test(said)) throw missing('lighttpd is here, its Lua module (mod_magnet) is not');

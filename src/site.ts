@@ -3,7 +3,7 @@
  * Values stand in an environment and never in a configuration's text, so none needs quoting.
  */
 
-import type { Listen } from './config/values.ts';
+import { type Listen, loopbackNames } from './config/values.ts';
 import type { Config } from './config.ts';
 import { MirrorError } from './errors.ts';
 import type { DataPaths } from './tree/paths.ts';
@@ -28,7 +28,6 @@ const nothing = '(?!)';
 const mostOpenFiles = 65_535;
 /** For each worker; Lighttpd allows no more than a tenth of its descriptors. */
 const mostConnections = 4096;
-const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
 
 /**
  * @param home the project's own folder
@@ -52,6 +51,9 @@ export function siteEnvironment(
     SITE_BIND: bracketed(config.listen.host),
     SITE_PORT: String(config.listen.port),
     SITE_HOSTS: hostsOf(config).join(' '),
+    SITE_CONTENT_URL: config.contentUrl ?? '',
+    SITE_CONTENT_HOSTS: contentHostsOf(config).join(' '),
+    SITE_CONTENT_KEYS: paths.contentKeys,
     SITE_GATE_ALONE: losesErrors.includes(machine.version.join('.')) ? nothing : filePattern,
     SITE_HTTP2: speaksHttp2(config.http2, machine.version) ? 'enable' : 'disable',
     SITE_WORKERS: String(Math.max(2, machine.cores)),
@@ -78,10 +80,20 @@ export function siteEnvironment(
  * Behind a loopback URL any loopback name will do.
  */
 export function hostsOf({ url, listen }: Pick<Config, 'url' | 'listen'>): string[] {
-  const own = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
   const names = loopbackNames.includes(url.hostname) ? loopbackNames : [url.hostname];
-  const all = names.flatMap((name) => [name, `${name}:${own}`, `${name}:${listen.port}`]);
-  return [...new Set(all)];
+  return names.flatMap((name) => withPorts(name, url, listen.port));
+}
+
+/** What stands behind a build's label in the `Host` of its content origin; the same ports as the mirror's own. */
+export function contentHostsOf({ contentUrl, listen }: Pick<Config, 'contentUrl' | 'listen'>): string[] {
+  if (contentUrl === null) return [];
+  const url = new URL(contentUrl.replace('*.', ''));
+  return withPorts(`.${url.hostname}`, url, listen.port);
+}
+
+function withPorts(name: string, { port, protocol }: URL, listening: number): string[] {
+  const own = port === '' ? (protocol === 'https:' ? '443' : '80') : port;
+  return [...new Set([name, `${name}:${own}`, `${name}:${listening}`])];
 }
 
 function speaksHttp2(wish: Config['http2'], version: Machine['version']): boolean {

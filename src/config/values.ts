@@ -46,12 +46,39 @@ export function parseBytes(value: string): number {
   return bytes;
 }
 
-export function parseWildcardUrl(value: string): string {
-  const probe = value.replace('://*.', '://wildcard.');
-  if (probe === value || !URL.canParse(probe))
-    throw new Error('is not a URL with a wildcard host (https://*.example.com)');
-  return value;
+/**
+ * `https://*.example.com`, with a port where it has one, or `off`. It must be another site than the mirror: no host of it
+ * may be the mirror's, be asked with the mirror's cookies, or set cookies that the mirror is sent.
+ * @param mirror KITEMIRROR_URL; null where that is at fault itself
+ */
+export function parseContentUrl(value: string, mirror: URL | null): string | null {
+  if (value === 'off') return null;
+  const content = parseWildcard(value);
+  if (mirror === null) return null;
+  if (content.protocol !== mirror.protocol)
+    throw new Error(`begins with ${content.protocol}// and KITEMIRROR_URL with ${mirror.protocol}//; they must agree`);
+  const [domain, host] = [content.hostname, mirror.hostname];
+  const related = domain === host || domain.endsWith(`.${host}`) || host.endsWith(`.${domain}`);
+  // Browsers keep no cookie for all of localhost.
+  if (related && domain !== 'localhost')
+    throw new Error(`and KITEMIRROR_URL (${host}) share a domain, so that reports could set the mirror's cookies`);
+  return content.origin.replace('://', '://*.');
 }
+
+/** @returns the URL without the wildcard */
+function parseWildcard(value: string): URL {
+  const plain = value.replace(/^(https?:\/\/)\*\./i, '$1');
+  const url = plain !== value && URL.canParse(plain) ? new URL(plain) : null;
+  // A host alone, of letters: no address, no second wildcard, nothing behind it.
+  const isHost =
+    url !== null && url.href === `${url.origin}/` && /^([a-z0-9-]+\.)*(?!\d+$)[a-z0-9-]+$/.test(url.hostname);
+  if (!isHost)
+    throw new Error(`is "${value}", neither a URL with a wildcard host alone (https://*.example.com) nor off`);
+  return url;
+}
+
+/** Names of this machine to itself. */
+export const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
 
 export function parseRedisUrl(value: string): string {
   if (!/^(rediss?:\/\/.+|unix:\/\/\/.+)$/.test(value)) throw new Error('is not redis://, rediss:// or unix:///path');

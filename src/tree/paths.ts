@@ -12,6 +12,7 @@
  *   pages/catalog.sqlite                 the index of builds
  *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
  *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
+ *   state/keys/content                   keys of our own making, never an operator's secret
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -39,6 +40,8 @@ export interface DataPaths {
   readonly redis: string;
   readonly unsettled: string;
   readonly catalog: string;
+  /** The keys of the content origin's labels; Lighttpd reads them too. */
+  readonly contentKeys: string;
   blob(sha256: string, copy?: number): string;
   stagingFile(name: string): string;
   pipeline(organization: string, folder: string): string;
@@ -79,6 +82,7 @@ export function dataPaths(root: string): DataPaths {
     redis: at('redis'),
     unsettled: at('state', 'unsettled'),
     catalog: at('pages', 'catalog.sqlite'),
+    contentKeys: at('state', 'keys', 'content'),
     blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
     stagingFile: (name) => at('staging', name),
     pipeline: (organization, folder) => at('tree', organization, folder),

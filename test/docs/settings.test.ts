@@ -81,7 +81,6 @@ test('the defaults that the README tells in words are so', () => {
 
 test('the settings that the README calls without effect are those that a start warns of', () => {
   const values: Record<string, string> = {
-    KITEMIRROR_CONTENT_URL: 'http://*.localhost:8080',
     KITEMIRROR_RECONCILE_SECONDS: '60',
   };
   const all = Object.fromEntries(withoutEffect.map((name) => [name, values[name] ?? 'x']));

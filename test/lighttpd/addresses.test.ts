@@ -120,7 +120,7 @@ describe('stable addresses', () => {
     const rest = 'artifacts/a%20b/%E2%82%AC%3F.txt';
     assert.deepEqual(await location(`/acme/web/latest/main/-/${rest}`), [302, `/acme/web/builds/41/${rest}`]);
     assert.deepEqual(await location('/acme/web/latest/main/-/x?state=failed'), [302, '/acme/web/builds/42/x']);
-    assert.deepEqual(await location('/acme/web/latest/main/-/x/?state=any&v=1'), [302, '/acme/web/builds/43/x/']);
+    assert.deepEqual(await location('/acme/web/latest/main/-/x/?state=any&v=1'), [302, '/acme/web/builds/43/x/?v=1']);
     assert.deepEqual(await location('/acme/web/latest/main/-/a/-/b'), [302, '/acme/web/builds/41/a/-/b']);
   });
 

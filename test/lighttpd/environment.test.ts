@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '../../src/config.ts';
-import { hostsOf, type Machine, siteEnvironment } from '../../src/site.ts';
+import { contentHostsOf, hostsOf, type Machine, siteEnvironment } from '../../src/site.ts';
 import { dataPaths } from '../../src/tree/paths.ts';
 
 const machine: Machine = { version: [1, 4, 69], cores: 4, openFiles: 20_000 };
@@ -79,5 +79,65 @@ describe('the hosts that are answered', () => {
         '[::1]:8080',
       ]);
     }
+  });
+});
+
+describe('the content origin', () => {
+  const settings = (url: string, contentUrl?: string): NodeJS.ProcessEnv => ({
+    BUILDKITE_ORGANIZATION: 'acme',
+    KITEMIRROR_URL: url,
+    KITEMIRROR_CONTENT_URL: contentUrl,
+  });
+  const parse = (url: string, contentUrl?: string): string | null =>
+    parseConfig(settings(url, contentUrl), 'lighttpd', '/srv').config.contentUrl;
+
+  it('is there by itself beside a loopback URL, and nowhere else', () => {
+    assert.equal(parse('http://127.0.0.1:8080'), 'http://*.localhost:8080');
+    assert.equal(parse('http://localhost'), 'http://*.localhost');
+    assert.equal(parse('https://[::1]:81'), 'https://*.localhost:81');
+    assert.equal(parse('http://127.0.0.1:8080', 'off'), null);
+    assert.equal(parse('https://ci.example.com'), null);
+  });
+
+  it('is a wildcard host, in the spelling of browsers', () => {
+    assert.equal(parse('https://ci.example.com', 'https://*.Content.example.net'), 'https://*.content.example.net');
+    assert.equal(
+      parse('https://ci.example.com', 'HTTPS://*.content.example.net:443/'),
+      'https://*.content.example.net',
+    );
+    for (const value of [
+      'https://content.example.net',
+      'https://a.*.example.net',
+      'https://*',
+      'https://*.',
+      '*.example.net',
+      'https://*.*.example.net',
+      'https://*.example.net/path',
+      'https://*.example.net?a',
+      'https://user@*.example.net',
+      'https://*.user@example.net',
+      'https://*.127.0.0.1',
+      'https://*.[::1]',
+      'https://*.example.net:99999',
+      'ftp://*.example.net',
+    ]) {
+      assert.throws(() => parse('https://ci.example.com', value), /KITEMIRROR_CONTENT_URL is "[^\n]*wildcard/, value);
+    }
+  });
+
+  it('shares neither its domain nor its cookies with the mirror, and is as well guarded on the way', () => {
+    for (const value of ['https://*.ci.example.com', 'https://*.example.com', 'https://*.a.ci.example.com']) {
+      assert.throws(() => parse('https://ci.example.com', value), /share a domain/, value);
+    }
+    assert.throws(() => parse('https://ci.example.com', 'http://*.example.net'), /must agree/);
+    assert.equal(parse('http://localhost:8080', 'http://*.localhost:8080'), 'http://*.localhost:8080');
+    assert.throws(() => parse('ftp://x', 'https://*.example.net'), /^MirrorError: 1 fault/);
+  });
+
+  it('is known by its hosts, with the ports that the mirror has', () => {
+    const hosts = (contentUrl: string | null): string[] =>
+      contentHostsOf({ contentUrl, listen: { host: 'x', port: 90 } });
+    assert.deepEqual(hosts('https://*.example.net'), ['.example.net', '.example.net:443', '.example.net:90']);
+    assert.deepEqual(hosts(null), []);
   });
 });
