@@ -20,7 +20,10 @@ import {
   parseHosts,
   parseRedisUrl,
   parseSlug,
+  parseUrl,
 } from './config/values.ts';
+
+const ownApi = 'https://api.buildkite.com';
 
 /**
  * Who asks: each program is given the secrets that it needs and no others. `all` supervises the rest; a `command` is
@@ -32,6 +35,11 @@ export interface Config {
   readonly organization: string;
   readonly webhookMode: 'signature' | 'token';
   readonly apiUrl: URL;
+  /** Whether links are asked for in bulk by GraphQL; `auto`: where the token may. */
+  readonly graphql: 'auto' | 'on' | 'off';
+  readonly graphqlUrl: URL;
+  /** `null`: there is no portal. */
+  readonly portalUrl: URL | null;
   readonly apiShare: number;
   /** `null`: Buildkite's own storage hosts. */
   readonly downloadHosts: readonly string[] | null;
@@ -64,6 +72,7 @@ export interface Config {
 
 export interface Secrets {
   readonly apiToken: Secret | null;
+  readonly portalToken: Secret | null;
   /** Comma or newline separated when there are several (rotation). */
   readonly webhookTokens: Secret | null;
   readonly redisUrl: Secret | null;
@@ -100,7 +109,10 @@ export function parseConfig(
   const config: Config = {
     organization: read.parsed('BUILDKITE_ORGANIZATION', null, parseSlug),
     webhookMode: read.choice('BUILDKITE_WEBHOOK_MODE', ['signature', 'token'], 'signature'),
-    apiUrl: read.url('BUILDKITE_API_URL', 'https://api.buildkite.com'),
+    apiUrl: read.url('BUILDKITE_API_URL', ownApi),
+    graphql: graphqlChoice(read),
+    graphqlUrl: read.url('BUILDKITE_GRAPHQL_URL', 'https://graphql.buildkite.com/v1'),
+    portalUrl: read.optional('BUILDKITE_PORTAL_URL', parseUrl),
     apiShare: read.number('KITEMIRROR_API_SHARE', 0.8, { min: 0.01, max: 1, what: 'a part, 0.01 to 1' }),
     downloadHosts: read.optional('KITEMIRROR_DOWNLOAD_HOSTS', parseHosts),
     pipelines: read.parsed('KITEMIRROR_PIPELINES', '*', parseGlobs),
@@ -127,12 +139,17 @@ export function parseConfig(
   };
   const secrets: Secrets = {
     apiToken: wants('BUILDKITE_API_TOKEN', 'worker') ? read.secret('BUILDKITE_API_TOKEN') : null,
+    portalToken:
+      needs('all', 'worker', 'command') && read.has('BUILDKITE_PORTAL_TOKEN')
+        ? read.secret('BUILDKITE_PORTAL_TOKEN')
+        : null,
     webhookTokens: wants('BUILDKITE_WEBHOOK_TOKEN', 'receiver') ? read.secret('BUILDKITE_WEBHOOK_TOKEN') : null,
     redisUrl:
       needs('all', 'receiver', 'gateway', 'worker', 'command') && read.has('REDIS_URL')
         ? read.secret('REDIS_URL', parseRedisUrl)
         : null,
   };
+  if (needs('all', 'worker', 'command')) read.together('BUILDKITE_PORTAL_URL', 'BUILDKITE_PORTAL_TOKEN');
   read.finish();
   return { config, secrets };
 }
@@ -141,6 +158,13 @@ export function parseConfig(
 function defaultContentUrl(url: URL | null): string {
   if (url === null || !loopbackNames.includes(url.hostname)) return 'off';
   return `${url.protocol}//*.localhost${url.port === '' ? '' : `:${url.port}`}`;
+}
+
+/** Who points the mirror at another API than Buildkite's does not mean its token for Buildkite's GraphQL. */
+function graphqlChoice(read: EnvReader): Config['graphql'] {
+  const choice = read.choice('BUILDKITE_GRAPHQL', ['auto', 'on', 'off'], 'auto');
+  const isElsewhere = read.has('BUILDKITE_API_URL') && !read.has('BUILDKITE_GRAPHQL_URL');
+  return choice === 'auto' && isElsewhere && read.text('BUILDKITE_API_URL', '') !== ownApi ? 'off' : choice;
 }
 
 /** 32 downloads at once kept two cores and a loopback origin busy; more only queued in the kernel (bench small). */

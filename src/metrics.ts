@@ -112,6 +112,8 @@ export interface WorkerMetrics {
   readonly taskSeconds: Histogram<'task' | 'outcome'>;
   readonly taskFailures: Counter<'task' | 'code'>;
   readonly upstreamRequests: Counter<'api' | 'purpose' | 'status'>;
+  readonly upstreamSpent: Counter<'api' | 'purpose'>;
+  readonly upstreamWaitSeconds: Histogram<'api' | 'class'>;
   readonly artifacts: Counter<'outcome'>;
   readonly artifactBytes: Counter;
   readonly publishLagSeconds: Histogram;
@@ -139,6 +141,19 @@ export function workerMetrics(registry: Registry): WorkerMetrics {
       name: 'kitemirror_upstream_requests_total',
       help: 'Requests to Buildkite by API, purpose and status.',
       labelNames: ['api', 'purpose', 'status'],
+      registers,
+    }),
+    upstreamSpent: new Counter({
+      name: 'kitemirror_upstream_spent_total',
+      help: 'What requests to Buildkite took from its limits: requests, for the API graphql points.',
+      labelNames: ['api', 'purpose'],
+      registers,
+    }),
+    upstreamWaitSeconds: new Histogram({
+      name: 'kitemirror_upstream_wait_seconds',
+      help: 'Time that a request to Buildkite waited for its budget, by the class of its work.',
+      labelNames: ['api', 'class'],
+      buckets: slow,
       registers,
     }),
     artifacts: new Counter({

@@ -1,4 +1,5 @@
 /** What the tasks of a worker share; composed once by main.ts. */
+import type { Links } from '../src/buildkite/bulk-links.ts';
 import type { Upstream } from '../src/buildkite/client.ts';
 import type { Matcher } from '../src/globs.ts';
 import type { TaskQueue } from '../src/queue/queue.ts';
@@ -25,6 +26,8 @@ export interface WorkerContext {
   readonly paths: DataPaths;
   readonly settings: Settings;
   readonly upstream: Upstream;
+  /** Where an artifact's link is to be had for less than a request. */
+  readonly links: Links;
   /** Where artifacts' bytes come from; never sees the token. */
   readonly storage: Storage;
   readonly queue: TaskQueue;

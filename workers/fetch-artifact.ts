@@ -15,6 +15,8 @@ export interface FetchTarget {
   readonly base: string;
   readonly file: string;
   readonly known: Set<string>;
+  /** Artifacts of the build that are still to be fetched, as far as is known. */
+  readonly missingInBuild: number;
 }
 
 /**
@@ -29,8 +31,7 @@ export async function fetchArtifact(
 ): Promise<string> {
   const release = await worker.space.reserve(facts.size, signal);
   try {
-    const staged = await stage(worker, facts, target.ref, signal);
-    verify(staged, facts);
+    const staged = await fetchVerified(worker, facts, target, signal);
     worker.onStored(placeStaged(worker.paths, staged, target.base, target.file, target.known));
     return staged.sha256;
   } finally {
@@ -38,37 +39,80 @@ export async function fetchArtifact(
   }
 }
 
-async function stage(worker: WorkerContext, facts: ArtifactFacts, ref: BuildRef, signal: AbortSignal): Promise<Staged> {
+/** By a link that was had in bulk where there is one; whatever is wrong with that, REST has this artifact's own. */
+async function fetchVerified(
+  worker: WorkerContext,
+  facts: ArtifactFacts,
+  { ref, missingInBuild }: FetchTarget,
+  signal: AbortSignal,
+): Promise<Staged> {
+  const link = await worker.links.find(ref, facts, missingInBuild, signal);
+  // What upstream states beside a link holds for the bytes, wherever they come from.
+  const stated = link?.sha256 == null ? facts : { ...facts, sha256: link.sha256 };
+  try {
+    return verify(await stage(worker, stated, ref, link?.url ?? null, signal), stated);
+  } catch (thrown) {
+    if (link === null || toMirrorError(thrown).code !== 'ERR_BLOB_MISMATCH') throw thrown;
+    worker.links.forget(facts.id);
+    return verify(await stage(worker, stated, ref, null, signal), stated);
+  }
+}
+
+/** @param bulk the link to begin with; null: REST is asked for one */
+async function stage(
+  worker: WorkerContext,
+  facts: ArtifactFacts,
+  ref: BuildRef,
+  bulk: URL | null,
+  signal: AbortSignal,
+): Promise<Staged> {
   const { paths, upstream, storage, instance } = worker;
   const wanted = { pipeline: ref.pipeline, size: facts.size, signal };
   const name = `${instance}.${randomBytes(8).toString('hex')}.part`;
   const sink = new StagedFile(paths.stagingFile(name), worker.staging);
   try {
-    for (let link = 1; ; link += 1) {
-      const url = await upstream.resolveDownload(ref, facts.job_id, facts.id, signal);
-      try {
-        await storage.read(url, sink, wanted);
-        break;
-      } catch (thrown) {
-        // What came in so far is kept: the next link goes on where this one ended.
-        if (toMirrorError(thrown).code !== 'ERR_DOWNLOAD_EXPIRED' || link >= maxLinks) throw thrown;
-      }
-    }
+    if (bulk === null || !(await downloaded(bulk))) await downloadByRest();
     return await sink.finish();
   } catch (thrown) {
     sink.discard();
     throw thrown;
   }
+
+  /** What came in by a link that then expired is kept: the next one goes on where it ended. */
+  async function downloaded(url: URL): Promise<boolean> {
+    try {
+      await storage.read(url, sink, wanted);
+      return true;
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      worker.links.forget(facts.id);
+      if (toMirrorError(thrown).code !== 'ERR_DOWNLOAD_EXPIRED') sink.restart();
+      return false;
+    }
+  }
+
+  async function downloadByRest(): Promise<void> {
+    for (let link = 1; ; link += 1) {
+      const url = await upstream.resolveDownload(ref, facts.job_id, facts.id, signal);
+      try {
+        await storage.read(url, sink, wanted);
+        return;
+      } catch (thrown) {
+        if (toMirrorError(thrown).code !== 'ERR_DOWNLOAD_EXPIRED' || link >= maxLinks) throw thrown;
+      }
+    }
+  }
 }
 
-function verify(staged: Staged, facts: ArtifactFacts): void {
-  const sizeFits = staged.size === facts.size;
-  const sha1Fits = facts.sha1 === null || staged.sha1 === facts.sha1;
-  const sha256Fits = facts.sha256 === null || staged.sha256 === facts.sha256;
-  if (sizeFits && sha1Fits && sha256Fits) return;
+/** @returns what it was given @throws MirrorError ERR_BLOB_MISMATCH */
+function verify(staged: Staged, { size, sha1, sha256 }: ArtifactFacts): Staged {
+  const wrong = [
+    [`${size} bytes`, `${staged.size} bytes`],
+    [sha1 ?? staged.sha1, staged.sha1],
+    [sha256 ?? staged.sha256, staged.sha256],
+  ].find(([expected, found]) => expected !== found);
+  if (wrong === undefined) return staged;
   removeStaged(staged.file);
-  const [expected, found] = sizeFits
-    ? [facts.sha1 ?? facts.sha256, facts.sha1 === null ? staged.sha256 : staged.sha1]
-    : [`${facts.size} bytes`, `${staged.size} bytes`];
+  const [expected, found] = wrong;
   throw new MirrorError('ERR_BLOB_MISMATCH', `upstream states ${expected} and sent ${found}`, { expected, found });
 }

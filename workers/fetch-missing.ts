@@ -5,6 +5,7 @@ import type { JobStub } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
 import { type FetchTarget, fetchArtifact } from './fetch-artifact.ts';
 import { fetchLog } from './fetch-log.ts';
+import { withKnownSum } from './list-artifacts.ts';
 import type { PlannedArtifact } from './plan-job.ts';
 import { forEachInSlots } from './slots.ts';
 
@@ -15,6 +16,8 @@ export interface JobWork {
   readonly base: string;
   readonly artifacts: ArtifactRecord[];
   readonly missing: PlannedArtifact[];
+  /** Of the whole build, as far as is known. */
+  readonly missingInBuild: number;
   log: LogRecord | null;
   /** A log that upstream still has none of will not come any more. */
   readonly logGivenUp: boolean;
@@ -64,7 +67,8 @@ async function takeArtifact(
   { facts, file, record }: PlannedArtifact,
   signal: AbortSignal,
 ): Promise<void> {
-  const target: FetchTarget = { ref: work.stub, base: work.base, file, known: work.folders };
+  const { stub: ref, base, folders: known, missingInBuild } = work;
+  const target: FetchTarget = { ref, base, file, known, missingInBuild };
   try {
     const sha256 = await fetchOrRefresh(worker, facts, target, record, signal);
     if (sha256 === null) return;
@@ -134,7 +138,8 @@ async function readNow(
   signal: AbortSignal,
 ): Promise<ArtifactFacts | null> {
   try {
-    return await upstream.readArtifact(ref, facts.job_id, facts.id, signal);
+    const now = await upstream.readArtifact(ref, facts.job_id, facts.id, signal);
+    return withKnownSum(now, facts);
   } catch (thrown) {
     if (toMirrorError(thrown).code === 'ERR_UPSTREAM_GONE') return null;
     throw thrown;

@@ -4,11 +4,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { Agent } from 'undici';
-import { createBudget, documented, reserves, type WorkClass } from '../src/buildkite/budget.ts';
-import { createUpstream } from '../src/buildkite/client.ts';
-import { createRest } from '../src/buildkite/rest.ts';
+import { reserves, type WorkClass } from '../src/buildkite/budget.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from '../src/config.ts';
-import { MirrorError, toMirrorError } from '../src/errors.ts';
+import { toMirrorError } from '../src/errors.ts';
 import { nameMatcher, pathMatcher } from '../src/globs.ts';
 import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
@@ -25,6 +23,7 @@ import { dataPaths } from '../src/tree/paths.ts';
 import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
 import { listUnsettled } from '../src/tree/unsettled.ts';
+import { createApis } from './apis.ts';
 import type { WorkerContext } from './context.ts';
 import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
@@ -59,26 +58,12 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const registry = new Registry();
   processMetrics(registry);
   const metrics = workerMetrics(registry);
-  const token = secrets.apiToken;
-  if (token === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_API_TOKEN is required');
-  const api = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
+  const apis = createApis({ config, secrets, store: budgetStore(redis), metrics, log });
   const dispatcher = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
-  const budget = createBudget({ store: budgetStore(redis), api: 'rest', share: config.apiShare, ...documented.rest });
-  const upstreamFor = (workClass: WorkClass) =>
-    createUpstream(
-      createRest({
-        apiUrl: config.apiUrl,
-        token: () => token.reveal(),
-        dispatcher: api,
-        budget,
-        workClass,
-        onAnswer: (purpose, status) => metrics.upstreamRequests.inc({ api: 'rest', purpose, status: String(status) }),
-      }),
-    );
   const catalog = openCatalog(paths.catalog);
   stopper.add('catalog', () => catalog.close());
 
-  const shared: Omit<WorkerContext, 'upstream' | 'slots'> = {
+  const shared: Omit<WorkerContext, 'upstream' | 'links' | 'slots'> = {
     paths,
     settings: {
       organization: config.organization,
@@ -106,7 +91,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   // Each class has places of its own: what waits for the budget must not hold those of what someone waits for.
   const worker = eachClass((workClass) => ({
     ...shared,
-    upstream: upstreamFor(workClass),
+    upstream: apis.upstream(workClass),
+    links: apis.links(workClass),
     slots: createSlots(config.concurrency),
   }));
   const runner = runTasks({

@@ -11,11 +11,12 @@ import type { Payload } from '../src/queue/tasks.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { readJobRecord, readViews } from '../src/tree/records.ts';
-import { hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
+import { countStubs, hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
 import { hasLogPage, writeLogPage } from './build-pages.ts';
 import type { WorkerContext } from './context.ts';
 import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
+import { withKnownSum } from './list-artifacts.ts';
 import { logSettlesMs } from './log-growth.ts';
 import { markMerged } from './merged-flags.ts';
 import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
@@ -28,6 +29,8 @@ const looksAfterMs = [1000, 3000, 10_000, 30_000];
 const saveEveryMs = 5000;
 /** From this many missing files on, the record is written before the first of them is fetched. */
 const announceFrom = 50;
+/** How many jobs there still are does not matter any more beyond this. */
+const jobsCounted = 500;
 
 export async function mirrorJob(
   worker: WorkerContext,
@@ -129,10 +132,11 @@ async function lookAgain(
 ): Promise<FoundStub> {
   const { stub } = found;
   if (before === null || before.settled || before.listed_at !== stub.listedAt) return found;
+  const known = new Map(stub.artifacts.map((artifact) => [artifact.id, artifact]));
   const artifacts = new Map<string, JobStub['artifacts'][number]>();
   try {
     for await (const { items } of upstream.listArtifacts(stub, stub.job.id, signal)) {
-      for (const item of items) artifacts.set(item.id, item);
+      for (const item of items) artifacts.set(item.id, withKnownSum(item, known.get(item.id)));
     }
   } catch (thrown) {
     // The build is gone upstream: what we do not have of it is lost, and the plan says so.
@@ -161,7 +165,10 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
   const log = planLog(stub.job, before?.log ?? null, settings.logs);
   const missing = planned.filter(({ record }) => record.state === 'pending' && record.reason !== notUploaded);
   const artifacts = planned.map(({ record }) => record);
-  const work = { stub, base, artifacts, missing, log, logGivenUp: uploadsGivenUp, folders: new Set<string>() };
+  // What the other jobs lack is not known here: as much each, more or less.
+  const missingInBuild = missing.length * countStubs(worker.paths, stub.build, jobsCounted);
+  const folders = new Set<string>();
+  const work = { stub, base, artifacts, missing, missingInBuild, log, logGivenUp: uploadsGivenUp, folders };
   return { work, planned };
 }
 

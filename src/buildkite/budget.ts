@@ -50,8 +50,8 @@ export interface BudgetOptions {
   /** What holds until the first answer says otherwise; a scope that is not named is not counted. */
   readonly limits: Partial<Record<Scope, number>>;
   readonly windowMs: number;
-  /** Told how long a request had to wait, in ms. */
-  readonly onWait?: (ms: number) => void;
+  /** Told how long each request had to wait, in ms. */
+  readonly onWait?: (ms: number, workClass: WorkClass) => void;
 }
 
 /** @see https://buildkite.com/docs/platform/limits */
@@ -150,7 +150,8 @@ export function createBudget(options: BudgetOptions): Budget {
   let heard: Allowances = {};
   let freeUntil = 0;
 
-  async function ask({ waiting, workClass }: Lane): Promise<void> {
+  async function ask(lane: Lane): Promise<void> {
+    const { waiting, workClass } = lane;
     const [returned, back, allowances] = [answered, unused, heard];
     const wanted = waiting.reduce((sum, { points }) => sum + points, 0);
     [answered, unused, heard] = [0, 0, {}];
@@ -162,7 +163,7 @@ export function createBudget(options: BudgetOptions): Budget {
     const answer = (await store.run(exchangeScript, keys, args)) as unknown[];
     const [granted = 0, wait = 0, free = 0] = answer.map(Number);
     if (free === 1) freeUntil = Date.now() + freeMs;
-    unused += release(waiting, granted);
+    unused += release(lane, granted);
     // Spread over the window's start, so that all workers do not come at the same instant.
     const margin = Math.min(marginMs, windowMs / 20);
     if (waiting.length > 0 && granted < wanted) {
@@ -171,13 +172,12 @@ export function createBudget(options: BudgetOptions): Budget {
   }
 
   /** @returns what was granted and fits nobody */
-  function release(waiting: Waiter[], granted: number): number {
+  function release({ waiting, workClass }: Lane, granted: number): number {
     let left = granted;
     for (let next = waiting[0]; next !== undefined && next.points <= left; next = waiting[0]) {
       left -= next.points;
       waiting.shift();
-      const waited = Date.now() - next.since;
-      if (waited > marginMs) onWait?.(waited);
+      onWait?.(performance.now() - next.since, workClass);
       next.go();
     }
     return left;
@@ -218,7 +218,7 @@ export function createBudget(options: BudgetOptions): Budget {
           reject(signal.reason as Error);
         };
         const waiter: Waiter = {
-          since: Date.now(),
+          since: performance.now(),
           points,
           go: () => {
             signal.removeEventListener('abort', leave);

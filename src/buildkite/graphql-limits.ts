@@ -3,27 +3,23 @@ import type { Allowances, Scope } from './budget.ts';
 import type { GraphqlMode } from './graphql-reply.ts';
 
 export interface Refusal {
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** What the headers say. */
   readonly stated: Allowances;
   /** The body, where it is JSON. */
   readonly reply: unknown;
-  /** As the last good answer had it. */
+  /** As the last good answer had it; which limit it was, the headers tell. */
   readonly limit: number;
 }
 
 /** When an answer does not say. */
 const pauseMs = 5000;
 
-export function limitedBy(api: GraphqlMode, { headers, stated, reply, limit }: Refusal): Allowances {
+export function limitedBy(api: GraphqlMode, { stated, reply, limit }: Refusal): Allowances {
   const { scope, resetMs } = bodyOf(reply);
-  // A portal may use up points too. Then its headers are those of the points, and its own limit is what it was.
-  const foreign = api === 'portal' && headers['ratelimit-scope'] !== 'portal';
-  const spent = Object.values(stated).some((each) => each.remaining < 1);
-  if (spent && !foreign) return stated;
+  const spent = Object.values(stated).filter((each) => each.remaining < 1);
+  if (spent.length > 0) return stated;
   const which: Scope = api === 'portal' ? 'organization' : scope;
-  const longest = Math.max(0, ...Object.values(stated).map((each) => (each.remaining < 1 ? each.resetMs : 0)));
-  return { ...(foreign ? {} : stated), [which]: { limit, remaining: 0, resetMs: resetMs ?? (longest || pauseMs) } };
+  return { ...stated, [which]: { limit, remaining: 0, resetMs: resetMs ?? pauseMs } };
 }
 
 /** `{scope, limit, reset}` (portals), or `{errors: [{message: "… Please try again in 42 seconds."}]}` (GraphQL). */

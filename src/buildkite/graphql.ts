@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { MirrorError } from '../errors.ts';
-import { type Allowances, type Budget, parseAllowances, unlimited, type WorkClass } from './budget.ts';
+import { type Allowances, type Budget, documented, parseAllowances, unlimited, type WorkClass } from './budget.ts';
 import { limitedBy } from './graphql-limits.ts';
 import { denied, type GraphqlAnswer, type GraphqlMode, parseReply, readReply } from './graphql-reply.ts';
 
@@ -21,9 +21,11 @@ export interface GraphqlOptions {
   readonly dispatcher: Dispatcher;
   /** Of `documented.graphql` (points) or `documented.portal` (requests). */
   readonly budget: Budget;
-  /** The part of the limits that is ours, as the budget has it: what a query may cost at most follows from it. */
+  /** The organization's points, for a portal whose answers say that it uses those up too. */
+  readonly points: Budget;
+  /** The part of the limits that is ours, as the budgets have it: what a query may cost at most follows from it. */
   readonly share: number;
-  readonly onAnswer?: (api: GraphqlMode, status: number) => void;
+  readonly onAnswer?: (answer: { readonly status: number; readonly cost: number }) => void;
 }
 
 export interface GraphqlRequest {
@@ -52,49 +54,73 @@ const bodyTimeoutMs = 30_000;
 const exchangeMs = 120_000;
 /** Whatever class asks: so much of our share is there for it when a window begins. */
 const grantable = 0.5;
-const userPoints = 5000;
+
+/** What a budget is asked for before a request is sent, and told of it afterwards. */
+interface Charge {
+  readonly budget: Budget;
+  readonly amount: number;
+  allowances: Allowances;
+}
 
 export function createGraphql(options: GraphqlOptions): Graphql {
-  const { url, mode, budget, dispatcher, token } = options;
-  let limit = mode === 'portal' ? 200 : userPoints;
+  const { url, mode, dispatcher, token } = options;
+  /** Whether points are counted: by a portal, once an answer of it has said so. */
+  let hasPoints = mode === 'graphql';
+  let limit: number = mode === 'graphql' ? documented.graphql.limits.user : documented.graphql.limits.organization;
   /** What earlier queries cost beyond what was asked for them; negative: less. */
   let debt = 0;
 
   function mostPoints(): number {
-    return mode === 'portal' ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(limit * options.share * grantable));
+    return hasPoints ? Math.max(1, Math.floor(limit * options.share * grantable)) : Number.POSITIVE_INFINITY;
+  }
+
+  /** What counts points comes last; each has been granted when this resolves. */
+  async function charge(request: GraphqlRequest, points: number): Promise<Charge[]> {
+    const { signal, workClass } = request;
+    const charges: Charge[] = mode === 'portal' ? [{ budget: options.budget, amount: 1, allowances: {} }] : [];
+    if (hasPoints) {
+      const budget = mode === 'portal' ? options.points : options.budget;
+      charges.push({ budget, amount: points, allowances: {} });
+    }
+    const granted: Charge[] = [];
+    try {
+      for (const each of charges) {
+        await each.budget.spend({ signal, workClass, points: each.amount });
+        granted.push(each);
+      }
+      return granted;
+    } catch (thrown) {
+      for (const { budget, amount } of granted) budget.settle({}, amount);
+      throw thrown;
+    }
   }
 
   /** @returns null when the limit is reached: to be sent again when the budget says so */
   async function once(request: GraphqlRequest): Promise<GraphqlAnswer | null> {
     let owed = debt;
     debt = 0;
-    const points = mode === 'portal' ? 1 : Math.max(1, Math.min(Math.ceil(request.points + owed), mostPoints()));
-    await budget.spend({ signal: request.signal, workClass: request.workClass, points });
-    let allowances: Allowances = {};
+    const points = Math.max(1, Math.min(Math.ceil(request.points + owed), mostPoints()));
+    const charges = await charge(request, points).catch((thrown: unknown) => {
+      debt += owed;
+      throw thrown;
+    });
     let settled = false;
     const settle = (): void => {
       if (settled) return;
       settled = true;
       debt += owed;
-      budget.settle(allowances, points);
+      for (const { budget, amount, allowances } of charges) budget.settle(allowances, amount);
     };
     const sentAt = performance.now();
     try {
       const answer = await send(request);
-      options.onAnswer?.(mode, answer.statusCode);
       const { statusCode: status, headers } = answer;
-      allowances = parseAllowances(headers);
-      if (status === 429) {
-        const reply = await readReply(answer).catch(() => null);
-        allowances = limitedBy(mode, { headers, stated: allowances, reply, limit });
-        return null;
-      }
-      if (status < 400) {
-        limit = Math.min(allowances.user?.limit ?? unlimited.limit, allowances.organization?.limit ?? unlimited.limit);
-        allowances = { user: unlimited, organization: unlimited, ...allowances };
-        const actual = Number(headers['ratelimit-complexity-actual'] ?? Number.NaN);
-        if (mode === 'graphql' && Number.isFinite(actual)) owed += actual - points;
-      }
+      const actual = Number(headers['ratelimit-complexity-actual'] ?? Number.NaN);
+      options.onAnswer?.({ status, cost: mode === 'portal' ? 1 : status === 429 ? 0 : actual || points });
+      const reply = status === 429 ? await readReply(answer).catch(() => null) : undefined;
+      hear(answer, charges, reply);
+      if (status === 429) return null;
+      if (status < 400 && hasPoints && Number.isFinite(actual)) owed += actual - points;
       settle();
       if (status !== 200) {
         await answer.body.dump();
@@ -103,6 +129,26 @@ export function createGraphql(options: GraphqlOptions): Graphql {
       return { ...parseReply(await readReply(answer), mode), ageMs: performance.now() - sentAt };
     } finally {
       settle();
+    }
+  }
+
+  /** Notes what the answer says of the budget that it speaks of. @param reply of a refusal for the limit, its body */
+  function hear({ statusCode, headers }: Dispatcher.ResponseData, charges: Charge[], reply: unknown): void {
+    // A portal that uses up points states those, and says nothing of its own limit.
+    const ofPoints = mode === 'graphql' || headers['ratelimit-scope'] === 'graphql';
+    if (ofPoints && !hasPoints) charges.push({ budget: options.points, amount: 0, allowances: {} });
+    hasPoints ||= ofPoints;
+    const told = charges.at(ofPoints ? -1 : 0);
+    if (told === undefined) return;
+    const stated = parseAllowances(headers);
+    if (statusCode === 429) {
+      const known = ofPoints ? limit : documented.portal.limits.organization;
+      told.allowances = limitedBy(mode, { stated, reply, limit: known });
+    } else if (statusCode < 400) {
+      told.allowances = { user: unlimited, organization: unlimited, ...stated };
+      if (ofPoints) limit = Math.min(...Object.values(told.allowances).map((each) => each.limit));
+    } else {
+      told.allowances = stated;
     }
   }
 

@@ -2,7 +2,7 @@
 import { MirrorError } from '../errors.ts';
 import { foreignName, knownNames, laterName } from './names.ts';
 import { Secret } from './secret.ts';
-import { type Listen, parseHostPort, parseListen } from './values.ts';
+import { type Listen, parseHostPort, parseListen, parseUrl } from './values.ts';
 
 export class EnvReader {
   readonly #env: NodeJS.ProcessEnv;
@@ -69,14 +69,7 @@ export class EnvReader {
   }
 
   url(name: string, fallback: string): URL {
-    return this.parsed(name, fallback, (value) => {
-      const url = URL.canParse(value) ? new URL(value) : null;
-      if (url === null || !/^https?:$/.test(url.protocol)) throw new Error(`is "${value}", not an http(s) URL`);
-      if (url.username !== '' || url.search !== '' || url.hash !== '') {
-        throw new Error('must hold no user name, query or fragment');
-      }
-      return url;
-    });
+    return this.parsed(name, fallback, parseUrl);
   }
 
   hostPort(name: string, fallback: string): { host: string; port: number } {
@@ -103,6 +96,12 @@ export class EnvReader {
       check(secret.reveal());
       return secret;
     });
+  }
+
+  /** Two settings of which the one is nothing without the other. */
+  together(left: string, right: string): void {
+    const [set, unset] = this.has(left) ? [left, right] : [right, left];
+    if (this.has(set) && !this.has(unset)) this.#fault(`${unset} is required beside ${set}`);
   }
 
   finish(): void {

@@ -26,14 +26,7 @@ export const knownNames = [
 ].map((name) => `KITEMIRROR_${name}`);
 
 /** In the contract, for what later versions do; refusing them would break a shared `.env`, ignoring them would mislead. */
-export const withoutEffect = [
-  'KITEMIRROR_S3_BUCKETS',
-  'KITEMIRROR_RECONCILE_SECONDS',
-  'BUILDKITE_GRAPHQL',
-  'BUILDKITE_GRAPHQL_URL',
-  'BUILDKITE_PORTAL_URL',
-  'BUILDKITE_PORTAL_TOKEN',
-];
+export const withoutEffect = ['KITEMIRROR_S3_BUCKETS', 'KITEMIRROR_RECONCILE_SECONDS'];
 
 /** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
 export const laterName = /^KITEMIRROR_(RETENTION_|OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;

@@ -14,6 +14,15 @@ export function parseSlug(value: string): string {
   return value;
 }
 
+export function parseUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error(`is "${value}", not an http(s) URL`);
+  if (url.username !== '' || url.search !== '' || url.hash !== '') {
+    throw new Error('must hold no user name, query or fragment');
+  }
+  return url;
+}
+
 export function parseHosts(value: string): string[] {
   const hosts = elements(value).map((host) => host.toLowerCase());
   if (hosts.length === 0) throw new Error('names no host');

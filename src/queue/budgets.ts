@@ -1,7 +1,7 @@
 /** The budget's counters where they live: in the same Redis as the queue. */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { type BudgetStore, budgetKey, type Scope } from '../buildkite/budget.ts';
+import { type BudgetStore, budgetKey, documented, type Scope } from '../buildkite/budget.ts';
 
 /** Scripts are sent once and then called by their digest. */
 export function budgetStore(redis: Redis): BudgetStore {
@@ -20,10 +20,9 @@ export function budgetStore(redis: Redis): BudgetStore {
   };
 }
 
-const counted: { api: string; scope: Scope }[] = [
-  { api: 'rest', scope: 'user' },
-  { api: 'rest', scope: 'organization' },
-];
+const counted = Object.entries(documented).flatMap(([api, { limits }]) =>
+  (Object.keys(limits) as Scope[]).map((scope) => ({ api, scope })),
+);
 
 /** What upstream's limits leave, less what is under way; nothing for a limit that no request has met yet. */
 export async function readRemaining(redis: Redis): Promise<{ api: string; scope: string; remaining: number }[]> {

@@ -93,8 +93,14 @@ async function startRedis(
 }
 
 /** All that must not stand in a line of output, in each form it may take there. */
-function hiddenValues({ apiToken, webhookTokens, redisUrl }: Secrets): string[] {
+function hiddenValues({ apiToken, portalToken, webhookTokens, redisUrl }: Secrets): string[] {
   const url = redisUrl?.reveal();
   const password = url !== undefined && URL.canParse(url) ? new URL(url).password : '';
-  return [apiToken?.reveal() ?? '', ...(webhookTokens?.revealAll() ?? []), url ?? '', password];
+  return [
+    apiToken?.reveal() ?? '',
+    portalToken?.reveal() ?? '',
+    ...(webhookTokens?.revealAll() ?? []),
+    url ?? '',
+    password,
+  ];
 }

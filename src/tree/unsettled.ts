@@ -121,18 +121,24 @@ export async function clearTornStubs(paths: DataPaths, build: string, made: Read
 
 /** Whether any job of the build still has a stub. Reads a few names at the most, however many there are. */
 export function hasStubs(paths: DataPaths, build: string): boolean {
+  return countStubs(paths, build, 1) > 0;
+}
+
+/** How many jobs of the build have a stub; counts no further than `most`. */
+export function countStubs(paths: DataPaths, build: string, most: number): number {
+  let count = 0;
   try {
     const folder = opendirSync(paths.unsettledBuild(build));
     try {
-      for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) {
-        if (entry.isDirectory()) return true;
+      for (let entry = folder.readSync(); entry !== null && count < most; entry = folder.readSync()) {
+        if (entry.isDirectory()) count += 1;
       }
-      return false;
+      return count;
     } finally {
       folder.closeSync();
     }
   } catch (thrown) {
-    if (isAbsent(thrown)) return false;
+    if (isAbsent(thrown)) return count;
     throw thrown;
   }
 }

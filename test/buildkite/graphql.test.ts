@@ -108,15 +108,17 @@ describe('the GraphQL client', () => {
       limits: documentedLimits,
       graphql: { limits: { organization: 5 } },
     });
-    const budget = notedBudget();
-    const api = client(t, standIn, { mode: 'portal', budget });
+    const [budget, spent] = [notedBudget(), notedBudget()];
+    const api = client(t, standIn, { mode: 'portal', budget, points: spent });
     await askBuild(api);
+    assert.deepEqual([budget.settled[0]?.organization?.limit, spent.settled], [200, []]);
     const gone = new AbortController();
     const waiting = askBuild({ ...api, ask: (request) => api.ask({ ...request, signal: gone.signal }) });
-    while (budget.settled.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    while (spent.spent.length < 1) await new Promise((resolve) => setImmediate(resolve));
     gone.abort();
     await assert.rejects(waiting, { name: 'AbortError' });
-    assert.deepEqual([budget.settled[1]?.organization?.limit, budget.settled[1]?.organization?.remaining], [200, 0]);
+    assert.deepEqual([budget.settled[1], spent.settled[0]?.organization?.remaining], [{}, 0]);
+    assert.equal(spent.spent[0], 20, 'once it is known, points are asked for too');
   });
 
   it('tries again after a break and a 5xx, and gives up in the end', async (t) => {

@@ -38,17 +38,18 @@ export function notedBudget(): NotedBudget {
 export interface ClientOptions {
   readonly mode?: GraphqlMode;
   readonly budget?: Budget;
+  readonly points?: Budget;
   readonly token?: string;
   readonly share?: number;
 }
 
 export function client(t: TestContext, standIn: StandIn, options: ClientOptions = {}): Graphql {
-  const { mode = 'graphql', budget = notedBudget(), share = 0.8 } = options;
+  const { mode = 'graphql', budget = notedBudget(), points = notedBudget(), share = 0.8 } = options;
   const dispatcher = new Agent();
   t.after(() => dispatcher.destroy());
   const url = new URL(mode === 'portal' ? standIn.portalUrl(portal.slug) : standIn.graphqlUrl);
   const token = options.token ?? (mode === 'portal' ? portal.token : graphqlToken.token);
-  return createGraphql({ mode, url, token: () => token, dispatcher, budget, share });
+  return createGraphql({ mode, url, token: () => token, dispatcher, budget, points, share });
 }
 
 /** A log, and its lines. */

@@ -71,6 +71,8 @@ test('the defaults that the README tells in words are so', () => {
     KITEMIRROR_GATEWAY_LISTEN: 'path' in gatewayListen ? 'a Unix socket' : '',
     KITEMIRROR_CONCURRENCY:
       config.concurrency === Math.min(64, 16 * availableParallelism()) ? '16 for each processor, at most 64' : '',
+    BUILDKITE_PORTAL_URL: config.portalUrl === null ? 'none' : '',
+    BUILDKITE_PORTAL_TOKEN: secrets.portalToken === null ? 'none' : '',
     REDIS_URL: secrets.redisUrl === null ? 'a private redis-server' : '',
   };
   for (const name of Object.keys(minimal)) told[name] = 'required';
