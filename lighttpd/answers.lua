@@ -1,13 +1,23 @@
 -- Answers that are no files: JSON errors, redirects. Used by both hooks; each call returns the status to end with.
 
--- What a page of ours may do: src/pages/layout.ts says the same.
-local page_policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
-  .. "base-uri 'none'; frame-ancestors 'none'"
+-- What a page of ours may do: src/pages/layout.ts says the same, and why.
+local policy = "default-src 'none'; script-src %s; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+  .. "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 return function(lighty)
   local r, c = lighty.r, lighty.c
   local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
-  local answers = { id = "", page_policy = page_policy }
+  local answers, policies = { id = "" }, {}
+
+  -- Remembered for the host that asked last: a site has one, or two.
+  function answers.page_policy()
+    local host = attribute["uri.authority"] or ""
+    if not policies[host] then
+      local can_name = host:match("^[%w_.-]+$") or host:match("^[%w_.-]+:%d+$")
+      policies = { [host] = policy:format(can_name and host .. "/-/assets/" or "'self'") }
+    end
+    return policies[host]
+  end
 
   -- Unique, not secret: some random digits and a count, the same in the answer, the access log and the back end's log.
   -- Its parts are ready-made, because formatting a number costs more than all the rest of a small answer.

@@ -62,7 +62,7 @@ return function(lighty)
     -- Ranges are of files; a back end that gives parts has done so already.
     request["Range"] = nil
     answers.mark(status < 400 and response["Cache-Control"] or "no-store")
-    if not response["Content-Security-Policy"] then response["Content-Security-Policy"] = answers.page_policy end
+    if not response["Content-Security-Policy"] then response["Content-Security-Policy"] = answers.page_policy() end
     if not response["Cross-Origin-Resource-Policy"] then response["Cross-Origin-Resource-Policy"] = "same-origin" end
     return 0
   end

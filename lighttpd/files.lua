@@ -74,7 +74,7 @@ return function(lighty, answers)
     return answers.fail(416, "ERR_RANGE_UNSATISFIABLE", "the file ends before the range that was asked for")
   end
 
-  -- `policy`: files.untrusted or answers.page_policy. `settled`: path of the marker that makes it immutable, or nil.
+  -- `policy`: files.untrusted or answers.page_policy(). `settled`: path of the marker that makes it immutable, or nil.
   -- `known`: a table to remember its ETag in. Returns nil where there is no such file. No other stat may come between
   -- the stat and the last use of `st`: it can free what `st` points to.
   function files.send(path, policy, settled, known)

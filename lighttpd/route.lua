@@ -3,6 +3,7 @@
 
 local home = os.getenv("SITE_HOME") .. "/lighttpd/"
 local shapes = dofile(home .. "shapes.lua")
+local assets = os.getenv("SITE_HOME") .. "/src/pages/assets/"
 local site = { tree = os.getenv("SITE_TREE"), pages = os.getenv("SITE_PAGES"), hosts = {} }
 for host in os.getenv("SITE_HOSTS"):gmatch("%S+") do site.hosts[host] = true end
 
@@ -35,6 +36,15 @@ return function(lighty)
     return 0
   end
 
+  -- What all pages share. The same for everybody, and of this version: a browser looks again after a minute, and behind
+  -- the page's back.
+  local function script_or_style(name)
+    local status = files.send(assets .. name, answers.page_policy(), nil)
+    if not status then return answers.absent() end
+    if status < 400 then answers.mark("public, max-age=60, stale-while-revalidate=604800") end
+    return status
+  end
+
   local function system(path, method)
     local reads = method == "GET" or method == "HEAD"
     if path == "/-/healthz" or path == "/-/readyz" then
@@ -44,6 +54,8 @@ return function(lighty)
     if path:sub(1, 12) == "/-/webhooks/" then
       return method == "POST" and forward("receiver") or answers.refuse_method("POST")
     end
+    local asset = path:match("^/%-/assets/(%l[%l%d-]*%.%l+)$")
+    if asset then return reads and script_or_style(asset) or answers.refuse_method("GET, HEAD") end
     if gateway[path:match("^/%-/(%l+)")] then
       return (reads or method == "POST") and forward("gateway") or answers.refuse_method("GET, HEAD, POST")
     end
@@ -78,7 +90,7 @@ return function(lighty)
 
   local function page(path)
     local settled, rest = marker_of(path)
-    return files.send(pages .. path .. "index.html", answers.page_policy, rest == "log/" and settled or nil)
+    return files.send(pages .. path .. "index.html", answers.page_policy(), rest == "log/" and settled or nil)
   end
 
   local function folder(path)

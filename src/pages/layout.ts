@@ -1,10 +1,22 @@
-/** The frame of every page: head, header with the way back, main, footer. One design, no script, nothing from elsewhere. */
+/** The frame of every page: head, header with the way back and the search, main, footer. One design, nothing from elsewhere. */
 import { type Html, html, raw, type Value } from './html.ts';
-import { style } from './style.ts';
 
-/** What a page of ours may do; the gateway and Lighttpd send it with each. */
-export const pageSecurityPolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/**
+ * What a page of ours may do; the gateway and Lighttpd (lighttpd/answers.lua) send it with each. Scripts come from one
+ * folder that holds nothing of upstream's. A source without a scheme has the page's own, whatever stands in front of us.
+ * @param host the authority under which the page was asked for
+ */
+export function pageSecurityPolicy(host: string | undefined): string {
+  // An address in brackets is none that a policy can name.
+  const scripts = host !== undefined && /^[\w.-]+(:\d+)?$/.test(host) ? `${host}${assets}` : "'self'";
+  return (
+    `default-src 'none'; script-src ${scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; ` +
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+  );
+}
+
+/** Where Lighttpd serves src/pages/assets. */
+const assets = '/-/assets/';
 
 export interface Crumb {
   readonly name: string;
@@ -21,6 +33,13 @@ export interface Page {
   readonly foot?: Value;
   /** The whole width of the window, for logs. */
   readonly wide?: boolean;
+  /** Files of src/pages/assets beside the ones that every page has. */
+  readonly styles?: readonly string[];
+  readonly scripts?: readonly string[];
+  /** More of the head: what is told to those who show a link to this page. */
+  readonly head?: Value;
+  /** What stands in the search field. */
+  readonly search?: string;
 }
 
 const kite = raw(
@@ -28,11 +47,8 @@ const kite = raw(
     '<path fill="currentColor" d="M12 1v16.5L4.5 9z"/><path fill="currentColor" opacity=".45" d="M12 1v16.5L19.5 9z"/>' +
     '<path fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" d="M12 17.5c0 2.6 2.4 2.4 2.4 5.3"/></svg>',
 );
-const icon =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Cpath fill='%232f6fdb' d='M12 1v16.5L4.5 9z'/%3E" +
-  "%3Cpath fill='%238db4f5' d='M12 1v16.5L19.5 9z'/%3E%3Cpath fill='none' stroke='%232f6fdb' stroke-width='1.6' d='M12 17.5c0 2.6 2.4 2.4 2.4 5.3'/%3E%3C/svg%3E";
 
-export function renderPage({ title, crumbs, body, foot, wide }: Page): string {
+export function renderPage({ title, crumbs, body, foot, wide, styles, scripts, head, search }: Page): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -41,19 +57,22 @@ export function renderPage({ title, crumbs, body, foot, wide }: Page): string {
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="same-origin">
 <title>${title} · Kitemirror</title>
-<link rel="icon" href="${raw(icon)}">
-<style>${raw(style)}</style>
-</head>
+<link rel="icon" type="image/svg+xml" href="${assets}icon.svg">
+${['site.css', ...(styles ?? [])].map((name) => html`<link rel="stylesheet" href="${assets}${name}">\n`)}${[
+  'site.js',
+  ...(scripts ?? []),
+].map((name) => html`<script type="module" src="${assets}${name}"></script>\n`)}${head ?? null}</head>
 <body${wide === true && raw(' class="wide"')}>
 <a class="skip" href="#content">Skip to content</a>
 <header class="top">
 <a class="brand" href="/">${kite}<span>Kitemirror</span></a>
 ${crumbs.length > 0 && trail(crumbs)}
+<form class="find" role="search" action="/-/search" method="get"><input type="search" name="q" value="${search ?? ''}" aria-label="Search builds, files and failures" placeholder="Search" maxlength="200" autocomplete="off" spellcheck="false"><kbd aria-hidden="true">/</kbd></form>
 </header>
 <main id="content">
 ${body}
 </main>
-<footer>${foot ?? html`A mirror of Buildkite builds.`}</footer>
+<footer>${foot ?? html`A mirror of Buildkite builds.`} <button class="plain" type="button" data-keys hidden>Keys</button></footer>
 </body>
 </html>
 `.text;
@@ -64,5 +83,5 @@ function trail(crumbs: readonly Crumb[]): Html {
     ({ name, href }, index) =>
       html`<li><a href="${href}"${index === crumbs.length - 1 && raw(' aria-current="page"')}><bdi>${name}</bdi></a></li>`,
   );
-  return html`<nav aria-label="Breadcrumb"><ol>${items}</ol></nav>`;
+  return html`<nav class="trail" aria-label="Breadcrumb"><ol>${items}</ol></nav>`;
 }

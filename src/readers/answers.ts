@@ -10,7 +10,7 @@ import { pageSecurityPolicy } from '../pages/layout.ts';
 export function sendPage(response: Response, page: string): void {
   response.set({
     'Cache-Control': 'no-cache',
-    'Content-Security-Policy': pageSecurityPolicy,
+    'Content-Security-Policy': pageSecurityPolicy(response.req.get('host')),
     ETag: `"${createHash('sha256').update(page).digest('base64url')}"`,
   });
   response.type('html').send(page);
@@ -42,7 +42,7 @@ export function answerWithError(log: Log): ErrorRequestHandler {
     response.status(status).set({ 'Cache-Control': 'no-store', Vary: 'Accept' });
     if (request.get('accept')?.includes('text/html') === true) {
       response
-        .set('Content-Security-Policy', pageSecurityPolicy)
+        .set('Content-Security-Policy', pageSecurityPolicy(request.get('host')))
         .type('html')
         .send(renderError({ status, message, id }));
     } else {

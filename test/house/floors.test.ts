@@ -28,6 +28,7 @@ const above: Record<string, number> = {
   'src/tree': 2,
   'src/buildkite': 2,
   'src/storage': 2,
+  'src/reports': 2,
   'src/queue': 3,
   'src/pages': 3,
   'src/logs': 3,

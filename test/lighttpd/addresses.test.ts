@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { pageSecurityPolicy } from '../../src/pages/layout.ts';
 import type { PointerKind, PointerState } from '../../src/tree/paths.ts';
+import { asset } from '../pages/assets.ts';
 import { ask, faultOf } from './ask.ts';
 import { build, openJob, place, put, type Site, startSite } from './site.ts';
 
@@ -42,12 +43,12 @@ beforeEach(() => site.gateway.heard.splice(0));
 after(() => site.close());
 
 describe('the address of a folder', () => {
-  it('shows its page, which is ours: trusted with its own style, without script, asked for again each time', async () => {
+  it('shows its page, which is ours: trusted with our own scripts alone, asked for again each time', async () => {
     for (const path of ['/', '/acme/', '/acme/web/', '/acme/web/builds/', `${build}/`, `${build}/jobs/${openJob}/`]) {
       const { status, text, headers } = await get(path);
       assert.deepEqual([status, text], [200, `the page of ${path}`]);
       assert.equal(headers['content-type'], 'text/html; charset=utf-8');
-      assert.equal(headers['content-security-policy'], pageSecurityPolicy);
+      assert.equal(headers['content-security-policy'], pageSecurityPolicy(`127.0.0.1:${site.port}`));
       assert.equal(headers['cache-control'], 'no-cache');
       assert.ok(headers.etag);
     }
@@ -80,7 +81,7 @@ describe('the address of a folder', () => {
       assert.equal(headers['cache-control'], 'no-cache');
       const list = await get(`${path}?list`);
       assert.equal(list.text, `the page of ${path}`);
-      assert.equal(list.headers['content-security-policy'], pageSecurityPolicy);
+      assert.equal(list.headers['content-security-policy'], pageSecurityPolicy(`127.0.0.1:${site.port}`));
       assert.equal(await answerer(`${path}?list&after=b`), 'gateway');
     }
   });
@@ -108,6 +109,37 @@ describe('the address of a folder', () => {
     assert.deepEqual(await location(`${folder}/log`), [301, `${folder}/log/`]);
     put(site.paths, site.paths.jobFile(place, openJob, 'artifacts/ü b/x'), '');
     assert.deepEqual(await location(`${folder}/artifacts/%C3%BC%20b`), [301, `${folder}/artifacts/%C3%BC%20b/`]);
+  });
+});
+
+describe('what all pages share', () => {
+  it('comes from the project’s own folder, for everybody, and is looked at again soon', async () => {
+    for (const [name, type] of [
+      ['site.css', 'text/css; charset=utf-8'],
+      ['site.js', 'text/javascript; charset=utf-8'],
+      ['icon.svg', 'image/svg+xml'],
+    ]) {
+      const { status, headers, text } = await get(`/-/assets/${name}`);
+      assert.deepEqual([status, headers['content-type']], [200, type]);
+      assert.equal(text, asset(name ?? ''));
+      assert.match(String(headers['cache-control']), /^public, max-age=60,/);
+      assert.equal((await ask(site.port, `/-/assets/${name}`, { headers: { 'If-None-Match': '*' } })).status, 304);
+    }
+  });
+
+  it('is nothing but scripts and styles by their names', async () => {
+    for (const path of [
+      '',
+      'nothing.js',
+      '../layout.ts',
+      '%2e%2e/layout.ts',
+      'sub/site.js',
+      'Site.js',
+      '.hidden',
+      'tsconfig.json/',
+    ])
+      assert.ok([400, 404].includes((await get(`/-/assets/${path}`)).status), path);
+    assert.equal((await ask(site.port, '/-/assets/site.js', { method: 'POST' })).status, 405);
   });
 });
 
@@ -210,7 +242,7 @@ describe('the mirror’s own addresses', () => {
     const { headers } = await get('/-/api/x');
     assert.equal(headers['cache-control'], 'no-store');
     assert.equal(headers['x-content-type-options'], 'nosniff');
-    assert.equal(headers['content-security-policy'], pageSecurityPolicy);
+    assert.equal(headers['content-security-policy'], pageSecurityPolicy(`127.0.0.1:${site.port}`));
     assert.equal(headers['x-request-id'], site.gateway.heard.at(-1)?.headers['x-request-id']);
   });
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { style } from '../../src/pages/style.ts';
+import { asset } from './assets.ts';
 
-/** The colours of one scheme: `--name:#hex`. */
+/** The colours of one scheme: `--name: #hex;`. */
 function coloursOf(css: string): Map<string, string> {
   return new Map(
-    Array.from(css.matchAll(/--([\w-]+):(#[0-9a-f]{3,6})/g), ([, name = '', value = '']) => [name, value]),
+    Array.from(css.matchAll(/--([\w-]+): (#[0-9a-f]{3,6});/g), ([, name = '', value = '']) => [name, value]),
   );
 }
 
@@ -24,7 +24,7 @@ function contrast(left: string, right: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
-const [light = '', dark = ''] = style.split('@media (prefers-color-scheme:dark)');
+const [light = '', dark = ''] = asset('site.css').split('@media (prefers-color-scheme: dark)');
 const onGround = ['ink', 'quiet', 'link', 'good', 'bad', 'busy', 'idle'];
 
 for (const [scheme, css] of [

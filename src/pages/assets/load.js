@@ -1,0 +1,70 @@
+/** Folders of a large tree come when they are opened: their lines are taken from the folder's own listing. */
+
+export function startLoading() {
+  document.addEventListener(
+    'toggle',
+    (event) => {
+      const { target } = event;
+      if (target instanceof HTMLDetailsElement && target.open) void fill(target);
+    },
+    true,
+  );
+  offer(document.body);
+}
+
+/** A line that leads to a listing becomes a folder that opens in place. @param {ParentNode} within */
+function offer(within) {
+  for (const line of within.querySelectorAll('li[data-load]')) {
+    const link = line.querySelector('a');
+    if (link === null) continue;
+    const [details, summary, list] = ['details', 'summary', 'ul'].map((name) => document.createElement(name));
+    if (details === undefined || summary === undefined || list === undefined) continue;
+    const name = document.createElement('bdi');
+    name.className = 'mono';
+    name.textContent = link.textContent;
+    const side = document.createElement('span');
+    side.className = 'side';
+    side.append(Object.assign(document.createElement('a'), { href: link.href, textContent: 'list' }));
+    const about = line.querySelector('.count');
+    summary.append(name, ' ', ...(about === null ? [] : [about]));
+    details.append(summary, list);
+    details.dataset['load'] = link.href;
+    line.removeAttribute('data-load');
+    line.className = '';
+    line.replaceChildren(side, details);
+  }
+}
+
+/** @param {HTMLDetailsElement} details */
+async function fill(details) {
+  const { load } = details.dataset;
+  const list = details.querySelector('ul');
+  if (load === undefined || list === null) return;
+  delete details.dataset['load'];
+  const wait = document.createElement('li');
+  wait.className = 'quiet';
+  wait.textContent = 'Loading …';
+  list.replaceChildren(wait);
+  try {
+    list.replaceChildren(...(await loadListing(load)));
+    offer(list);
+  } catch {
+    // Nothing is lost: the link beside leads to the same listing, whose own error is then shown.
+    wait.textContent = 'This folder could not be loaded.';
+    details.dataset['load'] = load;
+  }
+}
+
+/**
+ * @param {string} address of a folder's listing
+ * @returns {Promise<Node[]>} its lines
+ */
+export async function loadListing(address) {
+  const response = await fetch(address, { headers: { Accept: 'text/html' } });
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  for (const link of page.querySelectorAll('a[href]')) {
+    link.setAttribute('href', new URL(link.getAttribute('href') ?? '', response.url).href);
+  }
+  return [...page.querySelectorAll('#listing > li:not([data-up])')];
+}
