@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { EnvReader } from './config/env-reader.ts';
 import { withoutEffect } from './config/names.ts';
+import { type RetentionPolicy, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
 import {
   type GlobRule,
@@ -18,6 +19,7 @@ import {
   parseContentUrl,
   parseGlobs,
   parseHosts,
+  parseRate,
   parseRedisUrl,
   parseSlug,
   parseUrl,
@@ -51,6 +53,11 @@ export interface Config {
   readonly dataRoot: string;
   /** Bytes; `null`: the larger of 5 % of the disk and 10 GiB. */
   readonly minFreeBytes: number | null;
+  readonly retention: RetentionPolicy;
+  /** How often the policy is applied. */
+  readonly retentionSeconds: number;
+  /** Bytes a second that a worker reads to check what is stored; null: it does not. */
+  readonly verifyRate: number | null;
   readonly url: URL;
   /** Where reports may run scripts: `https://*.example.com`. `null`: nowhere. */
   readonly contentUrl: string | null;
@@ -122,6 +129,9 @@ export function parseConfig(
     maxArtifactBytes: read.optional('KITEMIRROR_MAX_ARTIFACT_BYTES', parseBytes),
     dataRoot,
     minFreeBytes: read.optional('KITEMIRROR_MIN_FREE', parseBytes),
+    retention: readRetention(read, base, needs('all', 'worker', 'gateway', 'command')),
+    retentionSeconds: read.integer('KITEMIRROR_RETENTION_SECONDS', 3600, 10, 86_400 * 7),
+    verifyRate: read.parsed('KITEMIRROR_VERIFY_RATE', '4MiB', parseRate),
     url,
     contentUrl: read.parsed('KITEMIRROR_CONTENT_URL', defaultContentUrl(url), (value) => parseContentUrl(value, url)),
     listen,

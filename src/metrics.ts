@@ -118,6 +118,8 @@ export interface WorkerMetrics {
   readonly artifactBytes: Counter;
   readonly publishLagSeconds: Histogram;
   readonly reconciled: Counter<'outcome'>;
+  readonly removed: Counter<'what' | 'reason'>;
+  readonly freedBytes: Counter;
 }
 
 export function workerMetrics(registry: Registry): WorkerMetrics {
@@ -177,6 +179,17 @@ export function workerMetrics(registry: Registry): WorkerMetrics {
       name: 'kitemirror_reconciled_total',
       help: 'Builds that a reconciliation looked at, by what it found.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    removed: new Counter({
+      name: 'kitemirror_removed_total',
+      help: 'Artifacts, logs, builds and blobs that were removed, by why.',
+      labelNames: ['what', 'reason'],
+      registers,
+    }),
+    freedBytes: new Counter({
+      name: 'kitemirror_freed_bytes_total',
+      help: 'Bytes of blobs that were removed from the disk.',
       registers,
     }),
   };

@@ -245,6 +245,10 @@ export const BuildRecord = z.object({
   expected: z.number(),
   present: z.number(),
   bytes: z.number(),
+  /** What of `present` and `bytes` is artifacts, what logs: what retention may remove. Absent in records of 0.1.0's first days. */
+  stored: z
+    .object({ artifacts: z.number(), artifact_bytes: z.number(), logs: z.number(), log_bytes: z.number() })
+    .optional(),
   settled: z.boolean(),
   complete: z.boolean(),
   jobs: z.array(JobSummary),
@@ -306,6 +310,11 @@ const unfinishedJob = new Set([
 /** A build that upstream says will not go on by itself. Unknown states count as running unless it has an end. */
 export function isFinishedBuild(state: string, finishedAt: string | null): boolean {
   return finishedBuild.has(state) || (finishedAt !== null && !['running', 'failing', 'canceling'].includes(state));
+}
+
+/** A build that `latest` and its kin may lead to. */
+export function isEligible({ settled, blocked, state, finished_at }: BuildSummary): boolean {
+  return settled && !blocked && isFinishedBuild(state, finished_at);
 }
 
 const endedJob = new Set(['passed', 'failed', 'canceled', 'timed_out', 'skipped', 'broken', 'expired', 'finished']);

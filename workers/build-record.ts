@@ -54,6 +54,7 @@ export function buildRecord({ organization, view, records, learnedFrom, mirrored
     expected,
     present,
     bytes: total((job) => job.bytes),
+    stored: storedOf(records.values()),
     settled,
     complete: settled && present === expected,
     jobs,
@@ -80,6 +81,21 @@ function summarize(job: JobFacts, record: JobRecord | undefined): JobSummary {
     settled: record?.settled ?? !(waits && isFinishedJob(job.state, job.finished_at)),
     url: record === undefined ? null : `jobs/${job.id}/job.json`,
   };
+}
+
+function storedOf(records: Iterable<JobRecord>): NonNullable<BuildRecord['stored']> {
+  const stored = { artifacts: 0, artifact_bytes: 0, logs: 0, log_bytes: 0 };
+  for (const { artifacts, log } of records) {
+    for (const { state, size } of artifacts) {
+      if (state !== 'present') continue;
+      stored.artifacts += 1;
+      stored.artifact_bytes += size;
+    }
+    if (log?.state !== 'present') continue;
+    stored.logs += 1;
+    stored.log_bytes += log.size;
+  }
+  return stored;
 }
 
 function bytesOf({ artifacts, log }: JobRecord): number {

@@ -11,6 +11,7 @@ import { nameMatcher, pathMatcher } from '../src/globs.ts';
 import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
 import { budgetStore } from '../src/queue/budgets.ts';
+import { createHold, whileHolding } from '../src/queue/hold.ts';
 import { createLock } from '../src/queue/lock.ts';
 import { openQueue } from '../src/queue/queue.ts';
 import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
@@ -25,12 +26,16 @@ import { openStaging } from '../src/tree/staging.ts';
 import { listUnsettled } from '../src/tree/unsettled.ts';
 import { createApis } from './apis.ts';
 import type { WorkerContext } from './context.ts';
+import { drop } from './drop.ts';
 import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
 import { readBuild } from './read-build.ts';
 import { restoreCatalog } from './restore-catalog.ts';
+import { startSchedule } from './schedule.ts';
 import { createSlots } from './slots.ts';
+import { sweep } from './sweep.ts';
+import type { Upkeep } from './upkeep.ts';
 
 /** Tasks at once; downloads at once are bounded apart from that (KITEMIRROR_CONCURRENCY). */
 const tasksAtOnce = { live: 16, bulk: 4 };
@@ -95,6 +100,15 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     links: apis.links(workClass),
     slots: createSlots(config.concurrency),
   }));
+  const hold = createHold(redis);
+  const upkeep: Upkeep = {
+    ...worker.bulk,
+    policy: config.retention,
+    verifyRate: config.verifyRate,
+    holding: (identity, signal, work) => whileHolding(hold, identity, signal, work),
+    onRemoved: (what, reason, count) => metrics.removed.inc({ what, reason }, count),
+    onFreed: (bytes) => metrics.freedBytes.inc(bytes),
+  };
   const runner = runTasks({
     redis,
     log,
@@ -103,6 +117,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       'read-build': (payload, context) => readBuild(worker[context.workClass], payload, context),
       'mirror-job': (payload, context) => mirrorJob(worker[context.workClass], payload, context),
       'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
+      drop: (_, context) => drop(upkeep, context),
+      sweep: (payload, context) => sweep(upkeep, payload, context),
       'publish-pipeline': (payload, { workClass }) => publishPipeline(worker[workClass], payload),
     },
     onDone: (task, outcome, seconds) => metrics.taskSeconds.observe({ task, outcome }, seconds),
@@ -125,6 +141,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const again = setInterval(() => {
     takeUp(worker.reconcile, log).catch((error: unknown) => logError(log, error, 'gaps could not be taken up'));
   }, takeUpEveryMs);
+  stopper.add('schedule', startSchedule(upkeep, { dropEveryMs: config.retentionSeconds * 1000 }, log));
   stopper.add('gaps', () => clearInterval(again));
 }
 

@@ -8,6 +8,7 @@ import { logError } from '../src/log.ts';
 import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
+import { hasBlob } from '../src/tree/blobs.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { readJobRecord, readViews } from '../src/tree/records.ts';
@@ -161,7 +162,8 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
   const { settings } = worker;
   const uploadsGivenUp = stub.looks >= looksAfterMs.length;
   const known = before?.artifacts ?? [];
-  const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp }, settings);
+  const isStored = (sha256: string): boolean => hasBlob(worker.paths, sha256);
+  const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp, isStored }, settings);
   const log = planLog(stub.job, before?.log ?? null, settings.logs);
   const missing = planned.filter(({ record }) => record.state === 'pending' && record.reason !== notUploaded);
   const artifacts = planned.map(({ record }) => record);

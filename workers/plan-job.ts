@@ -20,6 +20,8 @@ export interface PlanInput {
   readonly known: readonly ArtifactRecord[];
   /** Uploads that have not ended yet are not waited for any longer. */
   readonly uploadsGivenUp: boolean;
+  /** Whether bytes are still stored that nothing shows: a sweep may have taken them. */
+  readonly isStored: (sha256: string) => boolean;
 }
 
 /** Why something is pending: the one waits for us, the other for upstream. */
@@ -31,7 +33,15 @@ type Verdict = { readonly state: FileState; readonly reason: string | null };
 const uploadStates = new Set(['new', 'uploading']);
 const kept: ReadonlySet<FileState> = new Set(['present', 'dropped', 'purged']);
 /** Not in the tree and not going to be: such an artifact must not take a place that another could have. */
-const placeless: ReadonlySet<FileState> = new Set(['errored', 'excluded', 'superseded', 'lost', 'refused', 'purged']);
+const placeless: ReadonlySet<FileState> = new Set([
+  'errored',
+  'excluded',
+  'superseded',
+  'lost',
+  'refused',
+  'dropped',
+  'purged',
+]);
 
 export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[] {
   const known = new Map(input.known.map((artifact) => [artifact.id, artifact]));
@@ -48,7 +58,7 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
     all.map((facts) => {
       const before = known.get(facts.id);
       const decided = listed.has(facts.id) ? null : keptWhenGone(before);
-      return [facts.id, decided ?? judge(facts, before, input.uploadsGivenUp, settings)];
+      return [facts.id, decided ?? judge(facts, before, input, settings)];
     }),
   );
   for (const id of superseded(all, verdicts)) {
@@ -74,7 +84,7 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
       state,
       upstream_state: facts.state,
       reason,
-      merged: !input.job.retried && file.startsWith('artifacts/') && state !== 'dropped' && (before?.merged ?? true),
+      merged: !input.job.retried && file.startsWith('artifacts/') && (before?.merged ?? true),
     };
     return { facts, file, record };
   });
@@ -93,9 +103,15 @@ function keptWhenGone(known: ArtifactRecord | undefined): Verdict | null {
   return { state: known.state, reason: known.reason };
 }
 
-function judge(facts: ArtifactFacts, known: ArtifactRecord | undefined, givenUp: boolean, settings: Settings): Verdict {
+function judge(
+  facts: ArtifactFacts,
+  known: ArtifactRecord | undefined,
+  { uploadsGivenUp, isStored }: PlanInput,
+  settings: Settings,
+): Verdict {
   if (known !== undefined && kept.has(known.state)) return { state: known.state, reason: known.reason };
-  if (known?.state === 'superseded' && known.sha256 !== null) return { state: 'present', reason: null };
+  if (known?.state === 'superseded' && known.sha256 !== null && isStored(known.sha256))
+    return { state: 'present', reason: null };
   if (!settings.includesArtifact(settingsPath(facts.path)))
     return { state: 'excluded', reason: 'KITEMIRROR_ARTIFACTS leaves it out' };
   if (settings.maxArtifactBytes !== null && facts.size > settings.maxArtifactBytes) {
@@ -105,7 +121,9 @@ function judge(facts: ArtifactFacts, known: ArtifactRecord | undefined, givenUp:
   if (facts.state === 'expired') return { state: 'lost', reason: 'expired upstream before it was mirrored' };
   if (facts.state === 'deleted') return { state: 'lost', reason: 'deleted upstream before it was mirrored' };
   if (uploadStates.has(facts.state)) {
-    return givenUp ? { state: 'errored', reason: 'its upload never ended' } : { state: 'pending', reason: notUploaded };
+    return uploadsGivenUp
+      ? { state: 'errored', reason: 'its upload never ended' }
+      : { state: 'pending', reason: notUploaded };
   }
   if (facts.sha1 === null && facts.sha256 === null) {
     return { state: 'refused', reason: 'upstream states no digest to check it by' };

@@ -30,13 +30,19 @@ import { noteInCatalog } from './note-in-catalog.ts';
 /** A neighbour's page is no hurry, and several builds that come at once touch it once. */
 const neighbourDelayMs = 500;
 
-export async function publishBuild(worker: WorkerContext, task: Payload<'publish-build'>): Promise<Outcome> {
+/** @param adjust how a job's record is about to be: what is derived goes before it */
+export async function publishBuild(
+  worker: WorkerContext,
+  task: Payload<'publish-build'>,
+  adjust: (record: JobRecord) => JobRecord = (record) => record,
+): Promise<Outcome> {
   const { paths, queue } = worker;
   const place = await placeOf(paths, task.pipelineId, task.number);
   const view = await readUpstreamView(paths, place);
   // The build was never read to its end: read-build will come by again.
   if (view === null || view.build.id !== task.build) return undefined;
-  const records = await readRecords(paths, place, task.build);
+  const found = await readRecords(paths, place, task.build);
+  const records = new Map(Array.from(found, ([id, record]) => [id, adjust(record)]));
   const jobs = [...records.values()];
 
   const views: Views = { version: 1, merged: mergeJobs(jobs), steps: mergeSteps(jobs) };
@@ -79,7 +85,7 @@ async function linkNeighbour(
 }
 
 /** Of this build alone: its number may have been another's, whose files stay where they are. */
-async function readRecords(paths: DataPaths, place: Place, build: string): Promise<Map<string, JobRecord>> {
+export async function readRecords(paths: DataPaths, place: Place, build: string): Promise<Map<string, JobRecord>> {
   const records = new Map<string, JobRecord>();
   for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
     const record = await readJobRecord(paths, place, name);

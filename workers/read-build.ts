@@ -18,6 +18,7 @@ import {
 } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
+import { isDropped } from '../src/tree/dropping.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { claimFolder, openFolder, slugOf } from '../src/tree/pipelines.ts';
@@ -50,6 +51,7 @@ export async function readBuild(
   const { signal, log, attempt, workClass } = context;
   const { paths, settings, upstream } = worker;
   if (!settings.includesPipeline(task.pipeline)) return undefined;
+  if (await isDropped(paths, task.build)) return undefined;
   const rest = await restFor(worker, task);
   if (rest > 0) return { againMs: rest };
 

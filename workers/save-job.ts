@@ -17,7 +17,7 @@ import type { WorkerContext } from './context.ts';
  * @param isFinal whether log and sums can change no more either; null: as it was
  */
 export async function saveJob(
-  { paths }: WorkerContext,
+  { paths }: Pick<WorkerContext, 'paths'>,
   place: Place,
   record: JobRecord,
   folders: readonly string[],

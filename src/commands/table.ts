@@ -2,5 +2,7 @@
 import type { Command } from './command.ts';
 
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  pin: async () => (await import('./pin.ts')).pin,
   portal: async () => (await import('./portal.ts')).portal,
+  retention: async () => (await import('./retention.ts')).retention,
 };

@@ -11,6 +11,15 @@ export const knownNames = [
   'S3_BUCKETS',
   'DATA',
   'MIN_FREE',
+  'RETENTION_ARTIFACTS_AGE',
+  'RETENTION_ARTIFACTS_COUNT',
+  'RETENTION_LOGS_AGE',
+  'RETENTION_BUILDS_AGE',
+  'RETENTION_BYTES',
+  'RETENTION_KEEP_LATEST',
+  'RETENTION_RULES',
+  'RETENTION_SECONDS',
+  'VERIFY_RATE',
   'URL',
   'CONTENT_URL',
   'LISTEN',
@@ -29,7 +38,7 @@ export const knownNames = [
 export const withoutEffect = ['KITEMIRROR_S3_BUCKETS', 'KITEMIRROR_RECONCILE_SECONDS'];
 
 /** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
-export const laterName = /^KITEMIRROR_(RETENTION_|OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;
+export const laterName = /^KITEMIRROR_(OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;
 
 /** Kubernetes injects these for a service that is called kitemirror. */
 export const foreignName = /^KITEMIRROR_(SERVICE_|PORT(_|$))/;

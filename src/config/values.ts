@@ -55,6 +55,14 @@ export function parseBytes(value: string): number {
   return bytes;
 }
 
+/** Bytes a second, or `off`. */
+export function parseRate(value: string): number | null {
+  if (value === 'off') return null;
+  const bytes = parseBytes(value);
+  if (bytes === 0) throw new Error('is 0; "off" switches it off');
+  return bytes;
+}
+
 /**
  * `https://*.example.com`, with a port where it has one, or `off`. It must be another site than the mirror: no host of it
  * may be the mirror's, be asked with the mirror's cookies, or set cookies that the mirror is sent.

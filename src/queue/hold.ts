@@ -3,6 +3,7 @@
  * that someone waits for goes first, and the other makes way.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { MirrorError } from '../errors.ts';
 
@@ -21,6 +22,33 @@ export interface Held {
 export interface Hold {
   /** @returns null when the task is at work elsewhere; work that someone waits for has then asked it to make way */
   take(identity: string, yields: boolean): Promise<Held | null>;
+}
+
+const askAgainMs = 200;
+
+/**
+ * Does work while no task of this identity runs anywhere; waits for one that does.
+ * @throws what ends the wait, or MirrorError ERR_YIELDED when the hold was lost in the middle
+ */
+export async function whileHolding<T>(
+  hold: Hold,
+  identity: string,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  let held = await hold.take(identity, false);
+  while (held === null) {
+    await sleep(askAgainMs, undefined, { signal });
+    held = await hold.take(identity, false);
+  }
+  try {
+    signal.throwIfAborted();
+    const done = await work();
+    held.yielding.throwIfAborted();
+    return done;
+  } finally {
+    await held.release();
+  }
 }
 
 const renewScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;

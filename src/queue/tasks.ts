@@ -39,6 +39,9 @@ const ReadBuild = BuildRef.extend({
 });
 const MirrorJob = BuildRef.extend({ pipelineId: Uuid, job: Uuid });
 const PublishBuild = BuildRef.extend({ pipelineId: Uuid });
+/** `graceMs`: a blob that changed more recently stays. */
+const Sweep = z.object({ graceMs: z.number().optional() });
+const Nothing = z.object({});
 const PublishPipeline = z.object({ organization: Slug, folder: z.string(), number: BuildNumber.nullable() });
 
 interface TaskRule<Payload> {
@@ -93,6 +96,22 @@ export const tasks = {
     backoffMs: 500,
     rank: 0,
     timeoutMs: hourMs,
+  }),
+  drop: rule({
+    payload: Nothing,
+    key: () => 'all',
+    attempts: 5,
+    backoffMs: 10_000,
+    rank: 3,
+    timeoutMs: 24 * hourMs,
+  }),
+  sweep: rule({
+    payload: Sweep,
+    key: () => 'all',
+    attempts: 5,
+    backoffMs: 10_000,
+    rank: 3,
+    timeoutMs: 6 * hourMs,
   }),
 };
 

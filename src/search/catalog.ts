@@ -3,7 +3,7 @@
  * over the tree would: the latest of a branch, a page of builds, the neighbours of one, the totals.
  */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { type BuildSummary, isFinishedBuild } from '../model.ts';
+import { type BuildSummary, isEligible } from '../model.ts';
 import type { PointerKind, PointerState } from '../tree/paths.ts';
 
 export interface PipelineSummary {
@@ -50,6 +50,10 @@ export interface Entry {
 export interface Catalog {
   /** Notes a build; `onPointers` runs inside the transaction, so that two builds cannot overtake each other. */
   put(entry: Entry, onPointers: (changes: PointerChange[]) => void): void;
+  /** Forgets a build; nothing where it is not known. */
+  remove(build: string, onPointers: (changes: PointerChange[]) => void): void;
+  /** Every build, in no order. */
+  entries(): Iterable<Pick<Entry, 'folder' | 'summary'>>;
   /** New blobs took so many bytes (or, negative, gave them back). */
   addStored(bytes: number): void;
   /** A pipeline's folder has another name now. */
@@ -79,7 +83,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`;
 
 const version = 1;
-const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'];
+export const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'];
 
 /** @param file its folder must be there; a catalog of another version is emptied, and so must be made again */
 export function openCatalog(file: string, options: { readOnly?: boolean } = {}): Catalog {
@@ -104,6 +108,13 @@ interface Row {
   readonly lost: number;
 }
 
+type Named = Pick<Row, 'branch' | 'sha' | 'pull' | 'fork'>;
+
+interface Home {
+  readonly organization: string;
+  readonly folder: string;
+}
+
 function catalogOn(db: DatabaseSync): Catalog {
   const all = (sql: string, values: SQLInputValue[]): Record<string, unknown>[] => db.prepare(sql).all(...values);
   const summaries = (sql: string, values: SQLInputValue[]): BuildSummary[] =>
@@ -118,6 +129,15 @@ function catalogOn(db: DatabaseSync): Catalog {
       values,
     );
     return row?.['number'] === null || row === undefined ? null : Number(row['number']);
+  }
+
+  /** Where the pointers lead now that any of these rows may be under. */
+  function pointersOf(place: readonly [string, string], rows: readonly Named[]): PointerChange[] {
+    return rows
+      .flatMap(targetsOfRow)
+      .flatMap((target) =>
+        pointerStates.map((state) => ({ ...target, state, number: greatest(place, target, state) })),
+      );
   }
 
   function transaction(work: () => void): void {
@@ -137,7 +157,7 @@ function catalogOn(db: DatabaseSync): Catalog {
         const { organization } = summary;
         const before = db.prepare('SELECT * FROM builds WHERE id = ?').get(summary.id) as Row | undefined;
         const now = rowOf(summary);
-        const eligible = summary.settled && !summary.blocked && isFinishedBuild(summary.state, summary.finished_at);
+        const eligible = isEligible(summary);
         db.prepare(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
           summary.id,
           organization,
@@ -158,17 +178,24 @@ function catalogOn(db: DatabaseSync): Catalog {
         add.run('builds', before === undefined ? 1 : 0);
         add.run('lost', lost - (before?.lost ?? 0));
         add.run('bytes', summary.bytes - (before?.bytes ?? 0));
-        const touched = [...targetsOf(now), ...(before === undefined ? [] : targetsOf(before))];
-        onPointers(
-          touched.flatMap((target) =>
-            pointerStates.map((state) => ({
-              ...target,
-              state,
-              number: greatest([organization, folder], target, state),
-            })),
-          ),
-        );
+        onPointers(pointersOf([organization, folder], [now, ...(before === undefined ? [] : [before])]));
       }),
+    remove: (build, onPointers) =>
+      transaction(() => {
+        const row = db.prepare('SELECT * FROM builds WHERE id = ?').get(build) as (Row & Home) | undefined;
+        if (row === undefined) return;
+        db.prepare('DELETE FROM builds WHERE id = ?').run(build);
+        const add = addTo(db);
+        add.run('builds', -1);
+        add.run('lost', -row.lost);
+        add.run('bytes', -row.bytes);
+        onPointers(pointersOf([row.organization, row.folder], [row]));
+      }),
+    *entries() {
+      for (const { folder, summary } of db.prepare('SELECT folder, summary FROM builds').iterate()) {
+        yield { folder: String(folder), summary: JSON.parse(String(summary)) as BuildSummary };
+      }
+    },
     addStored: (bytes) => void addTo(db).run('stored', bytes),
     moveFolder: (organization, from, to) =>
       transaction(() => {
@@ -242,16 +269,20 @@ interface Target {
   readonly name: string;
 }
 
-function rowOf(summary: BuildSummary): Pick<Row, 'branch' | 'sha' | 'pull' | 'fork'> {
+function rowOf(summary: BuildSummary): Named {
   const pull = summary.pull_request;
   return { branch: summary.branch, sha: summary.commit, pull: pull?.id ?? null, fork: Number(pull?.fork ?? false) };
 }
 
 /** Under which names a build may be the latest. A fork's branch is not a branch of ours. */
-function targetsOf({ branch, sha, pull, fork }: Pick<Row, 'branch' | 'sha' | 'pull' | 'fork'>): Target[] {
+function targetsOfRow({ branch, sha, pull, fork }: Named): Target[] {
   return [
     ...(fork === 0 && branch !== '' ? [{ kind: 'latest' as const, name: branch }] : []),
     ...(sha === '' ? [] : [{ kind: 'commits' as const, name: sha }]),
     ...(pull === null ? [] : [{ kind: 'pulls' as const, name: pull }]),
   ];
+}
+
+export function targetsOf(summary: BuildSummary): Target[] {
+  return targetsOfRow(rowOf(summary));
 }

@@ -40,8 +40,8 @@ export function placeStaged(
   known: Set<string>,
 ): number {
   try {
-    if (!claimDigest(paths, staged)) {
-      linkBlob(paths, staged.sha256, base, relative, known);
+    while (!claimDigest(paths, staged)) {
+      if (!linkStored(paths, staged.sha256, base, relative, known)) continue;
       removeStaged(staged.file);
       return 0;
     }
@@ -53,6 +53,22 @@ export function placeStaged(
     if (errnoOf(thrown) !== 'ENOENT') throw diskError(thrown, 'cannot store a blob');
     throw missing(staged.sha256, base, thrown);
   }
+}
+
+/** @returns false when the blob was swept this very moment: it is to be claimed anew */
+function linkStored(paths: DataPaths, sha256: string, base: string, relative: string, known: Set<string>): boolean {
+  try {
+    linkBlob(paths, sha256, base, relative, known);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof MirrorError && thrown.code === 'ERR_TREE_CORRUPT' && !hasBlob(paths, sha256)) return false;
+    throw thrown;
+  }
+}
+
+/** Whether these bytes are stored. */
+export function hasBlob(paths: DataPaths, sha256: string): boolean {
+  return statIfPresent(paths.blob(sha256)) !== undefined;
 }
 
 /** @returns false when a blob of this digest is there already */

@@ -3,8 +3,7 @@ import { linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
-import { unlinkFile } from './blobs.ts';
-import { listFolder, readIfPresent, writeAtomic } from './files.ts';
+import { listFolder, readIfPresent, removeFolder, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { ownerOf, temporaryFile } from './temporary.ts';
 
@@ -72,7 +71,8 @@ export async function sweepStaging(paths: DataPaths): Promise<number> {
     const owner = ownerOf(name);
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
     if (owner?.host === hostname() ? isAlive(owner.pid) : age < strayAfterMs) continue;
-    unlinkFile(file);
+    // A whole build that was taken away is a folder.
+    await removeFolder(file);
     removed += 1;
   }
   return removed;

@@ -13,6 +13,9 @@
  *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
  *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
  *   state/keys/content                   keys of our own making, never an operator's secret
+ *   state/pins/<build>.json              nothing of retention's touches this build
+ *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
+ *   state/audit/<year>-<month>.jsonl     what was removed, when and why
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -62,6 +65,15 @@ export interface DataPaths {
   unsettledBuildFile(build: string): string;
   unsettledJob(build: string, job: string): string;
   pipelineState(pipelineId: string): string;
+  readonly pins: string;
+  pin(build: string): string;
+  readonly dropping: string;
+  dropOrder(build: string): string;
+  /** Says that retention has removed the whole build: it is not mirrored again. */
+  droppedBuild(build: string): string;
+  readonly audit: string;
+  /** When a task of a schedule last ran. */
+  mark(task: string): string;
   /** Names the pipeline whose builds a folder of the organization holds. */
   folderOwner(organization: string, folder: string): string;
 }
@@ -103,6 +115,13 @@ export function dataPaths(root: string): DataPaths {
     unsettledBuildFile: (build) => at('state', 'unsettled', build, 'build.json'),
     unsettledJob: (build, job) => at('state', 'unsettled', build, job),
     folderOwner: (organization, folder) => at('state', 'folders', organization, folder),
+    pins: at('state', 'pins'),
+    pin: (build) => at('state', 'pins', `${build}.json`),
+    dropping: at('state', 'dropping'),
+    dropOrder: (build) => at('state', 'dropping', `${build}.json`),
+    droppedBuild: (build) => at('state', 'dropped', build.slice(0, 2), build),
+    audit: at('state', 'audit'),
+    mark: (task) => at('state', 'marks', task),
     pipelineState: (pipelineId) => at('state', 'pipelines', `${pipelineId}.json`),
   };
 }
@@ -182,6 +201,12 @@ export function assignFiles(artifacts: readonly NamedArtifact[]): Map<string, st
     files.set(id, file);
   }
   return files;
+}
+
+/** Every place that an artifact may have below its job's folder, whatever the others of the job are. */
+export function possibleFiles({ id, path }: NamedArtifact): string[] {
+  const parsed = parseTreePath(path);
+  return parsed === null ? [byId(id, path)] : [`artifacts/${parsed}`, byId(id, path)];
 }
 
 function byId(id: string, path: string): string {

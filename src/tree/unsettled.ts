@@ -148,6 +148,11 @@ export async function listStubs(paths: DataPaths, build: string): Promise<string
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }
 
+/** The uuids of builds with a gap, at the price of their names. */
+export async function unsettledBuilds(paths: DataPaths): Promise<Set<string>> {
+  return new Set((await listFolder(paths.unsettled)).map(({ name }) => name));
+}
+
 /** Builds with a gap. */
 export async function listUnsettled(paths: DataPaths): Promise<UnsettledBuild[]> {
   const folders = await listFolder(paths.unsettled);

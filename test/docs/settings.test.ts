@@ -67,6 +67,7 @@ test('the defaults that the README tells in words are so', () => {
     KITEMIRROR_DOWNLOAD_HOSTS: config.downloadHosts === null ? "Buildkite's own storage hosts" : '',
     KITEMIRROR_MAX_ARTIFACT_BYTES: config.maxArtifactBytes === null ? 'no limit' : '',
     KITEMIRROR_MIN_FREE: config.minFreeBytes === null ? 'the larger of 5 % of the disk and 10 GiB' : '',
+    KITEMIRROR_RETENTION_RULES: config.retention.rules.length === 1 ? 'no file' : '',
     KITEMIRROR_RECEIVER_LISTEN: 'path' in receiverListen ? 'a Unix socket' : '',
     KITEMIRROR_GATEWAY_LISTEN: 'path' in gatewayListen ? 'a Unix socket' : '',
     KITEMIRROR_CONCURRENCY:

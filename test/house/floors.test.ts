@@ -108,6 +108,7 @@ describe('what has one place stays there:', () => {
     const reasons: Record<string, string> = {
       'src/cli.ts': "reads the version of the project's package.json",
       'src/config.ts': 'reads .env',
+      'src/config/retention.ts': 'reads the file of retention rules',
       'src/config/secret.ts': 'reads the files of secrets',
       'src/http.ts': 'replaces the socket it listens on',
       'src/lighttpd.ts': 'makes the folders that Lighttpd expects to find',

@@ -30,7 +30,7 @@ const facts: fc.Arbitrary<ArtifactFacts[]> = fc
   );
 
 const plan = (listed: readonly ArtifactFacts[], known: readonly ArtifactRecord[] = []): PlannedArtifact[] =>
-  planJob({ job, listed, known, uploadsGivenUp: false }, settings);
+  planJob({ job, listed, known, uploadsGivenUp: false, isStored: () => true }, settings);
 const recordsOf = (planned: readonly PlannedArtifact[]): ArtifactRecord[] => planned.map(({ record }) => record);
 /** As after a run in which each fetch went well. */
 const fetched = (planned: readonly PlannedArtifact[]): ArtifactRecord[] =>

@@ -1,0 +1,117 @@
+/** `kitemirror retention`: what the policy removes, shown beforehand or done now. */
+import { formatBytes } from '../pages/format.ts';
+import { readCandidates } from '../search/candidates.ts';
+import { type MovedPointer, movedPointers } from '../search/moved-pointers.ts';
+import { type Freed, measureFreed, type Removal } from '../tree/freed.ts';
+import { type Drop, type Kept, selectDrops } from '../tree/retention.ts';
+import { awaitTask } from './await-task.ts';
+import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
+import { openBuilds, openPaths } from './parts.ts';
+import { startProgress } from './progress.ts';
+
+export const retention: Command = {
+  name: 'retention',
+  summary: 'what the retention policy removes, before or now',
+  usage: '[--dry-run] [--json]',
+  help: `Applies the policy of KITEMIRROR_RETENTION_… now, by a worker, and waits for its end. It is applied by itself too, every
+KITEMIRROR_RETENTION_SECONDS. Pinned, unsettled and latest builds are kept and told of.
+--dry-run: removes nothing and says what would go and why, the bytes that would be freed (what other builds show too stays),
+  and which latest, commit and pull request links would lead elsewhere
+--json: {"dry_run":true,"drops":[…],"kept":[…],"unreadable":[…],"artifacts":0,"logs":0,"bytes":0,"freed_bytes":0,"pointers":[…]};
+  without --dry-run {"dry_run":false,"builds":0}
+exit 0: done · 1: no worker did it, or some records cannot be read`,
+  options: { 'dry-run': { type: 'boolean', default: false } },
+  run: async (context: CommandContext) => {
+    const { io, values } = context;
+    if (values['dry-run'] === true) return simulate(context);
+    const { result } = await awaitTask(context, { name: 'drop', payload: {} }, 'builds');
+    const { builds } = result as { builds: number };
+    if (values['json'] === true) sayJson(io, { dry_run: false, builds });
+    else
+      io.say(
+        builds === 0
+          ? 'the policy removes nothing now'
+          : `removed from ${builds} builds; their bytes go with the next sweep`,
+      );
+    return exit.ok;
+  },
+};
+
+async function simulate(context: CommandContext): Promise<number> {
+  const { io, values, settings } = context;
+  const paths = openPaths(context);
+  const catalog = openBuilds(context);
+  const candidates = await readCandidates(paths, catalog);
+  const policy = settings().config.retention;
+  const { drops, kept } = selectDrops(candidates, policy, {
+    now: Date.now(),
+    storedBytes: catalog.totals().storedBytes,
+  });
+  const unreadable: Removal[] = [];
+  const progress = startProgress(io, { unit: 'builds' });
+  const freed = await measureFreed(paths, drops.map(removalOf), {
+    onUnreadable: (removal) => unreadable.push(removal),
+    onProgress: (done) => progress.at(done, drops.length),
+  });
+  progress.end();
+  const cannot = new Set(unreadable.map(({ build }) => build));
+  const going = drops.filter(({ candidate }) => !cannot.has(candidate.summary.id));
+  const whole = new Set(
+    going.flatMap(({ candidate, parts }) => (parts.includes('build') ? [candidate.summary.id] : [])),
+  );
+  const findings = { drops: going, kept, unreadable, freed, pointers: movedPointers(candidates, whole) };
+  if (values['json'] === true) sayJson(io, jsonOf(findings));
+  else tell(io, findings);
+  return unreadable.length === 0 ? exit.ok : exit.fault;
+}
+
+function removalOf({ candidate: { folder, summary }, parts }: Drop): Removal {
+  return { place: { organization: summary.organization, folder, number: summary.number }, build: summary.id, parts };
+}
+
+interface Findings {
+  readonly drops: readonly Drop[];
+  readonly kept: readonly Kept[];
+  readonly unreadable: readonly Removal[];
+  readonly freed: Freed;
+  readonly pointers: readonly MovedPointer[];
+}
+
+function jsonOf({ drops, kept, unreadable, freed, pointers }: Findings): unknown {
+  const { artifacts, logs, bytes, freedBytes } = freed;
+  return {
+    dry_run: true,
+    drops: drops.map(dropJson),
+    kept: kept.map(({ because, drop }) => ({ ...dropJson(drop), because })),
+    unreadable: unreadable.map(({ place, build }) => ({ pipeline: place.folder, number: place.number, build })),
+    artifacts,
+    logs,
+    bytes,
+    freed_bytes: freedBytes,
+    pointers,
+  };
+}
+
+function dropJson({ candidate: { summary }, parts, reason, text }: Drop) {
+  const { pipeline, number, id: build, branch, state, finished_at, bytes } = summary;
+  return { pipeline, number, build, branch, state, finished_at, bytes, parts, reason, text };
+}
+
+function tell(io: Io, { drops, kept, unreadable, freed, pointers }: Findings): void {
+  for (const { candidate, parts, text } of drops) io.say(`${nameOf(candidate)}  ${parts.join(', ')}: ${text}`);
+  for (const { candidate, because, drop } of kept) io.say(`${nameOf(candidate)}  kept, ${because}: ${drop.text}`);
+  for (const { place } of unreadable) io.say(`${place.folder} #${place.number}  kept: a record of it cannot be read`);
+  for (const { folder, kind, name, state, from, to } of pointers) {
+    io.say(
+      `${folder}/${kind}/${name}?state=${state}  leads to #${from} now, then ${to === null ? 'nowhere' : `to #${to}`}`,
+    );
+  }
+  const { artifacts, logs, bytes, freedBytes } = freed;
+  io.say(
+    `would remove of ${drops.length} builds ${artifacts} artifacts and ${logs} logs, ${formatBytes(bytes)}, and free ${formatBytes(freedBytes)}`,
+  );
+}
+
+function nameOf({ summary }: Drop['candidate']): string {
+  return `${summary.pipeline} #${summary.number} (${summary.branch}, ${summary.state})`;
+}

@@ -1,0 +1,62 @@
+/**
+ * Removals that are under way. An order is on disk before anything is touched and struck out when all of it is done, so
+ * that what a crash broke off is taken up again. A build that was removed whole leaves a mark: it is not mirrored anew.
+ */
+import { z } from 'zod';
+import { BuildRef, Uuid } from '../model.ts';
+import { unlinkFile } from './blobs.ts';
+import { listFolder, readIfPresent, writeAtomic } from './files.ts';
+import type { DataPaths } from './paths.ts';
+
+/** state/dropping/<build>.json */
+export const DropOrder = BuildRef.extend({
+  version: z.literal(1),
+  pipelineId: Uuid,
+  parts: z.array(z.enum(['artifacts', 'logs', 'build'])).min(1),
+  reason: z.enum(['age', 'count', 'bytes']),
+  text: z.string(),
+  asked_at: z.string(),
+});
+export type DropOrder = z.infer<typeof DropOrder>;
+
+export async function writeOrder(paths: DataPaths, order: DropOrder): Promise<void> {
+  await writeAtomic(paths.dropOrder(order.build), `${JSON.stringify(order)}\n`);
+}
+
+export function strikeOrder(paths: DataPaths, build: string): void {
+  unlinkFile(paths.dropOrder(build));
+}
+
+/** @returns orders, and the names of files that are none: those are left alone */
+export async function listOrders(paths: DataPaths): Promise<{ orders: DropOrder[]; unreadable: string[] }> {
+  const orders: DropOrder[] = [];
+  const unreadable: string[] = [];
+  for (const { name } of await listFolder(paths.dropping)) {
+    if (name.startsWith('.')) continue;
+    const text = await readIfPresent(paths.dropOrder(name.replace(/\.json$/, '')));
+    if (text === null) continue;
+    const order = DropOrder.safeParse(parseJson(text)).data;
+    if (order === undefined) unreadable.push(name);
+    else orders.push(order);
+  }
+  return { orders, unreadable };
+}
+
+export async function markDropped(paths: DataPaths, order: DropOrder): Promise<void> {
+  const { organization, pipeline, number, reason, text } = order;
+  const line = { organization, pipeline, number, reason, text, dropped_at: new Date().toISOString() };
+  await writeAtomic(paths.droppedBuild(order.build), `${JSON.stringify(line)}\n`);
+}
+
+/** Whether retention has removed the whole build. */
+export async function isDropped(paths: DataPaths, build: string): Promise<boolean> {
+  return (await readIfPresent(paths.droppedBuild(build))) !== null;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

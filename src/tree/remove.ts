@@ -1,0 +1,75 @@
+/** Takes files out of the tree: what records name, and never a file that they do not know. */
+import { mkdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ArtifactRecord, JobRecord } from '../model.ts';
+import { unlinkFile } from './blobs.ts';
+import { isAbsent, listFolder, pruneFolders, removeFolder, syncFolder } from './files.ts';
+import { type DataPaths, type Place, stepFolder } from './paths.ts';
+import { readJobRecord, type Views } from './records.ts';
+import { temporaryFile } from './temporary.ts';
+
+/** Where a record's file lies below its job's folder; null where it has none. */
+export function fileOf({ url }: Pick<ArtifactRecord, 'url'>): string | null {
+  // jobs/<id>/<file>
+  return url === null ? null : url.split('/').slice(2).map(decodeURIComponent).join('/');
+}
+
+/** Removes names of a job's files; those that are gone already are fine. @param files below the job's folder */
+export function unlinkFiles(base: string, files: readonly string[]): void {
+  for (const file of files) {
+    unlinkFile(join(base, file));
+    if (file.includes('/')) pruneFolders(base, dirname(file));
+  }
+}
+
+/**
+ * Files of a build's folder that nothing tells of: another build's of the same number, or somebody's own.
+ * @returns paths below the build's folder, [] where all is known
+ */
+export async function unknownFiles(
+  paths: DataPaths,
+  place: Place,
+  build: string,
+  views: Views | null,
+): Promise<string[]> {
+  const known = new Set(['build.json', 'upstream.json']);
+  for (const { path } of views?.merged ?? []) known.add(`artifacts/${path}`);
+  for (const [key, entries] of Object.entries(views?.steps ?? {})) {
+    for (const { path } of entries) known.add(`steps/${stepFolder(key)}/artifacts/${path}`);
+  }
+  for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
+    const record = await readJobRecord(paths, place, name);
+    if (record === null || record.build_id !== build) continue;
+    for (const file of ownFiles(record)) known.add(`jobs/${name}/${file}`);
+  }
+  return (await filesBelow(paths.build(place), '')).filter((file) => !known.has(file));
+}
+
+function ownFiles(record: JobRecord): string[] {
+  const artifacts = record.artifacts.flatMap((artifact) => fileOf(artifact) ?? []);
+  return ['job.json', 'SHA256SUMS', 'log.txt', ...artifacts];
+}
+
+async function filesBelow(base: string, relative: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await listFolder(join(base, relative))) {
+    const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...(await filesBelow(base, path)));
+    else found.push(path);
+  }
+  return found;
+}
+
+/** Takes a folder away in one step, as readers see it, and then removes it. Nothing where it is not there. */
+export async function takeAway(paths: DataPaths, folder: string): Promise<void> {
+  const aside = temporaryFile(paths);
+  mkdirSync(paths.staging, { recursive: true });
+  try {
+    renameSync(folder, aside);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return;
+    throw thrown;
+  }
+  await syncFolder(dirname(folder));
+  await removeFolder(aside);
+}

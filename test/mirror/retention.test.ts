@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { hasBlob } from '../../src/tree/blobs.ts';
+import { type DropOrder, writeOrder } from '../../src/tree/dropping.ts';
+import { kitemirror } from '../commands/scene.ts';
+import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
+import { buildOf, scriptOf, textArtifact } from './samples.ts';
+import { until } from './until.ts';
+
+const dayMs = 86_400_000;
+let mirror: Mirror;
+before(async () => {
+  mirror = await startMirror({
+    env: { KITEMIRROR_RETENTION_ARTIFACTS_AGE: '30d', KITEMIRROR_RETENTION_BUILDS_AGE: '365d' },
+  });
+});
+after(() => mirror.stop());
+
+/** A build that ended so many days ago, of a pipeline of the test's own. */
+function aged(pipeline: string, number: number, days: number, text = `${pipeline} ${number}`): SampleBuild {
+  const artifacts = [textArtifact('out/a.txt', text), textArtifact('b\u0001.txt', `odd name ${text}`)];
+  return buildOf([artifacts], { pipeline, number, finishedAt: Date.now() - days * dayMs, logBytes: 200 });
+}
+
+async function mirrored(...builds: SampleBuild[]): Promise<void> {
+  for (const build of builds) {
+    mirror.standIn.put(build);
+    await mirror.tell(build);
+  }
+  for (const build of builds) await mirror.settled(build);
+}
+
+const run = (...words: string[]) => kitemirror(words, mirror.environment());
+
+async function retention(): Promise<number> {
+  const { code, out, err } = await run('retention', '--json');
+  assert.equal(code, 0, err);
+  await mirror.idle();
+  return (JSON.parse(out) as { builds: number }).builds;
+}
+
+interface Simulated {
+  drops: { pipeline: string; number: number; parts: string[]; reason: string }[];
+  kept: { pipeline: string; number: number; because: string }[];
+  freed_bytes: number;
+  bytes: number;
+  pointers: { folder: string; kind: string; name: string; state: string; from: number; to: number | null }[];
+}
+
+async function simulated(): Promise<Simulated> {
+  const { code, out, err } = await run('retention', '--dry-run', '--json');
+  assert.equal(code, 0, err);
+  return JSON.parse(out) as Simulated;
+}
+
+describe('retention', () => {
+  it('drops the artifacts of an old build, says so in its records, and keeps log and latest', async () => {
+    const [old, latest] = [aged('parts', 1, 40), aged('parts', 2, 39)];
+    await mirrored(old, latest);
+    const before = mirror.job(old, scriptOf(old).id);
+    assert.equal(await retention(), 1);
+    const record = mirror.job(old, scriptOf(old).id);
+    for (const { state, reason, url, merged } of record.artifacts) {
+      assert.deepEqual([state, url, merged], ['dropped', null, false]);
+      assert.match(reason ?? '', /retention: older than 30d/);
+    }
+    assert.equal(record.log?.state, 'present');
+    assert.deepEqual([record.expected, record.present, record.settled, record.complete], [1, 1, true, true]);
+    const build = mirror.build(old);
+    assert.deepEqual([build.expected, build.present, build.complete, build.stored?.artifacts], [1, 1, true, 0]);
+    const folder = mirror.paths.build(placeOf(old));
+    const left = Object.keys(await digestTree(folder)).map((file) => file.replace(scriptOf(old).id, 'JOB'));
+    assert.deepEqual(left, [
+      'build.json',
+      'jobs/JOB/SHA256SUMS',
+      'jobs/JOB/job.json',
+      'jobs/JOB/log.txt',
+      'upstream.json',
+    ]);
+    assert.equal(mirror.job(latest, scriptOf(latest).id).artifacts[0]?.state, 'present');
+    assert.ok(before.artifacts.every(({ state }) => state === 'present'));
+    const page = readFileSync(mirror.paths.page('acme', 'parts', 'builds', '1', 'jobs', scriptOf(old).id), 'utf8');
+    assert.match(page, /removed by retention/);
+    const audit = readdirSync(mirror.paths.audit).map((name) => readFileSync(join(mirror.paths.audit, name), 'utf8'));
+    assert.match(audit.join(''), new RegExp(`"action":"drop".*"pipeline":"parts","number":1.*older than 30d`));
+  });
+
+  it('does not fetch again what it has dropped, when the build is told of again', async () => {
+    const [old, latest] = [aged('again', 1, 40), aged('again', 2, 39)];
+    await mirrored(old, latest);
+    await retention();
+    const asked = mirror.standIn.requests.filter(({ at }) => at === 'storage').length;
+    const again = { ...old, finishedAt: (old.finishedAt ?? 0) + 5000 };
+    mirror.standIn.put(again);
+    await mirror.tell(again);
+    await mirror.settled(again);
+    assert.equal(mirror.job(old, scriptOf(old).id).artifacts[0]?.state, 'dropped');
+    assert.equal(mirror.standIn.requests.filter(({ at }) => at === 'storage').length, asked);
+  });
+
+  it('removes a whole build with all that leads to it, and does not mirror it again', async () => {
+    const [ancient, latest] = [aged('whole', 1, 400), aged('whole', 2, 1)];
+    await mirrored(ancient, latest);
+    const { drops, pointers, freed_bytes: freed } = await simulated();
+    assert.deepEqual(
+      drops.filter(({ pipeline }) => pipeline === 'whole').map(({ parts }) => parts),
+      [['build']],
+    );
+    assert.ok(freed > 0);
+    assert.ok(
+      pointers.some(
+        ({ kind, name, from, to }) => kind === 'commits' && name === ancient.commit && from === 1 && to === null,
+      ),
+    );
+    await retention();
+    const place = placeOf(ancient);
+    for (const folder of [mirror.paths.build(place), dirname(mirror.paths.views(place))])
+      assert.ok(!existsSync(folder));
+    assert.ok(!existsSync(mirror.paths.pointer('acme', 'whole', 'commits', ancient.commit, 'any')));
+    assert.ok(!readFileSync(mirror.paths.page('acme', 'whole', 'builds'), 'utf8').includes('/builds/1/'));
+    await mirror.tell(ancient);
+    await mirror.idle();
+    assert.ok(!existsSync(mirror.paths.build(place)));
+    assert.deepEqual(readdirSync(mirror.paths.unsettled), []);
+    assert.deepEqual(readdirSync(mirror.paths.dropping), []);
+  });
+
+  it('keeps a pinned build until the pin is removed', async () => {
+    const [old, latest] = [aged('pinned', 1, 40), aged('pinned', 2, 39)];
+    await mirrored(old, latest);
+    const { code, out, err } = await run('pin', 'pinned/1', '--reason', 'shipped', '--json');
+    assert.equal(code, 0, err);
+    assert.match(out, /"pipeline":"pinned","number":1,"reason":"shipped"/);
+    assert.deepEqual(
+      (await simulated()).kept.find(({ pipeline, number }) => pipeline === 'pinned' && number === 1)?.because,
+      'pinned',
+    );
+    await retention();
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+    assert.equal((await run('pin', '--remove', `http://mirror.example/acme/pinned/builds/1/`)).code, 0);
+    await retention();
+    assert.equal(mirror.build(old).stored?.artifacts, 0);
+  });
+
+  it('counts bytes as freed only where no other build shows them', async () => {
+    const shared = [aged('shared', 1, 40, 'the same bytes'), aged('shared', 2, 39, 'the same bytes')];
+    await mirrored(...shared);
+    const before = await simulated();
+    const own = before.drops.filter(({ pipeline }) => pipeline === 'shared');
+    assert.deepEqual(
+      own.map(({ number }) => number),
+      [1],
+    );
+    assert.equal(before.drops.length, 1);
+    assert.ok(before.bytes > 0);
+    assert.equal(before.freed_bytes, 0);
+    await retention();
+    assert.deepEqual((await simulated()).drops, []);
+  });
+
+  it('keeps a whole build whose folder holds a file that no record names', async () => {
+    const [ancient, latest] = [aged('foreign', 1, 400), aged('foreign', 2, 1)];
+    await mirrored(ancient, latest);
+    const file = join(mirror.paths.build(placeOf(ancient)), 'notes.txt');
+    writeFileSync(file, 'mine');
+    assert.equal(await retention(), 0);
+    assert.equal(readFileSync(file, 'utf8'), 'mine');
+    assert.ok(mirror.output.some((line) => line.includes('notes.txt')));
+  });
+
+  it('keeps a build of which a record cannot be read, and reports it', async () => {
+    const [old, latest] = [aged('torn', 1, 40), aged('torn', 2, 39)];
+    await mirrored(old, latest);
+    const file = mirror.paths.jobFile(placeOf(old), scriptOf(old).id, 'job.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.slice(0, 50));
+    const { code, out } = await run('retention', '--dry-run', '--json');
+    assert.equal(code, 1);
+    assert.match(out, /"unreadable":\[\{"pipeline":"torn","number":1/);
+    assert.equal(await retention(), 0);
+    assert.ok(existsSync(join(dirname(file), 'artifacts', 'out', 'a.txt')));
+    writeFileSync(file, text);
+  });
+
+  it('ends a removal that was broken off, and the sweep deletes what nothing shows', async () => {
+    const [old, latest] = [aged('broken-off', 1, 40), aged('broken-off', 2, 39)];
+    await mirrored(old, latest);
+    const job = mirror.job(old, scriptOf(old).id);
+    const sha256 = job.artifacts[0]?.sha256 ?? '';
+    const order: DropOrder = {
+      ...{
+        version: 1,
+        organization: 'acme',
+        pipeline: 'broken-off',
+        number: 1,
+        build: old.id,
+        pipelineId: old.pipeline.id,
+      },
+      ...{ parts: ['artifacts'], reason: 'age', text: 'a test', asked_at: new Date().toISOString() },
+    };
+    await mirror.stopWorker('SIGKILL');
+    // As a crash leaves it between the record and the names: recorded as dropped, and still there.
+    await writeOrder(mirror.paths, order);
+    const gone = job.artifacts.map((each) => ({ ...each, state: 'dropped', reason: 'x', url: null, merged: false }));
+    writeFileSync(
+      mirror.paths.jobFile(placeOf(old), job.id, 'job.json'),
+      JSON.stringify({ ...job, artifacts: gone, expected: 1, present: 1 }),
+    );
+    await mirror.startWorker();
+    await retention();
+    await until(() => readdirSync(mirror.paths.dropping).length === 0, 'the order to be struck out');
+    const files = Object.keys(await digestTree(mirror.paths.build(placeOf(old))));
+    assert.ok(!files.some((file) => file.endsWith('a.txt')), files.join());
+    assert.ok(hasBlob(mirror.paths, sha256));
+    await mirror.queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } });
+    await until(() => !hasBlob(mirror.paths, sha256), 'the blob to be swept');
+  });
+});

@@ -1,0 +1,83 @@
+/** drop: applies the retention policy. Ends what was broken off, then removes what the policy names, one build at a time. */
+import { toMirrorError } from '../src/errors.ts';
+import { logError } from '../src/log.ts';
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import { readCandidates } from '../src/search/candidates.ts';
+import { type DropOrder, listOrders } from '../src/tree/dropping.ts';
+import { type OnProgress, running } from '../src/tree/marks.ts';
+import { type Drop, selectDrops } from '../src/tree/retention.ts';
+import { dropBuild } from './drop-build.ts';
+import type { Upkeep } from './upkeep.ts';
+
+export async function drop(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
+  const removed = await running(upkeep.paths, 'drop', (at) => dropAll(upkeep, context, at));
+  if (removed.builds > 0) await upkeep.queue.enqueue({ name: 'sweep', payload: {} }, { workClass: 'bulk' });
+  return undefined;
+}
+
+async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgress): Promise<{ builds: number }> {
+  const { paths, catalog, policy } = upkeep;
+  const { orders, unreadable } = await listOrders(paths);
+  if (unreadable.length > 0) log.warn({ unreadable }, 'orders in state/dropping cannot be read and are left alone');
+  const candidates = await readCandidates(paths, catalog);
+  const { drops, kept } = selectDrops(candidates, policy, {
+    now: Date.now(),
+    storedBytes: catalog.totals().storedBytes,
+  });
+  for (const [because, of] of Map.groupBy(kept, (each) => each.because)) {
+    log.info({ because, builds: of.length }, 'builds that the policy would remove are kept');
+  }
+  const waiting = new Set(orders.map(({ build }) => build));
+  const all = [...orders, ...drops.filter(({ candidate }) => !waiting.has(candidate.summary.id)).map(orderOf)];
+  let removed = 0;
+  for (const [index, order] of all.entries()) {
+    signal.throwIfAborted();
+    at(index, all.length);
+    if (await dropOne(upkeep, order, signal, log)) removed += 1;
+  }
+  if (removed > 0) log.info({ builds: removed }, 'retention has removed');
+  return { builds: removed };
+}
+
+function orderOf({ candidate, parts, reason, text }: Drop): DropOrder {
+  const { organization, pipeline, pipeline_id: pipelineId, number, id: build } = candidate.summary;
+  const askedAt = new Date().toISOString();
+  return {
+    version: 1,
+    organization,
+    pipeline,
+    pipelineId,
+    number,
+    build,
+    parts: [...parts],
+    reason,
+    text,
+    asked_at: askedAt,
+  };
+}
+
+/** One build that cannot be removed keeps no other from it. @returns whether it was */
+async function dropOne(
+  upkeep: Upkeep,
+  order: DropOrder,
+  signal: AbortSignal,
+  log: TaskContext['log'],
+): Promise<boolean> {
+  const { pipeline, number } = order;
+  try {
+    const outcome = await dropBuild(upkeep, order, signal);
+    if (outcome.kept !== null) {
+      log.info({ pipeline, number, because: outcome.kept }, 'a build that the policy would remove is kept');
+      return false;
+    }
+    upkeep.onRemoved('artifact', order.reason, outcome.artifacts);
+    upkeep.onRemoved('log', order.reason, outcome.logs);
+    if (order.parts.includes('build')) upkeep.onRemoved('build', order.reason, 1);
+    return true;
+  } catch (thrown) {
+    const { code } = toMirrorError(thrown);
+    if (signal.aborted || code === 'ERR_QUEUE_UNAVAILABLE' || code === 'ERR_TREE_FULL') throw thrown;
+    logError(log, thrown, 'a build could not be removed and is kept', { pipeline, number });
+    return false;
+  }
+}

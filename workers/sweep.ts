@@ -1,0 +1,24 @@
+/** sweep: deletes blobs that nothing shows any more. */
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import type { Payload } from '../src/queue/tasks.ts';
+import { running } from '../src/tree/marks.ts';
+import { shardCount, sweepBlobs } from '../src/tree/sweep.ts';
+import type { Upkeep } from './upkeep.ts';
+
+/** What lost its last name only now may be on its way to another. Safe without; it spares a second download. */
+const graceMs = 10 * 60_000;
+
+export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, { signal, log }: TaskContext): Promise<Outcome> {
+  const swept = await running(upkeep.paths, 'sweep', (at) => {
+    const onProgress = (shards: number): void => at(shards, shardCount);
+    return sweepBlobs(upkeep.paths, { graceMs: task.graceMs ?? graceMs, signal, onProgress });
+  });
+  if (swept.unknown.length > 0)
+    log.warn({ files: swept.unknown }, 'files among the blobs that are none are left alone');
+  if (swept.removed === 0) return undefined;
+  upkeep.catalog.addStored(-swept.bytes);
+  upkeep.onRemoved('blob', 'unlinked', swept.removed);
+  upkeep.onFreed(swept.bytes);
+  log.info({ blobs: swept.removed, bytes: swept.bytes, of: swept.seen }, 'blobs that nothing shows were removed');
+  return undefined;
+}
