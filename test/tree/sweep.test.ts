@@ -68,9 +68,9 @@ describe('a sweep', () => {
 
   it('beside one who links all the time takes no bytes that are shown', async (t) => {
     const paths = await preparedData(t);
-    let isDone = false;
+    const done = new AbortController();
     const sweeping = (async () => {
-      while (!isDone) await sweepBlobs(paths, { graceMs: 0, signal });
+      while (!done.signal.aborted) await sweepBlobs(paths, { graceMs: 0, signal });
     })();
     const files: [string, string][] = [];
     for (let round = 0; round < 300; round += 1) {
@@ -81,7 +81,7 @@ describe('a sweep', () => {
       files.push([join(paths.tree, `${round}.txt`), text]);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    isDone = true;
+    done.abort();
     await sweeping;
     for (const [file, text] of files) assert.equal(readFileSync(file, 'utf8'), text);
   });
