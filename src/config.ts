@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { type BucketRule, parseBuckets } from './config/buckets.ts';
 import { EnvReader } from './config/env-reader.ts';
 import { withoutEffect } from './config/names.ts';
 import { type RetentionPolicy, readRetention } from './config/retention.ts';
@@ -45,6 +46,9 @@ export interface Config {
   readonly apiShare: number;
   /** `null`: Buildkite's own storage hosts. */
   readonly downloadHosts: readonly string[] | null;
+  /** Private buckets that may be read, and where they are: null is AWS. */
+  readonly s3Buckets: readonly BucketRule[];
+  readonly s3Endpoint: URL | null;
   readonly pipelines: readonly GlobRule[];
   readonly branches: readonly GlobRule[];
   readonly artifacts: readonly GlobRule[];
@@ -96,6 +100,16 @@ export function readEnv(root: string, env: NodeJS.ProcessEnv = process.env): Nod
 }
 
 /**
+ * The AWS SDK reads its many settings (`AWS_…`) for itself: what `.env` has of them goes where it looks. A worker's
+ * alone, as its credentials are.
+ */
+export function shareWithSdk(env: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (name.startsWith('AWS_')) process.env[name] ??= value;
+  }
+}
+
+/**
  * @param base folder that relative paths start from
  * @throws MirrorError ERR_CONFIG whose message lists all faults, one a line
  */
@@ -122,6 +136,8 @@ export function parseConfig(
     portalUrl: read.optional('BUILDKITE_PORTAL_URL', parseUrl),
     apiShare: read.number('KITEMIRROR_API_SHARE', 0.8, { min: 0.01, max: 1, what: 'a part, 0.01 to 1' }),
     downloadHosts: read.optional('KITEMIRROR_DOWNLOAD_HOSTS', parseHosts),
+    s3Buckets: read.optional('KITEMIRROR_S3_BUCKETS', parseBuckets) ?? [],
+    s3Endpoint: read.has('AWS_ENDPOINT_URL_S3') ? read.url('AWS_ENDPOINT_URL_S3', '') : null,
     pipelines: read.parsed('KITEMIRROR_PIPELINES', '*', parseGlobs),
     branches: read.parsed('KITEMIRROR_BRANCHES', '*', parseGlobs),
     artifacts: read.parsed('KITEMIRROR_ARTIFACTS', '**', parseGlobs),

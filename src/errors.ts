@@ -30,6 +30,8 @@ const table = {
   ERR_UPSTREAM_MALFORMED: { status: 502, task: 'retry', level: 'error' },
   ERR_DOWNLOAD_REFUSED: { status: 502, task: 'never', level: 'warn' },
   ERR_DOWNLOAD_EXPIRED: { status: 502, task: 'retry', level: 'info' },
+  ERR_BUCKET_DENIED: { status: 502, task: 'retry', level: 'error' },
+  ERR_BUCKET_GONE: { status: 404, task: 'never', level: 'info' },
   ERR_BLOB_MISMATCH: { status: 502, task: 'retry', level: 'error' },
   ERR_TREE_FULL: { status: 507, task: 'wait', level: 'error' },
   ERR_TREE_CORRUPT: { status: 500, task: 'retry', level: 'error' },

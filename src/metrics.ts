@@ -114,6 +114,7 @@ export interface WorkerMetrics {
   readonly upstreamRequests: Counter<'api' | 'purpose' | 'status'>;
   readonly upstreamSpent: Counter<'api' | 'purpose'>;
   readonly upstreamWaitSeconds: Histogram<'api' | 'class'>;
+  readonly bucketReads: Counter<'outcome'>;
   readonly artifacts: Counter<'outcome'>;
   readonly artifactBytes: Counter;
   readonly publishLagSeconds: Histogram;
@@ -156,6 +157,12 @@ export function workerMetrics(registry: Registry): WorkerMetrics {
       help: 'Time that a request to Buildkite waited for its budget, by the class of its work.',
       labelNames: ['api', 'class'],
       buckets: slow,
+      registers,
+    }),
+    bucketReads: new Counter({
+      name: 'kitemirror_bucket_reads_total',
+      help: 'Tries to read an artifact from a private bucket, by what became of them.',
+      labelNames: ['outcome'],
       registers,
     }),
     artifacts: new Counter({

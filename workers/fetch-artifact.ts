@@ -1,6 +1,6 @@
 /** One artifact: reserve, resolve, download to staging, verify, store, link. Nothing is visible before it is verified. */
 import { randomBytes } from 'node:crypto';
-import { MirrorError, toMirrorError } from '../src/errors.ts';
+import { type ErrorCode, MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts, BuildRef } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
@@ -8,6 +8,7 @@ import type { WorkerContext } from './context.ts';
 
 /** A link lives a minute or ten; a download that outlives three is not one. */
 const maxLinks = 3;
+const bucketErrors: ReadonlySet<ErrorCode> = new Set(['ERR_BUCKET_DENIED', 'ERR_BUCKET_GONE']);
 
 export interface FetchTarget {
   readonly ref: BuildRef;
@@ -84,7 +85,8 @@ async function stage(
       await storage.read(url, sink, wanted);
       return true;
     } catch (thrown) {
-      if (signal.aborted) throw thrown;
+      // A bucket's address is the same by REST, and costs a request there.
+      if (signal.aborted || bucketErrors.has(toMirrorError(thrown).code)) throw thrown;
       worker.links.forget(facts.id);
       if (toMirrorError(thrown).code !== 'ERR_DOWNLOAD_EXPIRED') sink.restart();
       return false;

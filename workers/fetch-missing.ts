@@ -81,6 +81,10 @@ async function takeArtifact(
       giveUp(worker, record, 'refused', error.message);
       return;
     }
+    if (error.code === 'ERR_BUCKET_GONE') {
+      giveUp(worker, record, 'lost', error.message);
+      return;
+    }
     Object.assign(record, { state: 'failed', reason: error.message });
     worker.onArtifact('failed', 0);
     throw error;

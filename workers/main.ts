@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { Agent } from 'undici';
 import { reserves, type WorkClass } from '../src/buildkite/budget.ts';
-import { type Config, parseConfig, readEnv, type Secrets } from '../src/config.ts';
+import { type Config, parseConfig, readEnv, type Secrets, shareWithSdk } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
 import { nameMatcher, pathMatcher } from '../src/globs.ts';
 import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
@@ -79,7 +79,16 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       maxArtifactBytes: config.maxArtifactBytes,
       url: config.url.href.replace(/\/$/, ''),
     },
-    storage: createStorage({ dispatcher, hosts: config.downloadHosts }),
+    storage: createStorage({
+      dispatcher,
+      hosts: config.downloadHosts,
+      buckets: {
+        rules: config.s3Buckets,
+        endpoint: config.s3Endpoint,
+        onRead: (outcome) => metrics.bucketReads.inc({ outcome }),
+        log,
+      },
+    }),
     queue,
     catalog,
     lock: createLock(redis),
@@ -182,7 +191,9 @@ function fail(log: Log, thrown: unknown): never {
 }
 
 try {
-  const { config, secrets } = parseConfig(readEnv(root), 'worker', root);
+  const env = readEnv(root);
+  const { config, secrets } = parseConfig(env, 'worker', root);
+  shareWithSdk(env);
   const log = createLog('worker', config.logLevel);
   await run(log, config, secrets).catch((thrown: unknown) => fail(log, thrown));
 } catch (thrown) {

@@ -2,20 +2,11 @@
  * Bytes from storage into a sink: no token, redirects checked one by one, a broken transfer resumed by Range, back
  * pressure by pausing the socket. undici's dispatch with an own sink moves 1.7 to 2.7 times what fetch does.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { MirrorError, toMirrorError } from '../errors.ts';
+import { persist } from './attempts.ts';
 import { checkDownloadHost } from './hosts.ts';
-
-/** Where bytes go, in order. */
-export interface Sink {
-  readonly received: number;
-  /** @returns false when the sender should pause until `drained` */
-  write(chunk: Buffer): boolean;
-  drained(): Promise<void>;
-  /** Forgets what was received: the next byte is the first. */
-  restart(): void;
-}
+import { type Sink, tooLong } from './sink.ts';
 
 export interface DownloadOptions {
   readonly dispatcher: Dispatcher;
@@ -23,13 +14,11 @@ export interface DownloadOptions {
   /** The size upstream states; more than that is refused while it comes in. */
   readonly size: number;
   readonly signal: AbortSignal;
-  /** A storage host that sends nothing for so long has broken off; a minute unless told. */
-  readonly idleMs?: number;
+  /** A storage host that sends nothing for so long has broken off. */
+  readonly idleMs: number;
 }
 
 const maxRedirects = 3;
-const maxAttempts = 5;
-const idleTimeoutMs = 60_000;
 
 /**
  * @throws MirrorError ERR_DOWNLOAD_REFUSED (host), ERR_DOWNLOAD_EXPIRED (resolve anew), ERR_UPSTREAM_GONE,
@@ -38,25 +27,17 @@ const idleTimeoutMs = 60_000;
 export async function download(from: URL, sink: Sink, options: DownloadOptions): Promise<void> {
   let url = from;
   let redirects = 0;
-  for (let attempt = 1; ; ) {
-    checkDownloadHost(url, options.hosts);
-    const before = sink.received;
-    const outcome = await transfer(url, sink, options).catch((error: unknown) => toMirrorError(error));
-    if (outcome === 'ended') return;
-    if (outcome instanceof URL) {
+  const follow = async (): Promise<void> => {
+    for (;;) {
+      checkDownloadHost(url, options.hosts);
+      const outcome = await transfer(url, sink, options);
+      if (outcome === 'ended') return;
       redirects += 1;
       if (redirects > maxRedirects) throw refusedLoop(url);
       url = outcome;
-      continue;
     }
-    options.signal.throwIfAborted();
-    if (outcome.code !== 'ERR_UPSTREAM_UNAVAILABLE') throw outcome;
-    // Progress is worth a fresh set of attempts: a 10 GiB artifact may well break off a few times.
-    if (sink.received > before + 1_000_000) attempt = 1;
-    if (attempt >= maxAttempts) throw outcome;
-    await sleep(100 * 2 ** attempt * (0.5 + Math.random()), undefined, { signal: options.signal });
-    attempt += 1;
-  }
+  };
+  await persist(() => sink.received, follow, options.signal);
 }
 
 function refusedLoop(url: URL): MirrorError {
@@ -68,7 +49,7 @@ function refusedLoop(url: URL): MirrorError {
 /** One request: the end of the body, or where it leads. */
 function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ended' | URL> {
   return new Promise((resolve, reject) => {
-    const { signal, size, dispatcher, idleMs = idleTimeoutMs } = options;
+    const { signal, size, dispatcher, idleMs } = options;
     let controller: Dispatcher.DispatchController | undefined;
     const abort = (): void => controller?.abort(new Error('stopped'));
     const leave = (): void => signal.removeEventListener('abort', abort);
@@ -96,7 +77,7 @@ function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ende
       },
       onResponseData(_controller, chunk) {
         if (sink.received + chunk.length > size) {
-          fail(new MirrorError('ERR_BLOB_MISMATCH', `is longer than the ${size} bytes that upstream states`));
+          fail(tooLong(size));
         } else if (!sink.write(chunk)) {
           controller?.pause();
           sink.drained().then(
