@@ -65,6 +65,8 @@ test('the defaults that the README tells in words are so', () => {
   const { receiverListen, gatewayListen } = config;
   const told: Record<string, string> = {
     KITEMIRROR_DOWNLOAD_HOSTS: config.downloadHosts === null ? "Buildkite's own storage hosts" : '',
+    KITEMIRROR_S3_BUCKETS: config.s3Buckets.length === 0 ? 'none' : '',
+    AWS_ENDPOINT_URL_S3: config.s3Endpoint === null ? 'AWS' : '',
     KITEMIRROR_MAX_ARTIFACT_BYTES: config.maxArtifactBytes === null ? 'no limit' : '',
     KITEMIRROR_MIN_FREE: config.minFreeBytes === null ? 'the larger of 5 % of the disk and 10 GiB' : '',
     KITEMIRROR_RETENTION_RULES: config.retention.rules.length === 1 ? 'no file' : '',

@@ -104,6 +104,13 @@ describe('what has one place stays there:', () => {
     assert.deepEqual(outside(knows, /^src\/queue\//), []);
   });
 
+  test("the AWS SDK is known to the buckets' client alone, and loaded when it is needed", () => {
+    const knows = using(({ packages }) => packages.some((name) => name.startsWith('@aws-sdk/')));
+    assert.deepEqual(knows, ['src/storage/bucket-client.ts']);
+    const eager = using(({ text }) => /^import (?!type\b)[^;]*'@aws-sdk\//m.test(text));
+    assert.deepEqual(eager, []);
+  });
+
   test('files are touched by the tree, and by those few that have a reason of their own', () => {
     const reasons: Record<string, string> = {
       'src/cli.ts': "reads the version of the project's package.json",
