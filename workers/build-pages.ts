@@ -20,11 +20,11 @@ export async function writeBuildPages(
   const details = new Map(Array.from(records, ([id, record]) => [id, describeJob(record)]));
   const { previous, next } = catalog.neighbours(place.organization, place.folder, place.number);
   const page = renderBuild({ build, merged, previous, next, details, folder: place.folder, url: settings.url });
-  await writeDerived(paths.page(...segments(place)), page);
+  await writeDerived(paths, paths.page(...segments(place)), page);
   for (const job of records.values()) {
     if (isFresh(paths, place, job)) continue;
     await forgetListings(paths, place, join('jobs', job.id));
-    await writeDerived(paths.page(...segments(place), 'jobs', job.id), renderJob({ build, job }));
+    await writeDerived(paths, paths.page(...segments(place), 'jobs', job.id), renderJob({ build, job }));
   }
 }
 
@@ -44,7 +44,7 @@ export async function writeLogPage(
     truncated,
     firstLine,
   });
-  await writeDerived(paths.page(...segments(place), 'jobs', job.id, 'log'), page);
+  await writeDerived(paths, paths.page(...segments(place), 'jobs', job.id, 'log'), page);
 }
 
 export function hasLogPage(paths: DataPaths, place: Place, job: JobRecord): boolean {

@@ -12,7 +12,7 @@ export function noteInCatalog(
 ): void {
   catalog.put({ folder: place.folder, summary, lost }, (changes) => {
     for (const { kind, name, state, number } of changes) {
-      writePointer(paths.pointer(place.organization, place.folder, kind, name, state), number);
+      writePointer(paths, paths.pointer(place.organization, place.folder, kind, name, state), number);
     }
   });
 }

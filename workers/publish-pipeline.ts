@@ -20,17 +20,18 @@ export async function publishPipeline(worker: WorkerContext, task: Payload<'publ
   const pipeline = builds[0]?.pipeline ?? folder;
   const common = { organization, pipeline, folder };
   const recent = builds.slice(0, recentBuilds);
-  await writeDerived(paths.page(organization, folder), renderPipeline({ ...common, builds: recent, branches }));
+  await writeDerived(paths, paths.page(organization, folder), renderPipeline({ ...common, builds: recent, branches }));
   const nextBefore = builds.length === buildsAPage ? (builds.at(-1)?.number ?? null) : null;
   await writeDerived(
+    paths,
     paths.page(organization, folder, 'builds'),
     renderBuilds({ ...common, builds, filter: {}, nextBefore }),
   );
   // Pipelines are published at the same time; who writes the organization's page last must have seen them all.
   await lock('home', async () => {
     const home = renderHome({ organization, pipelines: catalog.pipelines(organization) });
-    await writeDerived(paths.page(organization), home);
-    await writeDerived(paths.page(), home);
+    await writeDerived(paths, paths.page(organization), home);
+    await writeDerived(paths, paths.page(), home);
   });
   return undefined;
 }

@@ -29,8 +29,8 @@ export async function saveJob(
   await syncFolders(folders);
   await writeJobRecord(paths, place, record);
   await writeSums(paths, place, record);
-  if (record.settled) await writeDerived(settled, '');
-  if (record.settled && isFinal === true) await writeDerived(final, '');
+  if (record.settled) await writeDerived(paths, settled, '');
+  if (record.settled && isFinal === true) await writeDerived(paths, final, '');
 }
 
 /** SHA256SUMS of what is present, with paths as `sha256sum -c` wants them when it runs in the job's folder. */

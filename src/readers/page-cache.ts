@@ -20,7 +20,7 @@ export function pageCache(paths: DataPaths, log: Log): PageCache {
       if (parts.includes('index.html')) return;
       const file = paths.page(...parts);
       try {
-        await writeDerived(file, page);
+        await writeDerived(paths, file, page);
         if (!(await isCurrent())) await removeFolder(dirname(file));
       } catch (thrown) {
         logError(log, thrown, 'a listing was not kept');

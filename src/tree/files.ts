@@ -4,6 +4,8 @@ import { createReadStream, type Dirent, existsSync, mkdirSync, readdirSync, rmdi
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
+import type { DataPaths } from './paths.ts';
+import { temporaryFile } from './temporary.ts';
 
 /** Errno of the disk → our code; anything else as it was. */
 export function diskError(thrown: unknown, what: string): unknown {
@@ -17,10 +19,12 @@ export function diskError(thrown: unknown, what: string): unknown {
 export interface WriteOptions {
   readonly durable?: boolean;
   /**
-   * Where the bytes are written first (staging/, which every start sweeps); the file's folder must then be there. Else
-   * it is a file beside, and missing folders are created.
+   * Where the bytes are written first: in staging/, which every start sweeps, so that nothing is left of a writer that was
+   * killed. Else it is a file beside.
    */
   readonly temporary?: string;
+  /** With `temporary`: whether a missing folder is made, or is a sign that the build was moved. */
+  readonly makesFolder?: boolean;
 }
 
 /** Temp file, fsync, rename, fsync of the folder. @throws MirrorError ERR_TREE_MOVED for a folder that must be there */
@@ -35,19 +39,29 @@ export async function writeAtomic(file: string, data: string | Buffer, options: 
     } finally {
       await handle.close();
     }
-    await rename(temporary, file);
+    await renameTo(temporary, file, options.makesFolder === true);
     if (options.durable !== false) await syncFolder(folder);
   } catch (thrown) {
     await rm(temporary, { force: true });
-    if (options.temporary !== undefined && isAbsent(thrown))
+    if (options.temporary !== undefined && options.makesFolder !== true && isAbsent(thrown))
       throw new MirrorError('ERR_TREE_MOVED', 'the build was moved', {}, thrown);
     throw diskError(thrown, 'cannot write a file');
   }
 }
 
 /** Derived files (pages, pointers) need not survive a power cut: they are made again. */
-export async function writeDerived(file: string, data: string): Promise<void> {
-  await writeAtomic(file, data, { durable: false });
+export async function writeDerived(paths: DataPaths, file: string, data: string): Promise<void> {
+  await writeAtomic(file, data, { durable: false, temporary: temporaryFile(paths), makesFolder: true });
+}
+
+async function renameTo(temporary: string, file: string, makesFolder: boolean): Promise<void> {
+  try {
+    await rename(temporary, file);
+  } catch (thrown) {
+    if (!makesFolder || errnoOf(thrown) !== 'ENOENT') throw thrown;
+    await mkdir(dirname(file), { recursive: true });
+    await rename(temporary, file);
+  }
 }
 
 async function openCreating(file: string) {

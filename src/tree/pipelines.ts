@@ -8,10 +8,11 @@ import { dirname, relative } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, MirrorError } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { readIfPresent, writeAtomic } from './files.ts';
+import { readIfPresent, type WriteOptions, writeAtomic } from './files.ts';
 import { moveFolder } from './move.ts';
 import type { DataPaths, Place } from './paths.ts';
 import { leavePointer, removePointer, retargetPointers } from './pointers.ts';
+import { temporaryFile } from './temporary.ts';
 
 const PipelineState = z.object({
   id: z.string(),
@@ -148,7 +149,7 @@ async function readState(paths: DataPaths, pipelineId: string): Promise<Pipeline
 }
 
 async function writeState(paths: DataPaths, state: PipelineState): Promise<void> {
-  await writeAtomic(paths.pipelineState(state.id), JSON.stringify(state));
+  await writeAtomic(paths.pipelineState(state.id), JSON.stringify(state), ownFile(paths));
 }
 
 async function readOwner(paths: DataPaths, organization: string, folder: string): Promise<string | null> {
@@ -156,5 +157,9 @@ async function readOwner(paths: DataPaths, organization: string, folder: string)
 }
 
 async function writeOwner(paths: DataPaths, organization: string, folder: string, pipelineId: string): Promise<void> {
-  await writeAtomic(paths.folderOwner(organization, folder), `${pipelineId}\n`);
+  await writeAtomic(paths.folderOwner(organization, folder), `${pipelineId}\n`, ownFile(paths));
+}
+
+function ownFile(paths: DataPaths): WriteOptions {
+  return { temporary: temporaryFile(paths), makesFolder: true };
 }

@@ -2,35 +2,35 @@
  * Pointer files: a stable address is answered by Lighttpd from one small file that names a build's number, or the folder
  * that a renamed pipeline's builds are in now.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
 import { diskError, listFolder, readIfPresent, writeDerived } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { temporaryFile } from './temporary.ts';
 
 /**
  * Synchronous, because it runs inside the catalog's transaction, which is what orders the writers.
  * @param number null removes the pointer
  */
-export function writePointer(file: string, number: number | null): void {
+export function writePointer(paths: DataPaths, file: string, number: number | null): void {
   if (number === null) {
     unlinkFile(file);
     return;
   }
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  const write = (): void => writeFileSync(temporary, `${number}\n`, { flag: 'wx' });
+  const temporary = temporaryFile(paths);
   try {
+    writeFileSync(temporary, `${number}\n`, { flag: 'wx' });
     try {
-      write();
+      renameSync(temporary, file);
     } catch (thrown) {
       if (errnoOf(thrown) !== 'ENOENT') throw thrown;
       mkdirSync(dirname(file), { recursive: true });
-      write();
+      renameSync(temporary, file);
     }
-    renameSync(temporary, file);
   } catch (thrown) {
+    unlinkFile(temporary);
     throw diskError(thrown, 'cannot write a pointer');
   }
 }
@@ -42,7 +42,7 @@ interface Move {
 
 /** Who asks for the folder's old name is led to its new one. */
 export async function leavePointer(paths: DataPaths, organization: string, { from, to }: Move): Promise<void> {
-  await writeDerived(paths.movedPointer(organization, from), `${to}\n`);
+  await writeDerived(paths, paths.movedPointer(organization, from), `${to}\n`);
 }
 
 /** @returns null where the name leads nowhere else */

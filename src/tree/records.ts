@@ -56,7 +56,7 @@ export async function readViews(paths: DataPaths, place: Place): Promise<Views |
 }
 
 export async function writeViews(paths: DataPaths, place: Place, views: Views): Promise<void> {
-  await writeDerived(paths.views(place), JSON.stringify(views));
+  await writeDerived(paths, paths.views(place), JSON.stringify(views));
 }
 
 /**
