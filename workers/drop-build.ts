@@ -70,7 +70,7 @@ async function dropWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal:
     const { previous, next } = catalog.neighbours(organization, folder, number);
     catalog.remove(order.build, (changes) => {
       for (const { kind, name, state, number: to } of changes) {
-        writePointer(paths.pointer(organization, folder, kind, name, state), to);
+        writePointer(paths, paths.pointer(organization, folder, kind, name, state), to);
       }
     });
     await takeAway(paths, dirname(paths.views(place)));

@@ -54,7 +54,7 @@ export async function running<T>(paths: DataPaths, task: string, work: (at: OnPr
 }
 
 async function write(paths: DataPaths, task: string, mark: Mark): Promise<void> {
-  await writeDerived(paths.mark(task), `${JSON.stringify(mark)}\n`);
+  await writeDerived(paths, paths.mark(task), `${JSON.stringify(mark)}\n`);
 }
 
 /** @returns null where it never ran */
