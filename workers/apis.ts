@@ -4,10 +4,11 @@
  */
 import { Agent, type Dispatcher } from 'undici';
 import { type BudgetStore, createBudget, documented, type WorkClass } from '../src/buildkite/budget.ts';
-import { createLinks, type Links } from '../src/buildkite/bulk-links.ts';
+import { createLinks, goodMs, type Links } from '../src/buildkite/bulk-links.ts';
 import type { BulkSource } from '../src/buildkite/bulk-sources.ts';
 import { createUpstream, type Upstream } from '../src/buildkite/client.ts';
 import { createGraphql } from '../src/buildkite/graphql.ts';
+import { createShelf, type ShelfStore } from '../src/buildkite/link-shelf.ts';
 import { createRest } from '../src/buildkite/rest.ts';
 import type { Config, Secrets } from '../src/config.ts';
 import { MirrorError } from '../src/errors.ts';
@@ -23,6 +24,7 @@ export interface ApisOptions {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly store: BudgetStore;
+  readonly shelf: ShelfStore;
   readonly metrics: WorkerMetrics;
   readonly log: Log;
 }
@@ -33,7 +35,7 @@ type Api = keyof typeof documented;
 const queriesAtOnce = 8;
 
 /** @throws MirrorError ERR_CONFIG without an API token */
-export function createApis({ config, secrets, store, metrics, log }: ApisOptions): Apis {
+export function createApis({ config, secrets, store, shelf, metrics, log }: ApisOptions): Apis {
   const token = secrets.apiToken;
   if (token === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_API_TOKEN is required');
   const budgetOf = (api: Api) =>
@@ -78,7 +80,7 @@ export function createApis({ config, secrets, store, metrics, log }: ApisOptions
     sources.push({ api, wanted: config.graphql === 'on' });
   }
   return {
-    links: createLinks({ sources, log }),
+    links: createLinks({ sources, log, shelf: createShelf(shelf, () => token.reveal(), goodMs) }),
     upstream: (workClass) =>
       createUpstream(
         createRest({

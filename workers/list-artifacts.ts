@@ -1,21 +1,52 @@
 /**
- * What upstream has of several jobs' artifacts, in the fewest requests: one listing of the build serves all jobs unless
- * asking for each job is cheaper. What a listing of the build does not show of a retried attempt is asked for that job
- * (whether it includes them is not documented).
+ * What upstream has of several jobs' artifacts, in the fewest requests: in bulk where that is cheaper, else one listing
+ * of the build for all jobs, else one of each job. What a listing of the build does not show of a retried attempt is
+ * asked for that job (whether it includes them is not documented).
  */
+import type { Links } from '../src/buildkite/bulk-links.ts';
 import type { Upstream } from '../src/buildkite/client.ts';
 import type { ArtifactFacts, BuildRef, JobFacts } from '../src/model.ts';
 
-/** @returns by job id; every given job has an entry */
-export async function listArtifacts(
+export interface ListingSources {
+  readonly upstream: Upstream;
+  readonly links: Links;
+}
+
+export interface Unlisted {
+  readonly job: JobFacts;
+  /** Nothing of it is in the tree: what is listed is going to be fetched. */
+  readonly isNew: boolean;
+}
+
+/** By job id. */
+export type Listed = ReadonlyMap<string, readonly ArtifactFacts[]>;
+
+/** @returns parts as they come in; every given job is in one of them */
+export async function* listArtifacts(
+  { upstream, links }: ListingSources,
+  ref: BuildRef,
+  all: readonly Unlisted[],
+  jobsInBuild: number,
+  signal: AbortSignal,
+): AsyncGenerator<Listed> {
+  const rest = new Map(all.map(({ job }) => [job.id, job]));
+  // A page of a portal is a request, however long. By GraphQL each item is a point, which only its link makes worth it.
+  const inBulk = all.filter(({ isNew }) => isNew || links.mode() === 'portal').map(({ job }) => job.id);
+  for await (const part of links.list(ref, inBulk, signal)) {
+    for (const job of part.keys()) rest.delete(job);
+    yield part;
+  }
+  if (rest.size > 0) yield await listByRest(upstream, ref, [...rest.values()], jobsInBuild, signal);
+}
+
+async function listByRest(
   upstream: Upstream,
   ref: BuildRef,
   jobs: readonly JobFacts[],
   jobsInBuild: number,
   signal: AbortSignal,
-): Promise<Map<string, ArtifactFacts[]>> {
+): Promise<Listed> {
   const listed = new Map<string, ArtifactFacts[]>(jobs.map((job) => [job.id, []]));
-  if (jobs.length === 0) return listed;
   const one = jobs.length === 1 && jobsInBuild > 1;
   const whole = one ? false : await listBuild(upstream, ref, listed, signal);
   const each = whole ? jobs.filter((job) => job.retried && listed.get(job.id)?.length === 0) : jobs;

@@ -16,6 +16,7 @@ import { createLock } from '../src/queue/lock.ts';
 import { openQueue } from '../src/queue/queue.ts';
 import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
 import { runTasks } from '../src/queue/run.ts';
+import { shelfStore } from '../src/queue/shelves.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { createStopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
@@ -63,7 +64,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const registry = new Registry();
   processMetrics(registry);
   const metrics = workerMetrics(registry);
-  const apis = createApis({ config, secrets, store: budgetStore(redis), metrics, log });
+  const apis = createApis({ config, secrets, store: budgetStore(redis), shelf: shelfStore(redis), metrics, log });
   const dispatcher = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
   const catalog = openCatalog(paths.catalog);
   stopper.add('catalog', () => catalog.close());

@@ -87,35 +87,26 @@ export async function readBuild(
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 
   const due = await jobsDue(worker, place, jobs, finished, build.finished_at);
-  const listed = await listArtifacts(
-    upstream,
-    ref,
-    due.map(({ job }) => job),
-    jobs.length,
-    signal,
-  );
-  const stubs = due.flatMap(({ job, record }) => {
-    const artifacts = listed.get(job.id) ?? [];
-    const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
-    const isFinal = !finished || writtenAt(paths.finalMarker(place, job.id)) !== null;
-    if (record !== null && !logMayHaveGrown && isFinal && isUpToDate(record, job, artifacts)) return [];
-    const base = { version: 1 as const, ...pick(ref), pipelineId: build.pipeline.id };
-    return [
-      {
-        ...base,
-        job,
-        artifacts,
-        listedAt: at,
-        jobsInBuild: jobs.length,
-        looks: 0,
-        buildFinished: finished,
-        logMayHaveGrown,
-      },
-    ];
-  });
-  await Promise.all(stubs.map((stub) => writeStub(paths, stub)));
-  await clearTornStubs(paths, task.build, new Set(stubs.map(({ job }) => job.id)));
-  await enqueueWork(worker, ref, build.pipeline.id, classFor(build, workClass));
+  const work = { ...pick(ref), pipelineId: build.pipeline.id };
+  const unlisted = due.map(({ job, record }) => ({ job, isNew: record === null }));
+  const made = new Set<string>();
+  for await (const listed of listArtifacts(worker, ref, unlisted, jobs.length, signal)) {
+    const stubs = due.flatMap(({ job, record }) => {
+      const artifacts = listed.get(job.id);
+      if (artifacts === undefined) return [];
+      const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
+      const isFinal = !finished || writtenAt(paths.finalMarker(place, job.id)) !== null;
+      if (record !== null && !logMayHaveGrown && isFinal && isUpToDate(record, job, artifacts)) return [];
+      const seenNow = { listedAt: at, jobsInBuild: jobs.length, looks: 0, buildFinished: finished, logMayHaveGrown };
+      return [{ version: 1 as const, ...work, job, artifacts: [...artifacts], ...seenNow }];
+    });
+    await Promise.all(stubs.map((stub) => writeStub(paths, stub)));
+    const parts = stubs.map(({ job }) => job);
+    for (const { id } of parts) made.add(id);
+    await enqueueJobs(worker, work, parts, classFor(build, workClass));
+  }
+  await clearTornStubs(paths, task.build, made);
+  await enqueueRest(worker, work, made, classFor(build, workClass));
 
   const waited = task.job === null ? null : jobs.find((job) => job.id === task.job);
   const behind =
@@ -226,19 +217,39 @@ function classFor(build: BuildFacts, workClass: WorkClass): WorkClass {
   return workClass === 'live' && isMain ? 'main' : workClass;
 }
 
-/** All that has a stub is to be mirrored, and then the build is published. */
-async function enqueueWork(
-  { paths, queue }: WorkerContext,
-  ref: BuildRef,
-  pipelineId: string,
+type Work = BuildRef & { readonly pipelineId: string };
+
+/** Jobs that failed go first: they are what someone will look at. */
+async function enqueueJobs(
+  { queue }: WorkerContext,
+  work: Work,
+  jobs: readonly Pick<JobFacts, 'id' | 'state' | 'soft_failed'>[],
   workClass: WorkClass,
 ): Promise<void> {
-  const stubs = await listStubs(paths, ref.build);
-  const payload = { ...pick(ref), pipelineId };
   await Promise.all(
-    stubs.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...payload, job } }, { workClass })),
+    jobs.map((job) =>
+      queue.enqueue(
+        { name: 'mirror-job', payload: { ...work, job: job.id } },
+        { workClass, later: job.state === 'passed' || job.soft_failed },
+      ),
+    ),
   );
-  if (stubs.length === 0) await queue.enqueue({ name: 'publish-build', payload }, { urgent: true });
+}
+
+/** All that has a stub of an earlier reading is to be mirrored, and then the build is published. */
+async function enqueueRest(
+  worker: WorkerContext,
+  work: Work,
+  made: ReadonlySet<string>,
+  workClass: WorkClass,
+): Promise<void> {
+  const stubs = await listStubs(worker.paths, work.build);
+  await Promise.all(
+    stubs
+      .filter((job) => !made.has(job))
+      .map((job) => worker.queue.enqueue({ name: 'mirror-job', payload: { ...work, job } }, { workClass })),
+  );
+  if (stubs.length === 0) await worker.queue.enqueue({ name: 'publish-build', payload: work }, { urgent: true });
 }
 
 /** The slug that the build's pipeline has been renamed to since the task was made. */
@@ -254,5 +265,6 @@ async function resume(worker: WorkerContext, ref: BuildRef, workClass: WorkClass
   const entry = await readUnsettled(worker.paths, ref.build);
   await clearTornStubs(worker.paths, ref.build, new Set());
   if (entry?.pipelineId === null) await closeUnsettled(worker.paths, entry);
-  else if (entry !== null) await enqueueWork(worker, entry, entry.pipelineId, workClass);
+  else if (entry !== null)
+    await enqueueRest(worker, { ...pick(entry), pipelineId: entry.pipelineId }, new Set(), workClass);
 }

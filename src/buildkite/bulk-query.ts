@@ -1,5 +1,5 @@
 /**
- * The one query that hands out download URLs in bulk: of the jobs of a build, a page of them at a time, or of one job.
+ * The one query that lists artifacts and hands out their download URLs in bulk: of the jobs of a build, a page of them at a time, or of one job.
  * The same document is sent to the GraphQL API and stored as a portal. It only reads.
  * @see https://buildkite.com/docs/apis/graphql/cookbooks/artifacts
  */
@@ -29,11 +29,11 @@ export const bulkDocument = `query KitemirrorLinks(
 
 fragment Links on JobTypeCommand {
   uuid
-  artifacts(first: $artifacts, path: $path, state: FINISHED) { count edges { node { ...Link } } }
-  tail: artifacts(last: $artifacts, path: $path, state: FINISHED) @include(if: $tail) { edges { node { ...Link } } }
+  artifacts(first: $artifacts, path: $path) { count edges { node { ...Link } } }
+  tail: artifacts(last: $artifacts, path: $path) @include(if: $tail) { edges { node { ...Link } } }
 }
 
-fragment Link on Artifact { uuid path size sha1sum sha256sum downloadURL }
+fragment Link on Artifact { uuid path state mimeType size sha1sum sha256sum downloadURL }
 `;
 
 /** @see https://buildkite.com/docs/apis/graphql/graphql-resource-limits */
@@ -81,18 +81,22 @@ const LinkNode = z
   .object({
     uuid: z.string().min(1),
     path: z.string(),
+    state: z.string(),
+    mimeType: z.string().nullish(),
     size: z.number(),
     sha1sum: z.string().nullish(),
     sha256sum: z.string().nullish(),
     downloadURL: z.string().nullish(),
   })
-  .transform(({ uuid, path, size, sha1sum, sha256sum, downloadURL }) => ({
+  .transform(({ uuid, path, state, mimeType, size, sha1sum, sha256sum, downloadURL }) => ({
     id: uuid.toLowerCase(),
     path,
+    state: state.toLowerCase(),
+    mimeType: mimeType ?? 'application/octet-stream',
     size,
     sha1: sumOf(sha1sum, 40),
     sha256: sumOf(sha256sum, 64),
-    url: urlOf(downloadURL),
+    url: state.toLowerCase() === 'finished' ? urlOf(downloadURL) : null,
   }));
 /** An artifact as the query has it: `url` is null where there is none that could be used. */
 export type LinkNode = z.infer<typeof LinkNode>;
@@ -124,12 +128,13 @@ const JobNode = z
     const listed = (artifacts?.listed ?? 0) + (tail?.listed ?? 0);
     return {
       id: uuid.toLowerCase(),
-      count: artifacts?.count ?? listed,
+      // An answer that does not say how many there are has not listed all of them.
+      count: artifacts?.count ?? listed + 1,
       listed,
       links: [...(artifacts?.links ?? []), ...(tail?.links ?? [])],
     };
   });
-/** A job: how many finished artifacts it has, how many of them the answer lists, and those that can be read. */
+/** A job: how many artifacts it has, how many of them the answer lists, and those that can be read. */
 export type JobNode = z.infer<typeof JobNode>;
 
 const PageInfo = z.object({ hasPreviousPage: z.boolean(), startCursor: z.string().nullish() });

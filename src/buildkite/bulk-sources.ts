@@ -2,7 +2,7 @@
 import { type MirrorError, toMirrorError } from '../errors.ts';
 import { type Log, logError } from '../log.ts';
 import type { Graphql, GraphqlRequest } from './graphql.ts';
-import type { GraphqlAnswer } from './graphql-reply.ts';
+import type { GraphqlAnswer, GraphqlMode } from './graphql-reply.ts';
 
 export interface BulkSource {
   readonly api: Graphql;
@@ -11,7 +11,7 @@ export interface BulkSource {
 }
 
 /** A page should cost about this: small enough to be soon there and to share a window with others. */
-const pagePoints = { graphql: 1000, portal: 2500 } as const;
+const pagePoints = { graphql: 400, portal: 2500 } as const;
 /** How long a source that may not is left alone, and one that could not answer. */
 const deniedMs = 3_600_000;
 const failedMs = 60_000;
@@ -27,7 +27,8 @@ interface State {
 }
 
 export interface BulkSources {
-  isOpen(): boolean;
+  /** Which source would be asked now; null: none. */
+  mode(): GraphqlMode | null;
   pagePoints(): number;
   /** @returns null when no source answers now @throws when aborted */
   ask(request: GraphqlRequest): Promise<GraphqlAnswer | null>;
@@ -68,7 +69,7 @@ export function createSources(sources: readonly BulkSource[], log: Log, now: () 
   }
 
   return {
-    isOpen: () => open() !== undefined,
+    mode: () => open()?.source.api.mode ?? null,
     pagePoints: () => {
       const api = open()?.source.api;
       return api === undefined ? pagePoints.graphql : Math.min(pagePoints[api.mode], api.mostPoints());

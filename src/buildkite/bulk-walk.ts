@@ -134,7 +134,10 @@ export function createWalk({ sources, build, workClass, now, onJob, goodMs }: Wa
     page.askedAt = now() - answer.ageMs;
     page.points = found.jobs.reduce((sum, { links }) => sum + aroundJob + links.length, aroundJob);
     if (next?.before === before) next = found.next === null || found.next === before ? null : { before: found.next };
-    for (const job of found.jobs) note(job, page, page.askedAt);
+    for (const job of found.jobs) {
+      note(job, page);
+      onJob(job, page.askedAt);
+    }
   }
 
   async function askJob(job: string, path: string | null, signal: AbortSignal): Promise<void> {
@@ -148,14 +151,16 @@ export function createWalk({ sources, build, workClass, now, onJob, goodMs }: Wa
       return;
     }
     const found = parseJob(answer.data);
+    const askedAt = now() - answer.ageMs;
+    // A job that the token does not see has nothing to be learned of; that is not the same as no artifacts.
     const node = found?.id === job ? found : { id: job, count: 0, listed: 0, links: [] };
     // What a path has says nothing of the whole.
     const whole = path === null ? node : { ...node, count, listed: known?.listed ?? 0 };
-    note(whole, known?.page ?? null, now() - answer.ageMs).alone.set(path ?? endsOf(count), now());
+    note(whole, known?.page ?? null).alone.set(path ?? endsOf(count), now());
+    if (found?.id === job) onJob(whole, askedAt);
   }
 
-  function note(job: JobNode, page: Page | null, askedAt: number): SeenJob {
-    const { id, count, listed } = job;
+  function note({ id, count, listed }: JobNode, page: Page | null): SeenJob {
     const before = seen.get(id);
     const entry = { page, heardAt: now(), count, listed, alone: before?.alone ?? new Map<string, number>() };
     seen.set(id, entry);
@@ -163,7 +168,6 @@ export function createWalk({ sources, build, workClass, now, onJob, goodMs }: Wa
       const { jobs, artifacts, largest } = totals;
       totals = { jobs: jobs + 1, artifacts: artifacts + count, largest: Math.max(largest, count) };
     }
-    onJob(job, askedAt);
     return entry;
   }
 

@@ -17,6 +17,8 @@ export interface EnqueueOptions {
   readonly workClass?: WorkClass;
   /** Not before so many ms. A task that already waits keeps its own time, unless this is urgent. */
   readonly delayMs?: number;
+  /** Behind tasks of its kind that are not, within its class. */
+  readonly later?: boolean;
   /** Someone waits now: a task that is delayed or stands behind others is brought forward. */
   readonly urgent?: boolean;
 }
@@ -65,7 +67,7 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
     if (isLive) await takeOut(all.bulk, identity);
     const name: QueueName = isLive ? 'live' : 'bulk';
     const id = randomUUID();
-    const priority = classes[workClass] + tasks[task.name].rank;
+    const priority = classes[workClass] + tasks[task.name].rank + (options.later === true ? 1 : 0);
     const added = await all[name].add(
       task.name,
       task.payload,

@@ -34,7 +34,8 @@ describe('links in bulk', () => {
     it(`need few requests for jobs with many artifacts (${mode})`, async (t) => {
       const it = await scene(t, { modes: [mode], generate: { jobs: 40, artifactsPerJob: 250 } });
       assert.equal(found(await takeAll(it)), 10_000);
-      assert.ok(it.asked() <= 30, `${it.asked()}`);
+      // Points count with GraphQL, requests with a portal.
+      assert.ok(it.asked() <= (mode === 'portal' ? 30 : 45), `${it.asked()}`);
       assert.ok(it.points() <= 10_000 * 1.02 + 300, `${it.points()}`);
     });
   }

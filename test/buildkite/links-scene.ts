@@ -50,7 +50,7 @@ export async function scene(t: TestContext, options: SceneOptions = {}): Promise
     const budget = options.budget === undefined ? {} : { budget: options.budget };
     return { api: client(t, standIn, { mode, ...token, ...budget }), wanted };
   });
-  const links = createLinks({ sources, log, now: () => scene.now, ...options.bounds })('live');
+  const links = createLinks({ sources, shelf: null, log, now: () => scene.now, ...options.bounds })('live');
   const { organization, pipeline, number } = build;
   const ref = { organization: organization.slug, pipeline: pipeline.slug, number, build: build.id };
   const artifacts = factsOf(build);
