@@ -59,6 +59,11 @@ return function(lighty)
     if gateway[path:match("^/%-/(%l+)")] then
       return (reads or method == "POST") and forward("gateway") or answers.refuse_method("GET, HEAD, POST")
     end
+    -- Scripts that are made of our modules; their address changes with their bytes, so each is the sign that it stays.
+    if path:find("^/%-/assets/%x+/[%l/-]+%.js$") then
+      if not reads then return answers.refuse_method("GET, HEAD") end
+      return files.send(pages .. path, answers.page_policy(), pages .. path) or answers.absent()
+    end
     return answers.absent()
   end
 
@@ -67,13 +72,21 @@ return function(lighty)
   local function marker_of(path)
     local job, file = shapes.job_of(path)
     if not job or file == "job.json" then return nil, file end
-    local grows = file == "log.txt" or file == "log/" or file == "SHA256SUMS"
+    local grows = file == "log.txt" or file == "log/" or file == "log/index.json"
+      or file == "SHA256SUMS"
     return pages .. job .. (grows and "final" or "settled"), file
   end
 
   -- What was found out about the paths of files that were sent: patterns cost more than all else here, and the same
   -- files are asked for again and again. Depends on the path alone, never on what is on the disk.
   local known, held = {}, 0
+
+  -- What a log's page reads the log by: ours, beside the page. nil where the address is none of these.
+  local function index(path)
+    local final, rest = marker_of(path)
+    if rest ~= "log/index.json" then return nil end
+    return files.send(pages .. path, answers.page_policy(), final)
+  end
 
   local function file(path, policy)
     local found = known[path]
@@ -99,8 +112,9 @@ return function(lighty)
     if not status and not listed and shapes.is_artifact(path) then
       status = files.send(tree .. path .. "index.html", files.untrusted, nil)
     end
-    -- A page knows no questions: those about builds, and how to list, are the gateway's.
-    local asks = listed and query ~= "list" or query ~= "" and path:find("^/[^/]+/[^/]+/builds/$")
+    -- A page knows no questions: those about builds, about a log's lines, and how to list, are the gateway's.
+    local asks = listed and query ~= "list"
+      or query ~= "" and (path:find("^/[^/]+/[^/]+/builds/$") or path:find("/jobs/[^/]+/log/$"))
     if not status and not asks then status = page(path) end
     return status or forward("gateway")
   end
@@ -116,7 +130,8 @@ return function(lighty)
     if entry then return entry end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    return file(path, files.untrusted) or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
+    local of_log = path:sub(-15) == "/log/index.json" and index(path)
+    return of_log or file(path, files.untrusted) or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
   end
 
   local function answer()

@@ -7,6 +7,7 @@ import { type Config, parseConfig, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
 import { createLog, type Log, logRefusal } from './log.ts';
+import { createSearcher } from './logs/searcher.ts';
 import { catalogSource } from './readers/catalog-source.ts';
 import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
@@ -22,10 +23,13 @@ async function run(log: Log, config: Config): Promise<void> {
   const paths = dataPaths(config.dataRoot);
   const catalog = catalogSource(paths.catalog);
   stopper.add('catalog', () => catalog.close());
+  const searcher = createSearcher();
+  stopper.add('searches', () => searcher.close());
   const app = createReaders({
     paths,
     catalog: () => catalog.current(),
     pages: pageCache(paths, log),
+    searcher,
     organization: config.organization,
     url: config.url.href,
     log,

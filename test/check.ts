@@ -10,6 +10,7 @@ const bin = join(root, 'node_modules', '.bin');
 const looks: Record<string, readonly [string, ...string[]]> = {
   types: [join(bin, 'tsc'), '-p', '.'],
   scripts: [join(bin, 'tsc'), '-p', 'src/pages/assets'],
+  'log scripts': [join(bin, 'tsc'), '-p', 'src/logs/browser'],
   lint: [join(bin, 'oxlint'), '--type-aware'],
   format: [join(bin, 'biome'), 'check'],
   unused: [join(bin, 'knip')],

@@ -7,6 +7,7 @@ import type { Catalog } from '../src/search/catalog.ts';
 import type { Storage } from '../src/storage/storage.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
 import type { Lock } from '../src/tree/pipelines.ts';
+import type { PageScript } from '../src/tree/scripts.ts';
 import type { Space } from '../src/tree/space.ts';
 import type { Staging } from '../src/tree/staging.ts';
 import type { Slots } from './slots.ts';
@@ -35,6 +36,8 @@ export interface WorkerContext {
   readonly lock: Lock;
   readonly space: Space;
   readonly staging: Staging;
+  /** What the page of a log runs in a browser. */
+  readonly logScript: PageScript;
   /** Downloads at once, over all tasks of this process. */
   readonly slots: Slots;
   /** Part of the names in staging/, so that a dead worker's leftovers can be told from a live one's work. */

@@ -9,6 +9,7 @@ import { type Config, parseConfig, readEnv, type Secrets, shareWithSdk } from '.
 import { toMirrorError } from '../src/errors.ts';
 import { nameMatcher, pathMatcher } from '../src/globs.ts';
 import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
+import { logScriptEntry } from '../src/logs/index-log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
 import { budgetStore } from '../src/queue/budgets.ts';
 import { createHold, whileHolding } from '../src/queue/hold.ts';
@@ -22,12 +23,14 @@ import { createStopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { dataPaths } from '../src/tree/paths.ts';
+import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
 import { listUnsettled } from '../src/tree/unsettled.ts';
 import { createApis } from './apis.ts';
 import type { WorkerContext } from './context.ts';
 import { drop } from './drop.ts';
+import { indexJobLog } from './index-log.ts';
 import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
@@ -52,6 +55,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   await prepareData(paths);
   const instance = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   await sweepStaging(paths);
+  const logScript = await publishScript(paths, logScriptEntry);
 
   const redisUrl = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
   const redis = connectRedis(redisUrl, 'worker', log);
@@ -95,6 +99,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     lock: createLock(redis),
     space: createSpace(config.dataRoot, config.minFreeBytes),
     staging: openStaging(paths.staging),
+    logScript,
     instance,
     onArtifact: (outcome, bytes) => {
       metrics.artifacts.inc({ outcome });
@@ -126,6 +131,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     processors: {
       'read-build': (payload, context) => readBuild(worker[context.workClass], payload, context),
       'mirror-job': (payload, context) => mirrorJob(worker[context.workClass], payload, context),
+      'index-log': (payload, { workClass }) => indexJobLog(worker[workClass], payload),
       'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
       drop: (_, context) => drop(upkeep, context),
       sweep: (payload, context) => sweep(upkeep, payload, context),

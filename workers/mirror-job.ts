@@ -13,12 +13,12 @@ import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { readJobRecord, readViews } from '../src/tree/records.ts';
 import { countStubs, hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
-import { hasLogPage, writeLogPage } from './build-pages.ts';
 import type { WorkerContext } from './context.ts';
 import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
 import { withKnownSum } from './list-artifacts.ts';
 import { logSettlesMs } from './log-growth.ts';
+import { forgetLogPage, hasLogPage } from './log-pages.ts';
 import { markMerged } from './merged-flags.ts';
 import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
 import { relocate } from './relocate.ts';
@@ -69,14 +69,14 @@ export async function mirrorJob(
   } finally {
     clearInterval(progress);
   }
+  // A page of what was there before would now be called immutable with the log.
+  if (work.log?.sha256 !== before?.log?.sha256) await forgetLogPage(paths, place, task.job);
   await save();
 
   const record = recordOf(work);
-  if (
-    record.log?.state === 'present' &&
-    (record.log.sha256 !== before?.log?.sha256 || !hasLogPage(paths, place, record))
-  )
-    await writeLogPage(paths, place, stub, record);
+  if (record.log?.state === 'present' && !hasLogPage(paths, place, record.id)) {
+    await worker.queue.enqueue({ name: 'index-log', payload: task });
+  }
   if (record.settled) {
     await removeStub(paths, task.build, task.job, name);
     const isNew = before === null || !before.settled;

@@ -38,6 +38,8 @@ const ReadBuild = BuildRef.extend({
   job: Uuid.nullable(),
 });
 const MirrorJob = BuildRef.extend({ pipelineId: Uuid, job: Uuid });
+/** The page of a job's log, and the index that it is read by. */
+const IndexLog = MirrorJob;
 const PublishBuild = BuildRef.extend({ pipelineId: Uuid });
 /** `graceMs`: a blob that changed more recently stays. */
 const Sweep = z.object({ graceMs: z.number().optional() });
@@ -80,6 +82,14 @@ export const tasks = {
     rank: 2,
     // 5,000 artifacts at a REST budget of 40 a minute take two hours.
     timeoutMs: 24 * hourMs,
+  }),
+  'index-log': rule({
+    payload: IndexLog,
+    key: (task) => `${task.build}/${task.job}`,
+    attempts: 10,
+    backoffMs: 500,
+    rank: 3,
+    timeoutMs: hourMs,
   }),
   'publish-build': rule({
     payload: PublishBuild,

@@ -4,10 +4,11 @@ import type { BuildRecord, JobRecord } from '../model.ts';
 import { renderJob } from '../pages/job.ts';
 import { stateMeaning } from '../pages/parts.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
-import { buildHref, folderHref, jobOf, missingSlash, notFound, placeOf, tailOf } from './address.ts';
+import { folderHref, jobOf, missingSlash, notFound, placeOf, tailOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
 import { sendListing } from './folders.ts';
 import { type Contents, contentsOf, filesOfJob } from './listing.ts';
+import { logMessage, sendLog } from './logs.ts';
 import type { ReaderParts } from './parts.ts';
 
 export function jobsRouter(parts: ReaderParts): Router {
@@ -25,14 +26,6 @@ async function sendJobs(parts: ReaderParts, request: Request, response: Response
   if (build === null) throw notFound('this build is not mirrored');
   const listing = { place, tail: ['jobs'], contents: jobFolders(build), isCurrent: null };
   await sendListing(parts, listing, request, response);
-}
-
-/** A log's page is written when its build is published; until then the text itself is what there is. */
-async function sendLog(parts: ReaderParts, request: Request, response: Response): Promise<void> {
-  const place = placeOf(request.params, parts.organization);
-  const job = await readJobRecord(parts.paths, place, jobOf(request.params));
-  if (job?.log?.state !== 'present') throw notFound(job === null ? 'this job is not mirrored' : logMessage(job));
-  sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log.txt`);
 }
 
 async function sendJobFolder(parts: ReaderParts, request: Request, response: Response): Promise<void> {
@@ -76,11 +69,6 @@ function whyNot(job: JobRecord, tail: readonly string[]): string {
   const artifact = job.artifacts.find((each) => each.state !== 'present' && each.path === path);
   if (tail[0] !== 'artifacts' || artifact === undefined) return 'there is no such file or folder in this job';
   return `this artifact is ${artifact.state}: ${artifact.reason ?? stateMeaning[artifact.state]}`;
-}
-
-function logMessage({ log }: JobRecord): string {
-  if (log === null || log.state === 'present') return 'this job has no log';
-  return `this log is ${log.state}: ${log.reason ?? stateMeaning[log.state]}`;
 }
 
 function jobFolders(build: BuildRecord): Contents {

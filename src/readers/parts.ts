@@ -1,5 +1,6 @@
 /** What the readers' routers are given. */
 import type { Log } from '../log.ts';
+import type { Searcher } from '../logs/searcher.ts';
 import type { Catalog } from '../search/catalog.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
@@ -9,6 +10,7 @@ export interface ReaderParts {
   /** null while there is none yet. */
   readonly catalog: () => Catalog | null;
   readonly pages: PageCache;
+  readonly searcher: Searcher;
   readonly organization: string;
   /** The public base URL, for lines to copy. */
   readonly url: string;

@@ -173,3 +173,25 @@ export function writtenAt(file: string): number | null {
 export function readBytes(file: string): AsyncIterable<Buffer> {
   return createReadStream(file, { highWaterMark: 1024 * 1024 });
 }
+
+/** Gives the bytes from `start` up to `end`; fewer where the file ends before. */
+export type ReadRange = (start: number, end: number) => Promise<Buffer>;
+
+/** Opens a file for as long as `work` reads parts of it. */
+export async function withRanges<T>(file: string, work: (read: ReadRange) => Promise<T>): Promise<T> {
+  const handle = await open(file, 'r');
+  try {
+    return await work(async (start, end) => {
+      const bytes = Buffer.allocUnsafe(end - start);
+      let filled = 0;
+      while (filled < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return bytes.subarray(0, filled);
+    });
+  } finally {
+    await handle.close();
+  }
+}

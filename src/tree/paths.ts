@@ -6,6 +6,8 @@
  *   pages/<the same>/index.html          generated, trusted; never under one root with upstream's bytes
  *   pages/…/jobs/<job-id>/settled        marker: the gate may call this job's artifacts immutable
  *   pages/…/jobs/<job-id>/final          marker: and its log and sums, which may grow until the build's end
+ *   pages/…/jobs/<job-id>/log/index.json  where a log's lines begin, what folds, what failed
+ *   pages/-/assets/<sum>/…               scripts of our pages
  *   pages/…/builds/<number>/views.json   what the merged and step views show now
  *   pages/<org>/<pipeline>/latest/<sha256 of the name>.<state>   pointer: a build's number (also commits/, pulls/)
  *   pages/<org>/<old slug>.moved         pointer: the slug a renamed pipeline has now
@@ -58,6 +60,9 @@ export interface DataPaths {
   page(...relative: string[]): string;
   settledMarker(place: Place, job: string): string;
   finalMarker(place: Place, job: string): string;
+  logIndex(place: Place, job: string): string;
+  /** A script of our pages; `folder` changes with its bytes. */
+  asset(folder: string, name: string): string;
   views(place: Place): string;
   pointer(organization: string, folder: string, kind: PointerKind, name: string, state: PointerState): string;
   movedPointer(organization: string, slug: string): string;
@@ -107,6 +112,8 @@ export function dataPaths(root: string): DataPaths {
     page: (...relative) => at('pages', ...relative, 'index.html'),
     settledMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'settled'),
     finalMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'final'),
+    logIndex: (place, job) => at('pages', ...builds(place), 'jobs', job, 'log', 'index.json'),
+    asset: (folder, name) => at('pages', '-', 'assets', folder, name),
     views: (place) => at('pages', ...builds(place), 'views.json'),
     pointer: (organization, folder, kind, name, state) =>
       at('pages', organization, folder, kind, `${createHash('sha256').update(name).digest('hex')}.${state}`),

@@ -1,5 +1,4 @@
 /** One build through every renderer. */
-import { plainText } from '../../src/logs/plain.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { renderBuilds } from '../../src/pages/builds.ts';
@@ -10,7 +9,9 @@ import { renderHome } from '../../src/pages/home.ts';
 import { renderJob } from '../../src/pages/job.ts';
 import { pathHref, segment } from '../../src/pages/links.ts';
 import { renderLog } from '../../src/pages/log.ts';
+import { renderLogHits } from '../../src/pages/log-hits.ts';
 import { renderPipeline } from '../../src/pages/pipeline.ts';
+import { htmlOf, linesOf } from '../logs/print.ts';
 import { summaryOfBuild, viewOf } from './samples.ts';
 
 /** @param text put wherever a renderer takes a text that is not in the records */
@@ -24,6 +25,8 @@ export function everyPage(
   const common = { organization, pipeline: build.pipeline, folder: build.pipeline, builds };
   const [job] = jobs;
   if (job === undefined) throw new Error('no job to render');
+  const total = linesOf(text).length;
+  const hit = { line: 5, text, before: [text], after: [text] };
   return new Map([
     [
       'home',
@@ -47,8 +50,9 @@ export function everyPage(
         next: `?list&after=${segment(text)}`,
       }),
     ],
-    ['log', renderLog({ build, job, text: plainText(text), truncated: true, firstLine: 100 })],
-    ['raw log', renderLog({ build, job, text, truncated: false })],
+    ['log', renderLog({ build, job, lines: htmlOf(text), from: 1, shown: total, total, failing: 1 })],
+    ['part of a log', renderLog({ build, job, lines: htmlOf(text), from: 5001, shown: total, total: 1e6, failing: 7 })],
+    ['hits in a log', renderLogHits({ build, job, query: text, hits: [hit], next: 7, total: 1e6 })],
     ['error', renderError({ status: 404, message: text, id: text })],
   ]);
 }

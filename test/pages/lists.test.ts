@@ -106,11 +106,13 @@ test('a listing of 5,000 files has them all, by name', () => {
   assert.ok(hrefsOf(page).includes('../'));
 });
 
-test('a log’s lines have numbers to link to, also where only its end is shown', () => {
+test('a log’s page leads to its first failing line, its last one and its other parts', () => {
   const job = sampleJob(1);
-  const page = renderLog({ build, job, text: 'one\n--- two\n', truncated: true, firstLine: 9000 });
-  assert.match(page, /id="L9000"><a href="#L9000">9000<\/a><span>one<\/span>/);
-  assert.match(page, /class="line group" id="L9001"/);
-  assert.match(textOf(page), /The last 2 lines are shown/);
-  assert.match(textOf(renderLog({ build, job, text: '', truncated: false })), /This log is empty/);
+  const page = { build, job, lines: '', from: 5001, shown: 5000, total: 12_000, failing: 3 };
+  const part = renderLog(page);
+  const hrefs = hrefsOf(part);
+  for (const href of ['./?from=1#L3', './?from=10001#L12000', './?from=10001', './?from=1'])
+    assert.ok(hrefs.includes(href), href);
+  assert.match(textOf(part), /Lines 5001 to 10.000 of 12.000/u);
+  assert.match(textOf(renderLog({ ...page, from: 1, shown: 0, total: 0, failing: null })), /This log is empty/);
 });

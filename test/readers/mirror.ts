@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Express } from 'express';
 import { createLog } from '../../src/log.ts';
+import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { catalogSource } from '../../src/readers/catalog-source.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
@@ -24,6 +25,7 @@ export interface TestMirror {
 export function openMirror(): TestMirror {
   const paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-readers-')));
   const log = createLog('test', 'silent');
+  const searcher = createSearcher();
   const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
   return {
     paths,
@@ -31,6 +33,7 @@ export function openMirror(): TestMirror {
       paths,
       catalog: () => catalog.current(),
       pages: pageCache(paths, log),
+      searcher,
       organization: 'acme',
       url: 'http://mirror.test/',
       log,
@@ -53,6 +56,7 @@ export function openMirror(): TestMirror {
     },
     close: () => {
       catalog.close();
+      void searcher.close();
       rmSync(paths.root, { recursive: true });
     },
   };

@@ -1,0 +1,134 @@
+/** One line of a log as HTML. Every text is escaped, every colour is a class or six digits. Pure, and shared with the browser. */
+import { escape } from '../escape.ts';
+import { bold, faint, inverse, italic, type Pen, plainPen, rgb, struck, underlined, usual } from './pen.ts';
+import type { Run } from './row.ts';
+
+export interface Line {
+  readonly runs: readonly Run[];
+  /** Milliseconds since 1970. */
+  readonly time: number | null;
+}
+
+/** @param number from 1 @param kind classes more @param before HTML in front of the text */
+export function lineHtml(line: Line, number: number, kind = '', before = ''): string {
+  const time = line.time === null ? '' : ` data-t="${clock(line.time)}"`;
+  return `<div class="line${kind}" id="L${number}"${time}><a href="#L${number}">${number}</a>${before}<span>${runsHtml(line.runs)}</span></div>`;
+}
+
+export function runsHtml(runs: readonly Run[]): string {
+  let html = '';
+  for (const { text, pen } of runs) html += pen === plainPen ? escape(text) : dressed(text, pen);
+  return html;
+}
+
+export function textOf(runs: readonly Run[]): string {
+  const [only] = runs;
+  if (runs.length === 1 && only !== undefined) return only.text;
+  return runs.map(({ text }) => text).join('');
+}
+
+const attributes = new WeakMap<Pen, string>();
+
+function dressed(text: string, pen: Pen): string {
+  if (pen.picture !== null) {
+    const { source, alternative } = pen.picture;
+    return `<img src="${escape(source)}" alt="${escape(alternative)}" loading="lazy">`;
+  }
+  let dress = attributes.get(pen);
+  if (dress === undefined) attributes.set(pen, (dress = attributesOf(pen)));
+  const inner = dress === '' ? escape(text) : `<b${dress}>${escape(text)}</b>`;
+  return pen.link === null ? inner : `<a href="${escape(pen.link)}" rel="noreferrer nofollow ugc">${inner}</a>`;
+}
+
+const classes: readonly (readonly [number, string])[] = [
+  [bold, 'sb'],
+  [faint, 'sf'],
+  [italic, 'si'],
+  [underlined, 'su'],
+  [struck, 'ss'],
+];
+
+function attributesOf({ foreground, background, styles }: Pen): string {
+  const isInverse = (styles & inverse) !== 0;
+  const [front, back] = isInverse ? [background, foreground] : [foreground, background];
+  const names = classes.flatMap(([bit, name]) => ((styles & bit) === 0 ? [] : [name]));
+  const rules: string[] = [];
+  const ground = back === usual ? (isInverse ? inverseGround : panel) : colorOf(back);
+  if (front === usual && isInverse) names.push('fi');
+  else if (front >= 0 && front < 16 && back === usual) names.push(`f${front}`);
+  else if (front !== usual) rules.push(`color:${readable(colorOf(front), ground)}`);
+  else if (back !== usual) rules.push(`color:${readable(inverseGround, ground)}`);
+  if (back === usual && isInverse) names.push('bi');
+  else if (back !== usual) rules.push(`background:${hex(ground)}`);
+  const ofClass = names.length === 0 ? '' : ` class="${names.join(' ')}"`;
+  return rules.length === 0 ? ofClass : `${ofClass} style="${rules.join(';')}"`;
+}
+
+/** The grounds of src/pages/log-style.ts: the panel's own, and the ink that becomes the ground of inverse text. */
+const panel = 0x10151c;
+const inverseGround = 0xd7dde6;
+/** The sixteen colours on a dark ground. */
+const sixteen = [
+  0x6b7684, 0xff7b81, 0x6fce8a, 0xe3b55b, 0x7fb0ff, 0xd79bf2, 0x5cc8d6, 0xc9d1db, 0x8b96a5, 0xff9ea3, 0x93e2a8,
+  0xf5d27a, 0xa5c8ff, 0xe8bbfb, 0x86e1ec, 0xffffff,
+] as const;
+
+/** 24 bits of red, green, blue. @see https://invisible-island.net/xterm/xterm.faq.html (256 colours) */
+function colorOf(color: number): number {
+  if (color >= rgb) return color - rgb;
+  if (color < 16) return sixteen[color] ?? panel;
+  if (color >= 232) return (8 + (color - 232) * 10) * 0x010101;
+  const level = (step: number): number => (step === 0 ? 0 : 55 + step * 40);
+  const cube = color - 16;
+  return level(Math.floor(cube / 36)) * 65_536 + level(Math.floor(cube / 6) % 6) * 256 + level(cube % 6);
+}
+
+/** Programs choose colours for a ground that they do not know: one that cannot be read on its ground is moved until it can. */
+function readable(color: number, ground: number): string {
+  const isDark = luminance(ground) < 0.18;
+  let [red, green, blue] = channels(color);
+  for (let step = 0; step < 20 && contrast(join(red, green, blue), ground) < 4.5; step += 1) {
+    const toward = (channel: number): number => Math.round(channel + ((isDark ? 255 : 0) - channel) * 0.15);
+    [red, green, blue] = [toward(red), toward(green), toward(blue)];
+  }
+  return hex(join(red, green, blue));
+}
+
+function contrast(one: number, other: number): number {
+  const [less, more] = [luminance(one), luminance(other)].toSorted((a, b) => a - b) as [number, number];
+  return (more + 0.05) / (less + 0.05);
+}
+
+/** @see https://www.w3.org/TR/WCAG21/#dfn-relative-luminance */
+function luminance(color: number): number {
+  const [red, green, blue] = channels(color).map((channel) => {
+    const part = channel / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+function channels(color: number): [number, number, number] {
+  return [(color >> 16) & 255, (color >> 8) & 255, color & 255];
+}
+
+function join(red: number, green: number, blue: number): number {
+  return red * 65_536 + green * 256 + blue;
+}
+
+function hex(color: number): string {
+  return `#${color.toString(16).padStart(6, '0')}`;
+}
+
+let lastSecond = Number.NaN;
+let lastClock = '';
+
+/** `12:34:56`, UTC. */
+export function clock(time: number): string {
+  const second = Math.floor(time / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastClock = new Date(time).toISOString().slice(-13, -5);
+  }
+  return lastClock;
+}

@@ -1,0 +1,102 @@
+/** A log's page where Lighttpd has no file for it: parts of a long log, and searches in it. */
+import type { Request, Response } from 'express';
+import { MirrorError } from '../errors.ts';
+import { foldedHtml } from '../logs/folding.ts';
+import { readLogIndex } from '../logs/index-file.ts';
+import type { LogIndex } from '../logs/index-format.ts';
+import { lineHtml } from '../logs/line-html.ts';
+import { readLines } from '../logs/read-log.ts';
+import { longestQuery } from '../logs/search-log.ts';
+import type { JobRecord } from '../model.ts';
+import { linesPerPart, renderLog } from '../pages/log.ts';
+import { renderLogHits } from '../pages/log-hits.ts';
+import { stateMeaning } from '../pages/parts.ts';
+import type { Place } from '../tree/paths.ts';
+import { readJobRecord } from '../tree/records.ts';
+import { buildHref, jobOf, notFound, placeOf } from './address.ts';
+import { sendPage, sendRedirect } from './answers.ts';
+import type { ReaderParts } from './parts.ts';
+
+/** Of the log, for one part: lines may be long. */
+const partBytes = 8 * 1024 * 1024;
+const searchBounds = { matches: 500, ms: 2000 };
+
+/**
+ * `?from=<line>`: a part of it. `?q=<text>`: a search, from line `from` on; `&format=json` or an `Accept` that asks for JSON
+ * gets JSON. Without a question it has not been made a page yet, and the text itself is what there is.
+ */
+export async function sendLog(parts: ReaderParts, request: Request, response: Response): Promise<void> {
+  const place = placeOf(request.params, parts.organization);
+  const job = await readJobRecord(parts.paths, place, jobOf(request.params));
+  if (job?.log?.state !== 'present') throw notFound(job === null ? 'this job is not mirrored' : logMessage(job));
+  const { from, query } = questionOf(request);
+  const index = await readLogIndex(parts.paths, place, job.id);
+  if (index === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log.txt`);
+  if (query !== null) return sendMatches(parts, { place, job, index }, { query, from: from ?? 1 }, request, response);
+  if (from === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
+  await sendPart(parts, { place, job, index }, from, response);
+}
+
+interface IndexedLog {
+  readonly place: Place;
+  readonly job: JobRecord;
+  readonly index: LogIndex;
+}
+
+/** @throws MirrorError ERR_REQUEST_MALFORMED that names the parameter */
+function questionOf({ query }: Request): { from: number | null; query: string | null } {
+  const { from, q } = query;
+  if (from !== undefined && !(typeof from === 'string' && /^[1-9]\d{0,14}$/.test(from))) {
+    throw new MirrorError('ERR_REQUEST_MALFORMED', '"from" is the number of a line, from 1');
+  }
+  const isQuery = typeof q === 'string' && q.length <= longestQuery && !/\p{Cc}/u.test(q);
+  if (q !== undefined && !isQuery) {
+    throw new MirrorError('ERR_REQUEST_MALFORMED', `"q" is a text of at most ${longestQuery} characters in one line`);
+  }
+  return { from: from === undefined ? null : Number(from), query: typeof q === 'string' && q !== '' ? q : null };
+}
+
+async function sendPart(
+  { paths }: ReaderParts,
+  { place, job, index }: IndexedLog,
+  from: number,
+  response: Response,
+): Promise<void> {
+  if (from > Math.max(1, index.lines)) throw notFound(`this log has ${index.lines} lines`);
+  const file = paths.jobFile(place, job.id, 'log.txt');
+  const lines = await readLines(file, index, { from, count: linesPerPart, bytes: partBytes });
+  const rows = lines.map((line, at) => lineHtml(line, from + at));
+  const page = renderLog({
+    build: { organization: place.organization, pipeline: place.folder, number: place.number },
+    job,
+    lines: foldedHtml(rows, from, index.groups),
+    from,
+    shown: lines.length,
+    total: index.lines,
+    failing: index.failure.line,
+  });
+  sendPage(response, page);
+}
+
+async function sendMatches(
+  { paths, searcher }: ReaderParts,
+  { place, job, index }: IndexedLog,
+  { query, from }: { query: string; from: number },
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const file = paths.jobFile(place, job.id, 'log.txt');
+  const { matches, next, lines } = await searcher.search({ file, index, query, bounds: { ...searchBounds, from } });
+  const isJson = request.query['format'] === 'json' || request.accepts(['html', 'json']) === 'json';
+  if (isJson) {
+    response.set({ 'Cache-Control': 'no-store', Vary: 'Accept' }).json({ query, from, lines, matches, next });
+    return;
+  }
+  const build = { organization: place.organization, pipeline: place.folder, number: place.number };
+  sendPage(response, renderLogHits({ build, job, query, hits: matches, next, total: lines }));
+}
+
+export function logMessage({ log }: JobRecord): string {
+  if (log === null || log.state === 'present') return 'this job has no log';
+  return `this log is ${log.state}: ${log.reason ?? stateMeaning[log.state]}`;
+}

@@ -1,0 +1,89 @@
+/** Our terminal beside xterm's, which is not ours: on whatever is printed, both show the same. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import xterm from '@xterm/headless';
+import { array, asyncProperty, assert as check, constantFrom, integer, oneof, string, tuple } from 'fast-check';
+import { textsOf } from './print.ts';
+
+const esc = '\u001b';
+
+/** Lines as xterm shows them, without what is blank at their ends and at the log's. */
+async function shownByXterm(text: string): Promise<string[]> {
+  const terminal = new xterm.Terminal({
+    cols: 160,
+    rows: 100,
+    scrollback: 5000,
+    convertEol: true,
+    allowProposedApi: true,
+  });
+  // xterm lets an APC end with ST alone; Buildkite's end with BEL.
+  const readable = text.replaceAll(/(\u001b_[^\u0007\u001b]*)\u0007/g, `$1${esc}\\`);
+  await new Promise<void>((resolve) => terminal.write(readable, resolve));
+  const { active } = terminal.buffer;
+  const lines = Array.from({ length: active.length }, (_, at) => active.getLine(at)?.translateToString(true) ?? '');
+  terminal.dispose();
+  return withoutBlankEnd(lines);
+}
+
+function withoutBlankEnd(lines: string[]): string[] {
+  let end = lines.length;
+  while (end > 0 && lines[end - 1]?.trim() === '') end -= 1;
+  return lines.slice(0, end).map((line) => line.trimEnd());
+}
+
+const count = integer({ min: 0, max: 120 });
+const few = integer({ min: 0, max: 6 });
+const text = string({
+  unit: constantFrom('a', 'b', 'c', 'X', 'Y', '0', '1', ' ', '-', '+', '~', 'é', '✓'),
+  minLength: 1,
+  maxLength: 12,
+});
+const moves = oneof(
+  tuple(constantFrom('A', 'B', 'E', 'F'), oneof(few, count)).map(([final, by]) => `${esc}[${by}${final}`),
+  tuple(constantFrom('C', 'D', 'G'), oneof(few, count)).map(([final, by]) => `${esc}[${by}${final}`),
+  constantFrom(`${esc}[K`, `${esc}[0K`, `${esc}[1K`, `${esc}[2K`, `${esc}[J`, `${esc}[1J`, `${esc}[2J`),
+);
+const dressing = oneof(
+  constantFrom(`${esc}[0m`, `${esc}[1;31m`, `${esc}[38;5;99m`, `${esc}[48;2;1;2;3m`, `${esc}[?25l`, `${esc}(B`),
+  constantFrom(`${esc}_bk;t=1787227200000\u0007`, `${esc}]8;;https://x.test\u0007`, `${esc}]0;title\u0007`),
+);
+const ends = constantFrom('\n', '\r\n', '\r', '\b');
+const logs = array(oneof({ weight: 5, arbitrary: text }, { weight: 3, arbitrary: ends }, moves, dressing), {
+  maxLength: 80,
+});
+
+test('what is printed shows as xterm shows it', { timeout: 120_000 }, async () => {
+  await check(
+    asyncProperty(logs, async (pieces) => {
+      const all = pieces.join('');
+      // A line as wide as the screen would be broken there, and ours stays one.
+      const shown = await shownByXterm(all);
+      if (shown.some((line) => line.length >= 159)) return;
+      assert.deepEqual(withoutBlankEnd(textsOf(all)), shown, JSON.stringify(all));
+    }),
+    { numRuns: 250, endOnFailure: true },
+  );
+});
+
+test('also on a screen that has scrolled', { timeout: 120_000 }, async () => {
+  const long = array(
+    oneof(
+      { weight: 6, arbitrary: tuple(text, constantFrom('\n', '\r\n')).map((each) => each.join('')) },
+      moves,
+      dressing,
+    ),
+    {
+      minLength: 120,
+      maxLength: 260,
+    },
+  );
+  await check(
+    asyncProperty(long, async (pieces) => {
+      const all = pieces.join('');
+      const shown = await shownByXterm(all);
+      if (shown.some((line) => line.length >= 159)) return;
+      assert.deepEqual(withoutBlankEnd(textsOf(all)), shown, JSON.stringify(all));
+    }),
+    { numRuns: 60, endOnFailure: true },
+  );
+});

@@ -1,0 +1,16 @@
+/** The page of a job's log and its index, as files: whether they are there, and how they go. */
+import { dirname } from 'node:path';
+import { removeFolder, writtenAt } from '../src/tree/files.ts';
+import type { DataPaths, Place } from '../src/tree/paths.ts';
+
+export function logPage(paths: DataPaths, { organization, folder, number }: Place, job: string): string {
+  return paths.page(organization, folder, 'builds', String(number), 'jobs', job, 'log');
+}
+
+export function hasLogPage(paths: DataPaths, place: Place, job: string): boolean {
+  return writtenAt(logPage(paths, place, job)) !== null && writtenAt(paths.logIndex(place, job)) !== null;
+}
+
+export async function forgetLogPage(paths: DataPaths, place: Place, job: string): Promise<void> {
+  await removeFolder(dirname(logPage(paths, place, job)));
+}
