@@ -70,7 +70,8 @@ async function stage(
   const { paths, upstream, storage, instance } = worker;
   const wanted = { pipeline: ref.pipeline, size: facts.size, signal };
   const name = `${instance}.${randomBytes(8).toString('hex')}.part`;
-  const sink = new StagedFile(paths.stagingFile(name), worker.staging);
+  // The better sum is enough where upstream states both.
+  const sink = new StagedFile(paths.stagingFile(name), worker.staging, facts.sha256 === null);
   try {
     if (bulk === null || !(await downloaded(bulk))) await downloadByRest();
     return await sink.finish();
@@ -110,7 +111,7 @@ async function stage(
 function verify(staged: Staged, { size, sha1, sha256 }: ArtifactFacts): Staged {
   const wrong = [
     [`${size} bytes`, `${staged.size} bytes`],
-    [sha1 ?? staged.sha1, staged.sha1],
+    [staged.sha1 === null ? null : (sha1 ?? staged.sha1), staged.sha1],
     [sha256 ?? staged.sha256, staged.sha256],
   ].find(([expected, found]) => expected !== found);
   if (wrong === undefined) return staged;

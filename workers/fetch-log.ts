@@ -56,7 +56,7 @@ export async function fetchLog(
 async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal) {
   const answer = await worker.upstream.openLog(ref, job.id, signal);
   const name = `${worker.instance}.${randomBytes(8).toString('hex')}.part`;
-  const sink = new StagedFile(worker.paths.stagingFile(name), worker.staging);
+  const sink = new StagedFile(worker.paths.stagingFile(name), worker.staging, false);
   try {
     const type = String(answer.headers['content-type'] ?? '');
     // A page of some proxy's in between is no log.

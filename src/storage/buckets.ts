@@ -22,7 +22,7 @@ export interface BucketsOptions {
 /** @throws MirrorError ERR_BUCKET_DENIED, ERR_BUCKET_GONE, ERR_UPSTREAM_UNAVAILABLE, ERR_BLOB_MISMATCH */
 export type ReadObject = (object: BucketObject, sink: Sink, size: number, signal: AbortSignal) => Promise<void>;
 
-/** From this size on an object comes in ranges, so many bytes each, so many at once. Measured: docs/decisions.md. */
+/** From this size on an object comes in ranges, so many bytes each, so many at once: see docs/decisions.md. */
 const parallelFrom = 32 * 1024 * 1024;
 const partBytes = 8 * 1024 * 1024;
 const partsAtOnce = 4;

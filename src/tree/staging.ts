@@ -1,7 +1,7 @@
 /**
  * Bytes that are not verified yet. A small file stays in memory until it is whole and is then written in one go (the
  * system calls, not the network, are what small files cost); a larger one is written as it comes, in batches.
- * Both sums are taken on the way: SHA-1 is Buildkite's, SHA-256 is ours.
+ * The sums are taken on the way: SHA-256, which names the blob, and SHA-1 where upstream states nothing better.
  */
 import { createHash, type Hash, hash } from 'node:crypto';
 import { closeSync, fdatasync, openSync, statfsSync, unlinkSync, writeSync, writev } from 'node:fs';
@@ -29,20 +29,24 @@ export function openStaging(folder: string): Staging {
 export interface Staged {
   readonly file: string;
   readonly size: number;
-  readonly sha1: string;
+  /** Null where it was not asked for. */
+  readonly sha1: string | null;
   readonly sha256: string;
 }
 
 export class StagedFile {
   readonly #file: string;
   readonly #durable: boolean;
+  readonly #takesSha1: boolean;
   #received = 0;
   #held: Buffer[] = [];
   #spill: Spill | null = null;
 
-  constructor(file: string, { durable }: Staging) {
+  /** @param takesSha1 false where nothing is to be compared with it: it is a tenth of what a large file costs */
+  constructor(file: string, { durable }: Staging, takesSha1 = true) {
     this.#file = file;
     this.#durable = durable;
+    this.#takesSha1 = takesSha1;
   }
 
   get received(): number {
@@ -55,7 +59,7 @@ export class StagedFile {
     if (this.#spill !== null) return this.#spill.write(chunk);
     this.#held.push(chunk);
     if (this.#received <= spillBytes) return true;
-    const spill = new Spill(this.#file);
+    const spill = new Spill(this.#file, this.#takesSha1);
     this.#spill = spill;
     const held = this.#held;
     this.#held = [];
@@ -94,7 +98,7 @@ export class StagedFile {
     } finally {
       closeSync(fd);
     }
-    return { sha1: hash('sha1', bytes), sha256: hash('sha256', bytes) };
+    return { sha1: this.#takesSha1 ? hash('sha1', bytes) : null, sha256: hash('sha256', bytes) };
   }
 
   /** Removes what is there; safe at any time, also after `finish`. */
@@ -106,7 +110,7 @@ export class StagedFile {
 }
 
 interface Sums {
-  readonly sha1: string;
+  readonly sha1: string | null;
   readonly sha256: string;
 }
 
@@ -114,7 +118,7 @@ interface Sums {
 class Spill {
   readonly #file: string;
   readonly #fd: number;
-  readonly #sha1: Hash = createHash('sha1');
+  readonly #sha1: Hash | null;
   readonly #sha256: Hash = createHash('sha256');
   #queue: Buffer[] = [];
   #queued = 0;
@@ -123,13 +127,14 @@ class Spill {
   #failure: unknown = null;
   #closed = false;
 
-  constructor(file: string) {
+  constructor(file: string, takesSha1: boolean) {
     this.#file = file;
+    this.#sha1 = takesSha1 ? createHash('sha1') : null;
     this.#fd = openSync(file, 'wx', 0o644);
   }
 
   write(chunk: Buffer): boolean {
-    this.#sha1.update(chunk);
+    this.#sha1?.update(chunk);
     this.#sha256.update(chunk);
     this.#queue.push(chunk);
     this.#queued += chunk.length;
@@ -164,7 +169,7 @@ class Spill {
     await this.drained();
     if (durable) await datasync(this.#fd);
     this.#close();
-    return { sha1: this.#sha1.digest('hex'), sha256: this.#sha256.digest('hex') };
+    return { sha1: this.#sha1?.digest('hex') ?? null, sha256: this.#sha256.digest('hex') };
   }
 
   abandon(): void {
