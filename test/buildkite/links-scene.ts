@@ -11,7 +11,7 @@ import type { ArtifactFacts, BuildRef } from '../../src/model.ts';
 import { started } from '../demo/ask.ts';
 import { client, notedLog, portal } from './queries.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(200_000);
 
 export interface Scene {
   readonly standIn: StandIn;
