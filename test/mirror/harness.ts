@@ -35,12 +35,14 @@ export interface Mirror {
   build(build: SampleBuild): BuildRecord;
   job(build: SampleBuild, job: string): JobRecord;
   /** Waits until the build is settled and nothing is queued. */
-  settled(build: SampleBuild, timeoutMs?: number): Promise<BuildRecord>;
+  settled(build: SampleBuild, timeoutMs?: number, isWanted?: (record: BuildRecord) => boolean): Promise<BuildRecord>;
   /** Waits for a job's record that is as wanted. */
   jobRecord(build: SampleBuild, job: string, isWanted: (record: JobRecord) => boolean): Promise<JobRecord>;
   jobSettled(build: SampleBuild, job: string): Promise<JobRecord>;
   idle(timeoutMs?: number): Promise<void>;
   startWorker(env?: Record<string, string>): Promise<void>;
+  /** Whether the worker has ended by itself, or was ended by a signal. */
+  hasEnded(): boolean;
   /** What the workers of this mirror are started with. */
   environment(): Record<string, string>;
   stopWorker(signal?: NodeJS.Signals): Promise<void>;
@@ -52,6 +54,8 @@ export interface MirrorOptions {
   readonly env?: Record<string, string>;
   /** The data folder's parent; default the system's temporary folder. */
   readonly within?: string;
+  /** No worker is started yet. */
+  readonly asleep?: boolean;
 }
 
 export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> {
@@ -93,8 +97,9 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     };
     child.stdout.on('data', note);
     child.stderr.on('data', note);
-    await until(() => ready || child.exitCode !== null, 'the worker');
-    if (!ready) throw new Error(`the worker did not start:\n${output.join('\n')}`);
+    const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    await until(() => ready || hasEnded(), 'the worker', 60_000);
+    if (!ready && child.signalCode === null) throw new Error(`the worker did not start:\n${output.join('\n')}`);
   }
 
   async function stopWorker(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -152,11 +157,11 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     },
     build,
     job: (of, job) => readJson(paths.jobFile(placeOf(of), job, 'job.json')),
-    settled: async (of, timeoutMs = 60_000) => {
+    settled: async (of, timeoutMs = 60_000, isWanted = () => true) => {
       const file = paths.buildFile(placeOf(of), 'build.json');
       const isSettled = (): boolean => {
         const record = readJsonIfThere<BuildRecord>(file);
-        return record !== null && record.settled && record.id === of.id;
+        return record !== null && record.settled && record.id === of.id && isWanted(record);
       };
       await untilDone(isSettled, `build ${of.number}`, timeoutMs);
       await idle(timeoutMs);
@@ -166,6 +171,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     jobSettled: (of, job) => jobRecord(of, job, ({ settled }) => settled),
     idle,
     startWorker,
+    hasEnded: () => worker !== null && (worker.exitCode !== null || worker.signalCode !== null),
     stopWorker,
     stop: async () => {
       await stopWorker('SIGKILL');
@@ -176,7 +182,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     },
   };
   try {
-    await startWorker();
+    if (options.asleep !== true) await startWorker();
   } catch (thrown) {
     await mirror.stop();
     throw thrown;

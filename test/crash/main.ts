@@ -1,0 +1,83 @@
+/**
+ * `npm run crash-matrix`: kills, fills and fails the mirror at every kind of step that it takes on a disk, to Redis and to
+ * upstream, lets it start again, and compares what became of it with what becomes of it when nothing happens.
+ *   npm run crash-matrix                          all of it: some twenty minutes
+ *   npm run crash-matrix -- retry kill            scenarios and faults by name
+ *   npm run crash-matrix -- --every 20            every twentieth cell
+ *   npm run crash-matrix -- --json                a JSON line a cell
+ * exit 0: every cell converged · 1: not, which ones is printed · 130: Ctrl-C
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Verdict } from './cell.ts';
+import { runMatrix } from './matrix.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    every: { type: 'string', default: '1' },
+    'at-once': { type: 'string', default: String(4 * availableParallelism()) },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+
+const startedAt = performance.now();
+const { verdicts, left } = await runMatrix({
+  only: positionals,
+  every: Math.max(1, Number(values.every)),
+  atOnce: Math.max(1, Number(values['at-once'])),
+  signal: stop.signal,
+  onVerdict: (verdict, done, all) => {
+    if (values.json) process.stdout.write(`${JSON.stringify(jsonOf(verdict))}\n`);
+    else if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${done} of ${all} cells`);
+    else if (done % 25 === 0) process.stderr.write(`${done} of ${all} cells\n`);
+    for (const fault of verdict.faults) process.stderr.write(`\r\u001b[K${nameOf(verdict)}: ${fault}\n`);
+  },
+});
+if (!values.json) process.stdout.write(tableOf(verdicts));
+for (const why of left) process.stdout.write(`not run: ${why}\n`);
+const failed = verdicts.filter(({ faults }) => faults.length > 0).length;
+const seconds = Math.round((performance.now() - startedAt) / 1000);
+const unmet = verdicts.filter(({ isReached }) => !isReached).length;
+if (!values.json) {
+  process.stdout.write(
+    `\n${verdicts.length} cells in ${seconds} s: ${verdicts.length - failed} converged, ${failed} did not; ${unmet} did not meet their step\n`,
+  );
+}
+process.exitCode = stop.signal.aborted ? 130 : failed === 0 && verdicts.length > 0 ? 0 : 1;
+
+function nameOf({ cell }: Verdict): string {
+  return `${cell.scenario.name}, ${cell.fault} ${cell.when} ${cell.step.label} (${cell.step.occurrence})`;
+}
+
+function jsonOf({ cell, isReached, faults }: Verdict): Record<string, unknown> {
+  const { scenario, step, when, fault } = cell;
+  return {
+    scenario: scenario.name,
+    step: step.label,
+    occurrence: step.occurrence,
+    when,
+    fault,
+    reached: isReached,
+    faults,
+  };
+}
+
+/** A row a kind of step; in it `✓` converged, `✗` did not, `·` the step was not met. */
+function tableOf(all: readonly Verdict[]): string {
+  const lines: string[] = [];
+  for (const [name, of] of Map.groupBy(all, ({ cell }) => cell.scenario.name)) {
+    lines.push('', name);
+    for (const [label, row] of Map.groupBy(of, ({ cell }) => cell.step.label)) {
+      const marks = row.map(({ cell, isReached, faults }) => {
+        const mark = faults.length > 0 ? '✗' : isReached ? '✓' : '·';
+        return `${cell.fault === 'kill' ? cell.when : cell.fault} ${mark}`;
+      });
+      lines.push(`  ${label.padEnd(80)} ${marks.join('  ')}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
