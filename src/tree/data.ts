@@ -66,9 +66,8 @@ const strayAfterMs = 24 * 3_600_000;
 /** Removes what dead workers of this host left; what may be another host's is removed when it is a day old. */
 export async function sweepStaging(paths: DataPaths): Promise<number> {
   let removed = 0;
-  for (const { name } of await listFolder(paths.staging)) {
-    const file = paths.stagingFile(name);
-    const owner = ownerOf(name);
+  for (const file of [...(await leftInStaging(paths)), ...(await leftProbes(paths))]) {
+    const owner = ownerOf(basename(file).replace(/^\./, ''));
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
     if (owner?.host === hostname() ? isAlive(owner.pid) : age < strayAfterMs) continue;
     // A whole build that was taken away is a folder.
@@ -76,6 +75,20 @@ export async function sweepStaging(paths: DataPaths): Promise<number> {
     removed += 1;
   }
   return removed;
+}
+
+async function leftInStaging(paths: DataPaths): Promise<string[]> {
+  return (await listFolder(paths.staging)).map(({ name }) => paths.stagingFile(name));
+}
+
+/** Of a start that was killed while it tried the links. */
+async function leftProbes({ tree, pages, blobs, state }: DataPaths): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of [tree, pages, blobs, state]) {
+    const names = (await listFolder(folder)).map(({ name }) => name);
+    found.push(...names.filter((name) => /^\..+\.part$/.test(name)).map((name) => join(folder, name)));
+  }
+  return found;
 }
 
 function isAlive(pid: number): boolean {

@@ -19,7 +19,7 @@ export interface Mark {
 
 export type OnProgress = (done: number, total: number) => void;
 
-const writeEveryMs = 500;
+const tellEveryMs = 500;
 
 /** Runs the task's work; its mark tells how far it is and how it ended. */
 export async function running<T>(paths: DataPaths, task: string, work: (at: OnProgress) => Promise<T>): Promise<T> {
@@ -31,26 +31,33 @@ export async function running<T>(paths: DataPaths, task: string, work: (at: OnPr
     result: null,
     error: null,
   };
-  let writing = write(paths, task, mark);
-  let wroteAt = performance.now();
+  let writing = Promise.resolve();
+  // How far it is, is only told: a disk that is full for a moment is no reason to break off. How it ended is kept.
+  const tell = (): void => {
+    writing = writing.then(() => write(paths, task, mark)).catch(() => undefined);
+  };
+  let toldAt = performance.now();
   const at: OnProgress = (done, total) => {
     mark = { ...mark, done, total };
-    if (performance.now() - wroteAt < writeEveryMs) return;
-    wroteAt = performance.now();
-    writing = writing.then(() => write(paths, task, mark));
+    if (performance.now() - toldAt < tellEveryMs) return;
+    toldAt = performance.now();
+    tell();
   };
   const end = async (outcome: Partial<Mark>): Promise<void> => {
     await writing;
     await write(paths, task, { ...mark, ...outcome, ended_at: new Date().toISOString() });
   };
+  tell();
+  let result: T;
   try {
-    const result = await work(at);
-    await end({ result, done: mark.total ?? mark.done });
-    return result;
+    result = await work(at);
   } catch (thrown) {
-    await end({ error: toMirrorError(thrown).message });
+    // What broke the work may keep its mark from being written too; it is what must be told.
+    await end({ error: toMirrorError(thrown).message }).catch(() => undefined);
     throw thrown;
   }
+  await end({ result, done: mark.total ?? mark.done });
+  return result;
 }
 
 async function write(paths: DataPaths, task: string, mark: Mark): Promise<void> {

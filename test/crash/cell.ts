@@ -51,7 +51,7 @@ function environmentFor(plan: Plan): Record<string, string> {
 export async function observe(scenario: Scenario): Promise<Reference> {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-steps-'));
   const log = join(folder, 'steps');
-  const mirror = await startMirror({ asleep: true });
+  const mirror = await startMirror({ asleep: true, ...settingsOf(scenario) });
   try {
     const begun = await prepared(mirror, scenario);
     await scenario.tell(mirror);
@@ -60,7 +60,7 @@ export async function observe(scenario: Scenario): Promise<Reference> {
     );
     await scenario.end(mirror);
     await mirror.stopWorker();
-    const end = await outcome(mirror, scenario);
+    const end = await outcome(mirror);
     return { scenario, steps: stepsIn(readFileSync(log, 'utf8')), end, whole: wholeFiles(begun, end) };
   } finally {
     await mirror.stop();
@@ -68,12 +68,16 @@ export async function observe(scenario: Scenario): Promise<Reference> {
   }
 }
 
+function settingsOf({ env }: Scenario): { env?: Record<string, string> } {
+  return env === undefined ? {} : { env: { ...env } };
+}
+
 async function prepared(mirror: Mirror, scenario: Scenario): Promise<Record<string, unknown>> {
   if (scenario.prepare === undefined) return {};
   await mirror.startWorker();
   await scenario.prepare(mirror);
   await mirror.stopWorker();
-  return outcome(mirror, scenario);
+  return outcome(mirror);
 }
 
 function stepsIn(log: string): Step[] {
@@ -91,7 +95,11 @@ function stepsIn(log: string): Step[] {
 /** @param within a file system of its own where the fault is a full disk */
 export async function runCell(cell: Cell, reference: Reference, within?: string): Promise<Verdict> {
   const { scenario, step, when, fault } = cell;
-  const mirror = await startMirror({ asleep: true, ...(within === undefined ? {} : { within }) });
+  const mirror = await startMirror({
+    asleep: true,
+    ...settingsOf(scenario),
+    ...(within === undefined ? {} : { within }),
+  });
   const filler = join(within ?? mirror.paths.root, 'filler');
   try {
     await prepared(mirror, scenario);
@@ -111,14 +119,14 @@ export async function runCell(cell: Cell, reference: Reference, within?: string)
     const meet = fault === 'kill' ? killed : failed;
     const isReached = hasStarted ? await meet(mirror, scenario, plan) : true;
     rmSync(filler, { force: true });
-    const torn = await tornFiles(mirror, scenario, reference.whole);
+    const torn = await tornFiles(mirror, reference.whole);
     if (mirror.hasEnded()) {
       await letLocksExpire(mirror);
       await mirror.startWorker();
     }
     await scenario.end(mirror);
     await mirror.stopWorker();
-    const differences = differencesOf(reference.end, await outcome(mirror, scenario));
+    const differences = differencesOf(reference.end, await outcome(mirror));
     return { cell, isReached, faults: [...torn.map((file) => `torn: ${file}`), ...differences] };
   } catch (thrown) {
     return { cell, isReached: true, faults: [thrown instanceof Error ? thrown.message : String(thrown)] };

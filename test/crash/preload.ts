@@ -66,7 +66,7 @@ function around(label: string | null, make: () => unknown): unknown {
     try {
       happen();
     } catch (thrown) {
-      if (isAsynchronous(label)) return Promise.reject(thrown as Error);
+      if (isAsynchronous(label)) return Promise.reject(thrown);
       throw thrown;
     }
   }
@@ -137,7 +137,7 @@ for (const name of ['fdatasync', 'writev']) {
   const call = sync[name] as Call;
   const wrapped: Call = (...args) => {
     const path = descriptors.get(args[0] as number);
-    const label = path === undefined ? null : pathLabel(`${name}`, path);
+    const label = path === undefined ? null : pathLabel(name, path);
     const done = args.at(-1) as Call;
     const finish: Call = (...results) => {
       try {
@@ -176,7 +176,7 @@ for (const name of ['write', 'writeFile', 'sync', 'datasync', 'truncate', 'close
   prototype[name] = function (this: object, ...args: unknown[]) {
     const path = handles.get(this);
     return around(path === undefined ? null : pathLabel(`handle.${name}`, path), () => call.apply(this, args));
-  } as Call;
+  };
 }
 syncBuiltinESMExports();
 
@@ -211,7 +211,8 @@ function redisLabel({ name, args }: Command): string | null {
   const script = name === 'evalsha' ? scripts.get(String(args[0])) : undefined;
   const called = script ?? name;
   if (byTheClock.test(called)) return null;
-  const key = String(args[isScript ? 2 : 0] ?? '');
+  const named = args[isScript ? 2 : 0];
+  const key = typeof named === 'string' ? named : '';
   const kind = key.replaceAll(/[0-9a-f-]{36}/g, 'ID').replaceAll(/\d+/g, 'N');
   return script === undefined ? `redis ${called} ${kind}` : `redis ${called} ${kind.split(':').slice(0, 2).join(':')}`;
 }

@@ -1,20 +1,23 @@
 /** What goes on while a fault happens, and what must have become of it in the end. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { generateBuild } from '../../demo/samples/generate.ts';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
 import { digestTree, type Mirror, placeOf, stableTree } from '../mirror/harness.ts';
 import { newBuild, scriptOf, textArtifact, withScript } from '../mirror/samples.ts';
+import { until } from '../mirror/until.ts';
 
 export interface Scenario {
   readonly name: string;
+  /** Settings of the worker under test. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Before the fault, undisturbed; nothing where the scenario begins with an empty mirror. */
   readonly prepare?: (mirror: Mirror) => Promise<void>;
   /** What upstream has then, and what the worker under test is told. */
   readonly tell: (mirror: Mirror) => Promise<void>;
   /** Waits for the end, however often it was disturbed. */
   readonly end: (mirror: Mirror) => Promise<unknown>;
-  readonly build: SampleBuild;
 }
 
 const patienceMs = 120_000;
@@ -37,7 +40,6 @@ const mirror: Scenario = {
     await of.tell(fresh);
   },
   end: (of) => of.settled(fresh, patienceMs),
-  build: fresh,
 };
 
 /** A mirrored build runs again: one job is retried, and what its first attempt showed gives way to the second. */
@@ -55,7 +57,6 @@ const retry: Scenario = {
     await of.tell(after);
   },
   end: (of) => of.settled(after, patienceMs, (record) => record.jobs.length === after.jobs.length),
-  build: after,
 };
 
 function retried(build: SampleBuild): SampleBuild {
@@ -87,22 +88,73 @@ const rename: Scenario = {
     await of.tell(renamed);
   },
   end: (of) => of.settled(renamed, patienceMs),
-  build: renamed,
 };
 
-export const scenarios: readonly Scenario[] = [mirror, retry, rename];
+/** Of two builds the policy lets the older one go. */
+const dayMs = 86_400_000;
+const newer = sample('kept');
+const older: SampleBuild = {
+  ...generateBuild({ pipeline: 'kept', pipelineSeed: 'kept', number: 6, jobs: 2, artifactsPerJob: 2, bytes: 900 }),
+  finishedAt: Date.now() - 3 * dayMs,
+};
+const policy = { KITEMIRROR_RETENTION_BUILDS_AGE: '2d', KITEMIRROR_RETENTION_ARTIFACTS_AGE: '1d' };
 
-/** All that must be the same in the end: the build's files and records, blobs, pages, the catalog; and nothing left over. */
-export async function outcome(of: Mirror, { build }: Scenario): Promise<Record<string, unknown>> {
-  const place = placeOf(build);
+async function mirrorBoth(of: Mirror): Promise<void> {
+  for (const build of [older, newer]) {
+    of.standIn.put(build);
+    await of.tell(build);
+    await of.settled(build, patienceMs);
+  }
+}
+
+async function untilDropped(of: Mirror): Promise<void> {
+  await until(() => !existsSync(of.paths.build(placeOf(older))), 'the older build to go', patienceMs);
+  await of.idle(patienceMs);
+}
+
+const drop: Scenario = {
+  name: 'drop',
+  env: policy,
+  prepare: mirrorBoth,
+  tell: (of) => of.queue.enqueue({ name: 'drop', payload: {} }, { workClass: 'bulk' }),
+  end: untilDropped,
+};
+
+/** What a dropped build leaves of bytes that nothing shows is deleted. */
+const sweep: Scenario = {
+  name: 'sweep',
+  env: policy,
+  prepare: async (of) => {
+    await mirrorBoth(of);
+    await of.queue.enqueue({ name: 'drop', payload: {} }, { workClass: 'bulk' });
+    await untilDropped(of);
+  },
+  tell: (of) => of.queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' }),
+  end: async (of) => {
+    const unshown = (): number =>
+      filesBelow(of.paths.blobs).filter((file) => statSync(file, { throwIfNoEntry: false })?.nlink === 1).length;
+    await until(() => unshown() === 0, 'the sweep', patienceMs);
+    await of.idle(patienceMs);
+  },
+};
+
+function filesBelow(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+export const scenarios: readonly Scenario[] = [mirror, retry, rename, drop, sweep];
+
+/** All that must be the same in the end: files and records, blobs, pages, the catalog; and nothing left over. */
+export async function outcome(of: Mirror): Promise<Record<string, unknown>> {
   const pages = Object.keys(await digestTree(of.paths.pages)).filter((name) => !name.startsWith('catalog.sqlite'));
   const blobs = await digestTree(of.paths.blobs);
   const catalog = openCatalog(of.paths.catalog, { readOnly: true });
   const { storedBytes: _, ...totals } = catalog.totals();
-  const builds = catalog.builds({ organization: place.organization, limit: 10 });
+  const builds = catalog.builds({ organization: 'acme', limit: 10 });
   catalog.close();
   return {
-    ...(await stableTree(of.paths.build(place))),
+    ...(await stableTree(of.paths.tree)),
     pages: pages.toSorted(),
     blobs: Object.keys(blobs).toSorted(),
     'blobs that are not what they are called': Object.entries(blobs).filter(([name, sum]) => !name.includes(sum)),
@@ -127,8 +179,8 @@ export function wholeFiles(...states: readonly Record<string, unknown>[]): Whole
 }
 
 /** Files under public names that no reader may see: other bytes than upstream has, records that are no JSON. */
-export async function tornFiles(of: Mirror, { build }: Scenario, whole: Whole): Promise<string[]> {
-  const folder = of.paths.build(placeOf(build));
+export async function tornFiles(of: Mirror, whole: Whole): Promise<string[]> {
+  const folder = of.paths.tree;
   const found = await digestTree(folder);
   return Object.entries(found).flatMap(([file, digest]) => {
     if (file.endsWith('.json')) return isJson(join(folder, file)) ? [] : [file];

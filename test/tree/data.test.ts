@@ -45,8 +45,11 @@ describe('staging', () => {
     for (const each of [...kept, ...removed]) writeFileSync(paths.stagingFile(each), '');
     const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
     for (const each of old) utimesSync(paths.stagingFile(each), twoDaysAgo, twoDaysAgo);
-    assert.equal(await sweepStaging(paths), removed.length);
+    // A start that was killed while it tried the links leaves one of them, under a name that tells whose it is.
+    for (const each of [dead.pid ?? 0, process.ppid]) writeFileSync(join(paths.tree, `.${name(hostname(), each)}`), '');
+    assert.equal(await sweepStaging(paths), removed.length + 1);
     assert.deepEqual(readdirSync(paths.staging).toSorted(), kept.toSorted());
+    assert.deepEqual(readdirSync(paths.tree), [`.${name(hostname(), process.ppid)}`]);
   });
 
   it('has names that tell whose they are', () => {
