@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { type Command, exit, type Io, type Values } from './commands/command.ts';
 import { commands } from './commands/table.ts';
 import { parseConfig, readEnv } from './config.ts';
-import { toMirrorError } from './errors.ts';
+import { type ErrorCode, toMirrorError } from './errors.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -49,6 +49,9 @@ and .env. --json: JSON lines also on a terminal.\n${exitCodes} · 130: forced by
     help: `Listens on KITEMIRROR_LISTEN, serves the tree and hands on the rest.\n${exitCodes}`,
   },
 };
+
+/** Codes whose remedy is a setting, a package or a permission. */
+const operatorsConcern: ReadonlySet<ErrorCode> = new Set(['ERR_CONFIG', 'ERR_PROGRAM_MISSING', 'ERR_UPSTREAM_DENIED']);
 
 const io: Io = {
   say: (line) => void process.stdout.write(`${line}\n`),
@@ -119,7 +122,7 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (stop.signal.aborted) return exit.interrupted;
     const { code, message } = toMirrorError(thrown);
-    return refuse(message, command.name, code === 'ERR_CONFIG' ? exit.operator : exit.fault);
+    return refuse(message, command.name, operatorsConcern.has(code) ? exit.operator : exit.fault);
   } finally {
     io.redraw('');
     for (const step of ending.toReversed()) await step();

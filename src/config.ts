@@ -9,7 +9,6 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type BucketRule, parseBuckets } from './config/buckets.ts';
 import { EnvReader } from './config/env-reader.ts';
-import { withoutEffect } from './config/names.ts';
 import { type RetentionPolicy, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
 import {
@@ -73,12 +72,11 @@ export interface Config {
   readonly workerMetricsListen: Listen | null;
   readonly concurrency: number;
   readonly reconcileSeconds: number;
+  readonly webhookRepair: boolean;
   readonly http2: 'auto' | 'on' | 'off';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Folder of sockets and process ids; its name is short enough for any socket in it. */
   readonly runDir: string;
-  /** Names that are set, valid, and without effect in this version. */
-  readonly withoutEffect: readonly string[];
 }
 
 export interface Secrets {
@@ -157,11 +155,11 @@ export function parseConfig(
     workers: read.integer('KITEMIRROR_WORKERS', 1, 1, 64),
     workerMetricsListen: read.listenOrOff('KITEMIRROR_WORKER_METRICS_LISTEN', '127.0.0.1:9465'),
     concurrency: read.integer('KITEMIRROR_CONCURRENCY', defaultConcurrency(), 1, 512),
-    reconcileSeconds: read.integer('KITEMIRROR_RECONCILE_SECONDS', 300, 5, 86_400),
+    reconcileSeconds: read.integer('KITEMIRROR_RECONCILE_SECONDS', 300, 1, 86_400),
+    webhookRepair: read.choice('KITEMIRROR_WEBHOOK_REPAIR', ['on', 'off'], 'off') === 'on',
     http2: read.choice('KITEMIRROR_HTTP2', ['auto', 'on', 'off'], 'auto'),
     logLevel: read.choice('KITEMIRROR_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
     runDir,
-    withoutEffect: withoutEffect.filter((name) => read.has(name)),
   };
   const secrets: Secrets = {
     apiToken: wants('BUILDKITE_API_TOKEN', 'worker') ? read.secret('BUILDKITE_API_TOKEN') : null,

@@ -39,6 +39,8 @@ const table = {
   ERR_TREE_UNSUITABLE: { status: 500, task: 'never', level: 'fatal' },
   ERR_REQUEST_MALFORMED: { status: 400, task: 'never', level: 'info' },
   ERR_NOT_FOUND: { status: 404, task: 'never', level: 'info' },
+  ERR_ORIGIN_REFUSED: { status: 403, task: 'never', level: 'warn' },
+  ERR_RATE_LIMITED: { status: 429, task: 'never', level: 'info' },
   ERR_METHOD_NOT_ALLOWED: { status: 405, task: 'never', level: 'info' },
   ERR_MISDIRECTED: { status: 421, task: 'never', level: 'info' },
   ERR_REQUEST_TOO_LARGE: { status: 413, task: 'never', level: 'info' },

@@ -32,6 +32,10 @@ export interface GlobalSources {
   gaps(): Promise<{ unsettled: number; oldestSince: number | null }>;
   totals(): Promise<{ incomplete: number; lost: number; logicalBytes: number; storedBytes: number }>;
   diskFreeBytes(): Promise<number>;
+  /** When the last complete comparison with upstream ended (ms since 1970); null: there was none. */
+  reconciledAt(): Promise<number | null>;
+  /** Whether Buildkite's webhook is as it should be; null: nobody could look. */
+  webhookHealthy(): Promise<boolean | null>;
   /** Hints that the journal holds now. */
   journalEntries(): number;
 }
@@ -102,6 +106,14 @@ function declareGlobals(registry: Registry, sources: GlobalSources, log: Log): v
       ];
     },
   );
+  gauge('reconcile_age_seconds', 'Time since the last complete comparison with Buildkite.', [], async () => {
+    const at = await sources.reconciledAt();
+    return at === null ? [] : one(Math.max(0, (Date.now() - at) / 1000));
+  });
+  gauge('webhook_healthy', '1: the webhook is as it should be at Buildkite; 0: it is not.', [], async () => {
+    const healthy = await sources.webhookHealthy();
+    return healthy === null ? [] : one(Number(healthy));
+  });
   gauge('disk_free_bytes', 'Free bytes on the disk of the data folder.', [], async () =>
     one(await sources.diskFreeBytes()),
   );
@@ -275,7 +287,7 @@ function sourcedGauges(registry: Registry, log: Log) {
         if (samples !== null) failing.delete(name);
         for (const { labels, value } of samples ?? []) gauge.set(labels, value);
         // Without labels a reset leaves a 0, which would be a claim.
-        if (samples === null && labelNames.length === 0) gauge.remove();
+        if ((samples ?? []).length === 0 && labelNames.length === 0) gauge.remove();
       },
     });
   };

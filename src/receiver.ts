@@ -19,6 +19,8 @@ import { createGapReader } from './tree/gaps.ts';
 import { type Journal, openJournal } from './tree/journal.ts';
 import { isMirrored } from './tree/mirrored.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
+import { readReconciledUntil, readReconcileState } from './tree/reconcile-state.ts';
+import { readWebhookState } from './tree/webhook-state.ts';
 import { createReceiverApp } from './webhooks/app.ts';
 import { Pump } from './webhooks/pump.ts';
 import { readReadiness } from './webhooks/readiness.ts';
@@ -40,7 +42,13 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const url = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
   const queue = openQueue({ url }, log);
   stopper.add('queue', () => queue.close());
-  const pump = new Pump({ journal, queue, log, isDone: (hint) => isMirrored(paths, hint) });
+  const pump = new Pump({
+    journal,
+    queue,
+    log,
+    isDone: (hint) => isMirrored(paths, hint),
+    reconciledUntil: () => readReconciledUntil(paths),
+  });
   stopper.add('pump', () => pump.stop());
   await pump.start();
 
@@ -86,6 +94,11 @@ function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue): Gl
       }
     },
     diskFreeBytes: () => readFreeBytes(paths.root),
+    reconciledAt: async () => {
+      const completed = (await readReconcileState(paths))?.completed ?? null;
+      return completed === null ? null : Date.parse(completed.endedAt);
+    },
+    webhookHealthy: async () => (await readWebhookState(paths))?.healthy ?? null,
     journalEntries: () => journal.entries,
   };
 }

@@ -59,7 +59,6 @@ function readOptions(): { json: boolean } | null {
 }
 
 function announce({ config }: Stack, printer: Printer): void {
-  for (const name of config.withoutEffect) printer.say('warn', `${name} is set and has no effect in this version`);
   for (const warning of addressWarnings(config)) printer.say('warn', warning);
   printer.say('info', `ready: ${config.url.origin}/ (Ctrl-C ends it)`, { url: config.url.origin });
 }

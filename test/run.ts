@@ -18,7 +18,7 @@ import { ensurePrograms } from '../src/supervise/install.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Folders whose tests start nothing and write next to nothing: seconds in all. */
-const unitFolders = ['bench', 'buildkite', 'commands', 'house', 'logs', 'pages', 'search'];
+const unitFolders = ['bench', 'buildkite', 'commands', 'house', 'logs', 'pages', 'reconcile', 'search'];
 /** A file that hangs, or leaves something open when its tests are done, is ended and has failed. */
 const fileTimeoutMs = 240_000;
 

@@ -9,13 +9,14 @@ import type { BulkSource } from '../src/buildkite/bulk-sources.ts';
 import { createUpstream, type Upstream } from '../src/buildkite/client.ts';
 import { createGraphql } from '../src/buildkite/graphql.ts';
 import { createShelf, type ShelfStore } from '../src/buildkite/link-shelf.ts';
-import { createRest } from '../src/buildkite/rest.ts';
+import { createRest, type Rest } from '../src/buildkite/rest.ts';
 import type { Config, Secrets } from '../src/config.ts';
 import { MirrorError } from '../src/errors.ts';
 import type { Log } from '../src/log.ts';
 import type { WorkerMetrics } from '../src/metrics.ts';
 
 export interface Apis {
+  rest(workClass: WorkClass): Rest;
   upstream(workClass: WorkClass): Upstream;
   links(workClass: WorkClass): Links;
 }
@@ -79,18 +80,18 @@ export function createApis({ config, secrets, store, shelf, metrics, log }: Apis
     });
     sources.push({ api, wanted: config.graphql === 'on' });
   }
+  const restFor = (workClass: WorkClass): Rest =>
+    createRest({
+      ...rest,
+      apiUrl: config.apiUrl,
+      token: () => token.reveal(),
+      workClass,
+      onAnswer: (purpose, status) => answered('rest', purpose, status, 1),
+    });
   return {
+    rest: restFor,
     links: createLinks({ sources, log, shelf: createShelf(shelf, () => token.reveal(), goodMs) }),
-    upstream: (workClass) =>
-      createUpstream(
-        createRest({
-          ...rest,
-          apiUrl: config.apiUrl,
-          token: () => token.reveal(),
-          workClass,
-          onAnswer: (purpose, status) => answered('rest', purpose, status, 1),
-        }),
-      ),
+    upstream: (workClass) => createUpstream(restFor(workClass)),
   };
 }
 

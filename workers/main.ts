@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { Agent } from 'undici';
 import { reserves, type WorkClass } from '../src/buildkite/budget.ts';
+import { createBuildList } from '../src/buildkite/build-list.ts';
+import { createServices } from '../src/buildkite/services.ts';
 import { type Config, parseConfig, readEnv, type Secrets, shareWithSdk } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
 import { nameMatcher, pathMatcher } from '../src/globs.ts';
-import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
+import { createLog, type Log, logRefusal } from '../src/log.ts';
 import { logScriptEntry } from '../src/logs/index-log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
 import { budgetStore } from '../src/queue/budgets.ts';
@@ -18,6 +20,7 @@ import { openQueue } from '../src/queue/queue.ts';
 import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
 import { runTasks } from '../src/queue/run.ts';
 import { shelfStore } from '../src/queue/shelves.ts';
+import { webhookUrl } from '../src/reconcile/webhook-care.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { createStopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
@@ -26,7 +29,6 @@ import { dataPaths } from '../src/tree/paths.ts';
 import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
-import { listUnsettled } from '../src/tree/unsettled.ts';
 import { createApis } from './apis.ts';
 import type { WorkerContext } from './context.ts';
 import { drop } from './drop.ts';
@@ -35,17 +37,17 @@ import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
 import { readBuild } from './read-build.ts';
+import { startReconciling } from './reconcile.ts';
 import { restoreCatalog } from './restore-catalog.ts';
 import { startSchedule } from './schedule.ts';
 import { createSlots } from './slots.ts';
 import { sweep } from './sweep.ts';
 import type { Upkeep } from './upkeep.ts';
+import { createWebhookCare } from './webhook-care.ts';
 
 /** Tasks at once; downloads at once are bounded apart from that (KITEMIRROR_CONCURRENCY). */
 const tasksAtOnce = { live: 16, bulk: 4 };
 const graceMs = 15_000;
-/** A task that was tried in vain for hours has given up; its gap has not. */
-const takeUpEveryMs = 30 * 60_000;
 
 const root = join(import.meta.dirname, '..');
 
@@ -153,12 +155,24 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   log.info({ instance, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
   const restored = await restoreCatalog(worker.reconcile);
   if (restored > 0) log.info({ builds: restored }, 'the catalog was made again from the records');
-  await takeUp(worker.reconcile, log);
-  const again = setInterval(() => {
-    takeUp(worker.reconcile, log).catch((error: unknown) => logError(log, error, 'gaps could not be taken up'));
-  }, takeUpEveryMs);
+  const reconciling = startReconciling({
+    worker: worker.reconcile,
+    list: createBuildList(apis.rest('reconcile')),
+    care: createWebhookCare({
+      services: createServices(apis.rest('reconcile'), config.organization),
+      wanted: { url: webhookUrl(config.url), mode: config.webhookMode, tokens: null },
+      mayRepair: config.webhookRepair,
+      paths,
+      log,
+    }),
+    hold: createHold(redis),
+    intervalMs: config.reconcileSeconds * 1000,
+    settings: config,
+    log,
+    onOutcome: (outcome) => metrics.reconciled.inc({ outcome }),
+  });
+  stopper.add('reconcile', () => reconciling.stop());
   stopper.add('schedule', startSchedule(upkeep, { dropEveryMs: config.retentionSeconds * 1000 }, log));
-  stopper.add('gaps', () => clearInterval(again));
 }
 
 function eachClass<T>(make: (workClass: WorkClass) => T): Record<WorkClass, T> {
@@ -179,16 +193,6 @@ function gather(pass: (sum: number) => void): (value: number) => void {
     }
     sum += value;
   };
-}
-
-/** What an earlier worker left open is looked at again; tasks that are queued already stay single. */
-async function takeUp({ paths, queue }: WorkerContext, log: Log): Promise<void> {
-  const open = await listUnsettled(paths);
-  for (const { organization, pipeline, number, build, learnedFrom } of open) {
-    const payload = { organization, pipeline, number, build, learnedFrom, heardAt: null, finishedAt: null, job: null };
-    await queue.enqueue({ name: 'read-build', payload }, { workClass: 'reconcile' });
-  }
-  if (open.length > 0) log.info({ builds: open.length }, 'builds with gaps are taken up again');
 }
 
 function fail(log: Log, thrown: unknown): never {

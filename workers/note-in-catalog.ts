@@ -8,9 +8,9 @@ export function noteInCatalog(
   { catalog, paths }: WorkerContext,
   place: Place,
   summary: BuildSummary,
-  lost: number,
+  { lost, withheld }: { readonly lost: number; readonly withheld: number },
 ): void {
-  catalog.put({ folder: place.folder, summary, lost }, (changes) => {
+  catalog.put({ folder: place.folder, summary, lost, withheld }, (changes) => {
     for (const { kind, name, state, number } of changes) {
       writePointer(paths, paths.pointer(place.organization, place.folder, kind, name, state), number);
     }

@@ -60,7 +60,7 @@ export async function publishBuild(
   });
   if (record.settled) await syncFolders(await viewFolders(paths, place));
   await writeBuildRecord(paths, place, record);
-  noteInCatalog(worker, place, summaryOf(record), lostOf(jobs));
+  noteInCatalog(worker, place, summaryOf(record), absencesOf(jobs));
   await writeBuildPages(worker, place, record, views.merged, records);
   if (before === null) await linkNeighbour(worker, place);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
@@ -138,7 +138,13 @@ async function relabel(
   return wrong.length > 0;
 }
 
-function lostOf(jobs: readonly JobRecord[]): number {
-  const files = jobs.flatMap((job) => [...job.artifacts, ...(job.log === null ? [] : [job.log])]);
-  return files.filter((file) => file.state === 'lost').length;
+/** Files that are lost, and those that other settings would let in. */
+function absencesOf(jobs: readonly JobRecord[]): { lost: number; withheld: number } {
+  const states = jobs.flatMap((job) =>
+    [...job.artifacts, ...(job.log === null ? [] : [job.log])].map(({ state }) => state),
+  );
+  return {
+    lost: states.filter((state) => state === 'lost').length,
+    withheld: states.filter((state) => state === 'excluded' || state === 'refused').length,
+  };
 }

@@ -10,12 +10,14 @@ import {
   type ArtifactFacts,
   type BuildFacts,
   type BuildRef,
+  type FileState,
   isFinishedBuild,
   isFinishedJob,
   type JobFacts,
   type JobRecord,
   Slug,
 } from '../src/model.ts';
+import type { EnqueueOptions } from '../src/queue/queue.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { isDropped } from '../src/tree/dropping.ts';
@@ -36,6 +38,7 @@ import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.t
 import type { WorkerContext } from './context.ts';
 import { listArtifacts } from './list-artifacts.ts';
 import { mayHaveGrown } from './log-growth.ts';
+import { markGone } from './mark-gone.ts';
 
 /** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
 const restMsPerJob = 2;
@@ -50,8 +53,11 @@ export async function readBuild(
 ): Promise<Outcome> {
   const { signal, log, attempt, workClass } = context;
   const { paths, settings, upstream } = worker;
-  if (!settings.includesPipeline(task.pipeline)) return undefined;
-  if (await isDropped(paths, task.build)) return undefined;
+  if (!settings.includesPipeline(task.pipeline) || (await isDropped(paths, task.build))) {
+    const open = await readUnsettled(paths, task.build);
+    if (open !== null) await closeUnsettled(paths, open);
+    return undefined;
+  }
   const rest = await restFor(worker, task);
   if (rest > 0) return { againMs: rest };
 
@@ -69,6 +75,7 @@ export async function readBuild(
     const renamed = await nameNow(worker, task);
     if (renamed !== null) return readBuild(worker, { ...task, pipeline: renamed }, context);
     log.warn({ build: task.build, pipeline: task.pipeline, number: task.number }, 'a build is not there upstream');
+    await markGone(worker, task);
     await resume(worker, task, workClass);
     return undefined;
   }
@@ -86,7 +93,12 @@ export async function readBuild(
   await openFolder(paths, build.pipeline.id, place, paths.build(place));
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 
-  const due = await jobsDue(worker, place, jobs, finished, build.finished_at);
+  const due = await jobsDue(worker, place, {
+    jobs,
+    finished,
+    finishedAt: build.finished_at,
+    again: task.again === true,
+  });
   const work = { ...pick(ref), pipelineId: build.pipeline.id };
   const unlisted = due.map(({ job, record }) => ({ job, isNew: record === null }));
   const made = new Set<string>();
@@ -96,7 +108,8 @@ export async function readBuild(
       if (artifacts === undefined) return [];
       const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
       const isFinal = !finished || writtenAt(paths.finalMarker(place, job.id)) !== null;
-      if (record !== null && !logMayHaveGrown && isFinal && isUpToDate(record, job, artifacts)) return [];
+      const nothingNew = record !== null && !logMayHaveGrown && isFinal && isUpToDate(record, job, artifacts);
+      if (nothingNew && !(task.again === true && isWanting(record))) return [];
       const seenNow = { listedAt: at, jobsInBuild: jobs.length, looks: 0, buildFinished: finished, logMayHaveGrown };
       return [{ version: 1 as const, ...work, job, artifacts: [...artifacts], ...seenNow }];
     });
@@ -176,6 +189,14 @@ async function readAnnotations(
   }
 }
 
+interface DueInput {
+  readonly jobs: readonly JobFacts[];
+  /** Of the build. */
+  readonly finished: boolean;
+  readonly finishedAt: string | null;
+  readonly again: boolean;
+}
+
 interface Due {
   readonly job: JobFacts;
   readonly record: JobRecord | null;
@@ -185,9 +206,7 @@ interface Due {
 async function jobsDue(
   { paths }: WorkerContext,
   place: Place,
-  jobs: readonly JobFacts[],
-  finished: boolean,
-  finishedAt: string | null,
+  { jobs, finished, finishedAt, again }: DueInput,
 ): Promise<Due[]> {
   const build = finished ? await readBuildRecord(paths, place) : null;
   const closed = build !== null && build.settled && build.finished_at === finishedAt;
@@ -195,7 +214,7 @@ async function jobsDue(
   for (const job of jobs) {
     if (job.type !== 'script' || job.started_at === null || !isFinishedJob(job.state, job.finished_at)) continue;
     const record = await readJobRecord(paths, place, job.id);
-    if (record === null || !record.settled || !sameFacts(record, job) || (finished && !closed))
+    if (record === null || !record.settled || !sameFacts(record, job) || (finished && !closed) || again)
       due.push({ job, record });
   }
   return due;
@@ -209,6 +228,13 @@ function isUpToDate(record: JobRecord, job: JobFacts, artifacts: readonly Artifa
   if (!record.settled || !sameFacts(record, job) || record.artifacts.length !== artifacts.length) return false;
   const known = new Map(record.artifacts.map((artifact) => [artifact.id, artifact.upstream_state]));
   return artifacts.every((artifact) => known.get(artifact.id) === artifact.state);
+}
+
+const wanting: ReadonlySet<FileState> = new Set(['lost', 'refused', 'excluded']);
+
+/** Something of it is not here that another look may bring: it is there again, or the settings let it in by now. */
+function isWanting({ log, artifacts }: JobRecord): boolean {
+  return artifacts.some(({ state }) => wanting.has(state)) || (log !== null && wanting.has(log.state));
 }
 
 /** Builds of the default branch are what most people look for. */
@@ -230,10 +256,15 @@ async function enqueueJobs(
     jobs.map((job) =>
       queue.enqueue(
         { name: 'mirror-job', payload: { ...work, job: job.id } },
-        { workClass, later: job.state === 'passed' || job.soft_failed },
+        { ...askedOf(workClass), later: job.state === 'passed' || job.soft_failed },
       ),
     ),
   );
+}
+
+/** Where someone waits, what rests after a failure is tried now. */
+function askedOf(workClass: WorkClass): EnqueueOptions {
+  return workClass === 'person' ? { urgent: true } : { workClass };
 }
 
 /** All that has a stub of an earlier reading is to be mirrored, and then the build is published. */
@@ -247,7 +278,7 @@ async function enqueueRest(
   await Promise.all(
     stubs
       .filter((job) => !made.has(job))
-      .map((job) => worker.queue.enqueue({ name: 'mirror-job', payload: { ...work, job } }, { workClass })),
+      .map((job) => worker.queue.enqueue({ name: 'mirror-job', payload: { ...work, job } }, askedOf(workClass))),
   );
   if (stubs.length === 0) await worker.queue.enqueue({ name: 'publish-build', payload: work }, { urgent: true });
 }

@@ -19,7 +19,9 @@ export async function restoreCatalog(worker: WorkerContext): Promise<number> {
         const record = await readBuildRecord(paths, place);
         if (record === null) continue;
         // What is missing of a settled build is lost, refused or dropped; its next publish counts it exactly.
-        noteInCatalog(worker, place, summaryOf(record), record.settled ? record.expected - record.present : 0);
+        // Whether other settings would let more of it in is not known until then, so it may be.
+        const lost = record.settled ? record.expected - record.present : 0;
+        noteInCatalog(worker, place, summaryOf(record), { lost, withheld: 1 });
         found += 1;
       }
       await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });

@@ -9,11 +9,13 @@ import { type Limiter, limitRefusal } from './limits.ts';
 import type { PointLimiter } from './points.ts';
 import type { Portals } from './portals.ts';
 import { findRoute } from './routes.ts';
+import type { StandInServices } from './sample.ts';
 import { describeToken, findToken, forbidden, type StandInToken, unauthorized } from './tokens.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface Api {
   readonly upstream: Upstream;
+  readonly services: StandInServices;
   readonly behaviour: Behaviour;
   readonly tokens: readonly StandInToken[];
   readonly limiter: Limiter;
@@ -66,8 +68,8 @@ function answerKnown(api: Api, request: ApiRequest, token: StandInToken): Answer
   if (fault?.kind === 'html') return htmlAnswer;
   if (request.path === '/v2/access-token') return describeToken(token);
   const segments = decodeSegments(request.path);
-  const route = segments === null ? null : findRoute(segments);
-  if (route === null || (request.method !== 'GET' && request.method !== 'HEAD')) return notFound;
+  const route = segments === null ? null : findRoute(request.method, segments);
+  if (route === null) return notFound;
   const accepted = { 'x-accepted-oauth-scopes': route.scope };
   const answer = token.scopes.includes(route.scope)
     ? route.handle(callOf(api, request, token, route.parts))
@@ -77,12 +79,27 @@ function answerKnown(api: Api, request: ApiRequest, token: StandInToken): Answer
 
 function callOf(api: Api, request: ApiRequest, token: StandInToken, parts: Readonly<Record<string, string>>): Call {
   const { behaviour, apiUrl, storageUrl, upstream } = api;
-  const { organization = '', pipeline = '', number = '', job = '', artifact = '' } = parts;
+  const { organization = '', pipeline = '', number = '', job = '', artifact = '', service = '' } = parts;
   const view = { base: apiUrl, dates: behaviour.dates, webhookUrl: token.scopes.includes('write_pipelines') };
-  const { method, path, headers, fault } = request;
-  const names = { organization, pipeline, number: Number(number), job, artifact };
+  const { method, path, headers, fault, body } = request;
+  const { services } = api;
+  const names = { organization, pipeline, number: Number(number), job, artifact, service };
   const query = new URLSearchParams(request.query);
-  return { upstream, behaviour, method, path, query, ...names, headers, view, storageUrl, fault, now: api.now };
+  return {
+    upstream,
+    services,
+    behaviour,
+    method,
+    path,
+    query,
+    body,
+    ...names,
+    headers,
+    view,
+    storageUrl,
+    fault,
+    now: api.now,
+  };
 }
 
 function decodeSegments(path: string): string[] | null {

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Answer } from './answer.ts';
 import type { FaultKind } from './faults.ts';
 import type { DateFormat, View } from './render.ts';
+import type { StandInServices } from './sample.ts';
 import type { StoredBuild, StoredJob, StoredScript, Upstream } from './upstream.ts';
 
 export interface Behaviour {
@@ -19,17 +20,21 @@ export interface Behaviour {
 
 export interface Call {
   readonly upstream: Upstream;
+  readonly services: StandInServices;
   readonly behaviour: Behaviour;
   readonly method: string;
   /** Without the query, as it was sent. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Empty where none is read. */
+  readonly body: string;
   /** The parts of the path that the route names; absent ones are empty. */
   readonly organization: string;
   readonly pipeline: string;
   readonly number: number;
   readonly job: string;
   readonly artifact: string;
+  readonly service: string;
   readonly headers: IncomingHttpHeaders;
   readonly view: View;
   readonly storageUrl: string;

@@ -38,7 +38,7 @@ export async function exchange(
   origin.requests?.push(seen);
   const waitMs = at === 'storage' ? origin.latency.storageMs : origin.latency.apiMs;
   if (waitMs > 0) await sleep(waitMs);
-  const body = at === 'graphql' || at === 'portal' ? await readBody(request) : '';
+  const body = at === 'storage' || method === 'GET' || method === 'HEAD' ? '' : await readBody(request);
   const note = (notes: Notes): void => void Object.assign(seen, notes);
   const plain = answers[at](origin.api, { method, path, query, headers, body, fault, note });
   const zips = at !== 'storage' && origin.api.behaviour.gzip && fault === null;

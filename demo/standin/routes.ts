@@ -6,6 +6,7 @@ import type { Call, Handler } from './call.ts';
 import { getJob, listJobs } from './jobs.ts';
 import { getLog, getRawLog } from './logs.ts';
 import { organizationJson, pipelineJson } from './render.ts';
+import { createService, getService, listServices, switchService, updateService } from './services.ts';
 
 export interface Route {
   readonly scope: string;
@@ -16,7 +17,13 @@ export interface Route {
 const build = 'pipelines/:pipeline/builds/:number';
 
 /** Below `/v2/organizations/:organization`. Buildkite has both forms of a job's address, with its build and without. */
-const table: readonly (readonly [pattern: string, scope: string, handle: Handler])[] = [
+const table: readonly (readonly [pattern: string, scope: string, handle: Handler, method?: string])[] = [
+  ['services', 'read_notification_services', listServices],
+  ['services', 'write_notification_services', createService, 'POST'],
+  ['services/:service', 'read_notification_services', getService],
+  ['services/:service', 'write_notification_services', updateService, 'PATCH'],
+  ['services/:service/enable', 'write_notification_services', switchService(true), 'PUT'],
+  ['services/:service/disable', 'write_notification_services', switchService(false), 'PUT'],
   ['', 'read_organizations', getOrganization],
   ['pipelines', 'read_pipelines', listPipelines],
   ['pipelines/:pipeline', 'read_pipelines', getPipeline],
@@ -36,16 +43,18 @@ const table: readonly (readonly [pattern: string, scope: string, handle: Handler
   ]),
 ];
 
-const routes = table.map(([pattern, scope, handle]) => ({
+const routes = table.map(([pattern, scope, handle, method = 'GET']) => ({
+  method,
   pattern: ['v2', 'organizations', ':organization', ...pattern.split('/').filter((part) => part !== '')],
   scope,
   handle,
 }));
 
 /** @param segments of the path, decoded */
-export function findRoute(segments: readonly string[]): Route | null {
-  for (const { pattern, scope, handle } of routes) {
-    const parts = match(pattern, segments);
+export function findRoute(method: string, segments: readonly string[]): Route | null {
+  const asked = method === 'HEAD' ? 'GET' : method;
+  for (const { method: answered, pattern, scope, handle } of routes) {
+    const parts = answered === asked ? match(pattern, segments) : null;
     if (parts !== null) return { scope, handle, parts };
   }
   return null;

@@ -151,3 +151,17 @@ export interface SampleBuild {
 export function isScript(job: SampleJob): job is ScriptJob {
   return job.type === 'script';
 }
+
+/** A notification service of the kind `webhook`; changed by the API, and by who holds it. */
+export interface StandInService {
+  readonly id: string;
+  description: string;
+  enabled: boolean;
+  scope: string;
+  scope_uuids: string[];
+  branch_configuration: string;
+  settings: Record<string, unknown>;
+}
+
+/** Changed by who holds it, and by the API. */
+export type StandInServices = StandInService[];

@@ -13,6 +13,7 @@ import { Faults } from './faults.ts';
 import { documentedLimits, documentedPortalLimits, Limiter, type Limits, PortalLimiter } from './limits.ts';
 import { documentedPoints, noPoints, PointLimiter } from './points.ts';
 import { type Portals, portalPath, storePortal } from './portals.ts';
+import type { StandInServices } from './sample.ts';
 import type { SeenRequest, StandIn, StandInAddress, StandInOptions } from './standin.ts';
 import { defaultToken, graphqlToken } from './tokens.ts';
 import { Upstream } from './upstream.ts';
@@ -27,8 +28,10 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
   const limiter = new Limiter(options.limits === undefined ? documentedLimits : (options.limits ?? noLimits), now);
   const graphql = graphqlOf(options, now);
   const portals = portalsOf(options, now);
+  const services: StandInServices = [...(options.services ?? [])];
   const api = {
     upstream,
+    services,
     behaviour: behaviourOf(options),
     tokens: options.tokens ?? [defaultToken, graphqlToken],
     limiter,
@@ -77,6 +80,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       return `${api.apiUrl}/v1`;
     },
     portalUrl: (slug, organization) => api.apiUrl + portalPath({ slug, ...(organization ? { organization } : {}) }),
+    services,
     requests,
     faults,
     limiter,

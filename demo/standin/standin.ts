@@ -5,7 +5,7 @@ import type { PageSize } from './graphql-cost.ts';
 import type { Limiter, Limits, PortalLimiter, PortalLimits } from './limits.ts';
 import type { PointLimiter, PointLimits } from './points.ts';
 import type { Portal } from './portals.ts';
-import type { SampleBuild } from './sample.ts';
+import type { SampleBuild, StandInService, StandInServices } from './sample.ts';
 import type { StandInToken } from './tokens.ts';
 
 export interface StandInOptions extends Partial<Behaviour> {
@@ -22,6 +22,8 @@ export interface StandInOptions extends Partial<Behaviour> {
   /** Before each answer. */
   readonly latency?: Partial<Latency>;
   readonly webhookIps?: readonly string[];
+  /** Notification services that are there at first. */
+  readonly services?: readonly StandInService[];
   /** Whether `requests` is kept (default). */
   readonly recording?: boolean;
   readonly now?: () => number;
@@ -79,6 +81,8 @@ export interface StandIn {
   readonly address: StandInAddress;
   readonly graphqlUrl: string;
   portalUrl(slug: string, organization?: string): string;
+  /** As the API and whoever holds them have changed them. */
+  readonly services: StandInServices;
   readonly requests: SeenRequest[];
   readonly faults: Faults;
   readonly limiter: Limiter;

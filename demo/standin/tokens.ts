@@ -7,6 +7,8 @@ export interface StandInToken {
   /** Its owner, whose requests are limited together, whatever the token. */
   readonly user: string;
   readonly scopes: readonly string[];
+  /** ms since 1970; absent: never. */
+  readonly expiresAt?: number;
 }
 
 export const defaultToken: StandInToken = {
@@ -38,7 +40,10 @@ export function describeToken(token: StandInToken): Answer {
     scopes: token.scopes,
     description: 'Mirror',
     created_at: '2025-07-16 06:07:42 UTC',
-    expires_at: null,
+    expires_at:
+      token.expiresAt === undefined
+        ? null
+        : new Date(token.expiresAt).toISOString().replace('T', ' ').replace(/\..*/, ' UTC'),
     user: { email: token.user, name: 'Mirror' },
   });
 }

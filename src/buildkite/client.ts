@@ -100,7 +100,7 @@ async function parseJson<T>(answer: RestAnswer, schema: z.ZodType<T>, purpose: P
   return parse(await readBody(answer, purpose), schema, purpose);
 }
 
-async function readBody(answer: RestAnswer, purpose: Purpose): Promise<unknown> {
+export async function readBody(answer: RestAnswer, purpose: Purpose): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -120,7 +120,7 @@ async function readBody(answer: RestAnswer, purpose: Purpose): Promise<unknown> 
   }
 }
 
-function parse<T>(value: unknown, schema: z.ZodType<T>, purpose: Purpose): T {
+export function parse<T>(value: unknown, schema: z.ZodType<T>, purpose: Purpose): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [fault] = parsed.error.issues;
@@ -130,11 +130,11 @@ function parse<T>(value: unknown, schema: z.ZodType<T>, purpose: Purpose): T {
   );
 }
 
-function malformed(purpose: Purpose, what: string): MirrorError {
+export function malformed(purpose: Purpose, what: string): MirrorError {
   return new MirrorError('ERR_UPSTREAM_MALFORMED', `Buildkite's answer for ${purpose} ${what}`, { purpose });
 }
 
-function dateOf(header: string | string[] | undefined): number {
+export function dateOf(header: string | string[] | undefined): number {
   const told = typeof header === 'string' ? Date.parse(header) : Number.NaN;
   return Number.isNaN(told) ? Date.now() : told;
 }

@@ -18,7 +18,7 @@ import {
 } from './budget.ts';
 
 /** Closed set: the label of a metric. */
-export type Purpose = 'build' | 'artifacts' | 'download' | 'log' | 'annotations';
+export type Purpose = 'build' | 'builds' | 'artifacts' | 'download' | 'log' | 'annotations' | 'services' | 'token';
 
 export interface RestOptions {
   /** `https://api.buildkite.com`: origin and prefix before `/v2`. */
@@ -38,7 +38,10 @@ export interface RestRequest {
   readonly path: string;
   readonly purpose: Purpose;
   readonly signal: AbortSignal;
-  readonly method?: 'GET' | 'HEAD';
+  /** `POST` is sent once: what became of one whose answer is lost is not known. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
+  /** Sent as JSON. */
+  readonly body?: unknown;
   readonly accept?: string;
   /** Statuses that are an answer and not an error. */
   readonly expect?: readonly number[];
@@ -69,7 +72,9 @@ export function createRest(options: RestOptions): Rest {
           authorization: `Bearer ${token()}`,
           accept: request.accept ?? 'application/json',
           'user-agent': 'kitemirror',
+          ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
         },
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
         headersTimeout: timeouts.headersMs,
         bodyTimeout: timeouts.bodyMs,
         signal: request.signal,
@@ -98,7 +103,7 @@ export function createRest(options: RestOptions): Rest {
       if (answer === 'limited') continue;
       if (!(answer instanceof Error) && expected.includes(answer.statusCode)) return answer;
       const error = answer instanceof Error ? unreachable(request, answer) : await refused(request, answer);
-      if (error.code !== 'ERR_UPSTREAM_UNAVAILABLE' || attempt >= attempts) throw error;
+      if (error.code !== 'ERR_UPSTREAM_UNAVAILABLE' || attempt >= attempts || request.method === 'POST') throw error;
       await sleep(firstBackoffMs * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal: request.signal });
       attempt += 1;
     }
@@ -138,7 +143,7 @@ async function refused(request: RestRequest, answer: RestAnswer): Promise<Mirror
   if (status === 403) {
     return new MirrorError(
       'ERR_UPSTREAM_DENIED',
-      `The API token may not read ${request.purpose} (missing scope?)`,
+      `The API token may not ${request.body === undefined ? 'read' : 'write'} ${request.purpose} (missing scope?)`,
       details,
     );
   }

@@ -64,13 +64,23 @@ export async function openTasks(context: Context): Promise<TaskQueue> {
 
 /** Read-only. @throws MirrorError ERR_TREE_UNREADABLE where no build was ever mirrored */
 export function openBuilds(context: Context): Catalog {
+  const catalog = openCatalogOrNone(context);
+  if (catalog !== null) return catalog;
   const { catalog: file } = openPaths(context);
+  throw new MirrorError('ERR_TREE_UNREADABLE', `there is no catalog at ${file}: has a worker run here?`);
+}
+
+const cannotOpen = 14; // SQLITE_CANTOPEN
+
+/** Read-only; null where no build was ever mirrored. */
+export function openCatalogOrNone(context: Context): Catalog | null {
   try {
-    const catalog = openCatalog(file, { readOnly: true });
+    const catalog = openCatalog(openPaths(context).catalog, { readOnly: true });
     context.onEnd(() => catalog.close());
     return catalog;
-  } catch (cause) {
-    throw new MirrorError('ERR_TREE_UNREADABLE', `there is no catalog at ${file}: has a worker run here?`, {}, cause);
+  } catch (thrown) {
+    if (thrown instanceof Error && 'errcode' in thrown && thrown.errcode === cannotOpen) return null;
+    throw thrown;
   }
 }
 

@@ -3,6 +3,8 @@ import type { Command } from './command.ts';
 
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   pin: async () => (await import('./pin.ts')).pin,
+  reconcile: async () => (await import('./reconcile.ts')).reconcile,
+  webhook: async () => (await import('./webhook.ts')).webhook,
   portal: async () => (await import('./portal.ts')).portal,
   retention: async () => (await import('./retention.ts')).retention,
 };

@@ -30,12 +30,10 @@ export const knownNames = [
   'WORKER_METRICS_LISTEN',
   'CONCURRENCY',
   'RECONCILE_SECONDS',
+  'WEBHOOK_REPAIR',
   'HTTP2',
   'LOG_LEVEL',
 ].map((name) => `KITEMIRROR_${name}`);
-
-/** In the contract, for what later versions do; refusing them would break a shared `.env`, ignoring them would mislead. */
-export const withoutEffect = ['KITEMIRROR_RECONCILE_SECONDS'];
 
 /** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
 export const laterName = /^KITEMIRROR_(OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;

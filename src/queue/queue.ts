@@ -10,6 +10,7 @@ import { connectRedis, producerTimeoutMs } from './redis.ts';
 import { classes, identityOf, type QueueName, queueOf, queues, type Task, tasks } from './tasks.ts';
 
 const markKey = 'kitemirror:mark';
+const takenUpKey = 'kitemirror:taken-up';
 const states = ['waiting', 'active', 'delayed', 'prioritized', 'failed'] as const;
 
 export interface EnqueueOptions {
@@ -29,6 +30,9 @@ export interface TaskQueue {
   /** Whether this Redis is the one that was marked: false after a flush or a restart without its file. */
   hasMark(mark: string): Promise<boolean>;
   setMark(mark: string): Promise<void>;
+  /** Whether this Redis was given all gaps not long ago; false after a flush, too. */
+  isTakenUp(): Promise<boolean>;
+  noteTakenUp(forMs: number): Promise<void>;
   /** Called each time that the connection is there (again); at once when it is there now. */
   onReady(listener: () => void): void;
   counts(): Promise<{ queue: string; state: string; count: number }[]>;
@@ -80,6 +84,8 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
     enqueue,
     hasMark: async (mark) => (await bounded(redis.get(markKey))) === mark,
     setMark: async (mark) => void (await bounded(redis.set(markKey, mark))),
+    isTakenUp: async () => (await bounded(redis.exists(takenUpKey))) === 1,
+    noteTakenUp: async (forMs) => void (await bounded(redis.set(takenUpKey, '1', 'PX', forMs))),
     onReady: (listener) => {
       redis.on('ready', listener);
       if (redis.status === 'ready') queueMicrotask(listener);

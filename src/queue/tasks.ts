@@ -36,6 +36,8 @@ const ReadBuild = BuildRef.extend({
   /** What a delivery said: this build, or this job of it, had come to its end at that time (ms). */
   finishedAt: z.number().nullable(),
   job: Uuid.nullable(),
+  /** Look at each job anew, also where all is mirrored as it was: upstream, or the settings, may say otherwise by now. */
+  again: z.boolean().optional(),
 });
 const MirrorJob = BuildRef.extend({ pipelineId: Uuid, job: Uuid });
 /** The page of a job's log, and the index that it is read by. */
@@ -68,7 +70,8 @@ const hourMs = 3_600_000;
 export const tasks = {
   'read-build': rule({
     payload: ReadBuild,
-    key: (task) => task.build,
+    // Of two that wait the queue keeps one: a look at all must not give way to one at the news.
+    key: (task) => (task.again === true ? `${task.build}/again` : task.build),
     attempts: 30,
     backoffMs: 1000,
     rank: 1,

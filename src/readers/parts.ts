@@ -1,6 +1,7 @@
 /** What the readers' routers are given. */
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
+import type { TaskQueue } from '../queue/queue.ts';
 import type { Catalog } from '../search/catalog.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
@@ -11,6 +12,8 @@ export interface ReaderParts {
   readonly catalog: () => Catalog | null;
   readonly pages: PageCache;
   readonly searcher: Searcher;
+  /** What readers may ask the workers for. */
+  readonly queue: Pick<TaskQueue, 'enqueue'>;
   readonly organization: string;
   /** The public base URL, for lines to copy. */
   readonly url: string;

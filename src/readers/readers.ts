@@ -1,6 +1,6 @@
 /**
  * What readers ask that is not a file: listings, redirects, filtered lists, and pages that the worker has not written
- * yet. GET and HEAD only; every path on the disk is built from a record or from a parsed address, never from a URL.
+ * yet. GET and HEAD only, but for what asks the workers for something; every path on the disk is built from a record or from a parsed address, never from a URL.
  */
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { MirrorError } from '../errors.ts';
@@ -8,6 +8,7 @@ import { answerWithError, requestId } from './answers.ts';
 import { buildsRouter } from './builds.ts';
 import { foldersRouter } from './folders.ts';
 import { jobsRouter } from './jobs.ts';
+import { ledgerRouter } from './ledger.ts';
 import type { ReaderParts } from './parts.ts';
 import { upstreamRouter } from './upstream.ts';
 
@@ -23,7 +24,7 @@ export function createReaders(parts: ReaderParts): Express {
   app.get('/-/healthz', (_request, response) => {
     response.set('Cache-Control', 'no-store').type('text/plain').send('ok\n');
   });
-  app.use(upstreamRouter(parts), buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
+  app.use(ledgerRouter(parts), upstreamRouter(parts), buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
   app.use((request: Request) => {
     throw new MirrorError('ERR_NOT_FOUND', 'there is nothing at this address', { method: request.method });
   });
@@ -33,7 +34,8 @@ export function createReaders(parts: ReaderParts): Express {
 
 const limitRequest: RequestHandler = (request, response, next) => {
   response.set({ 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': requestId(request) });
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+  const asks = request.method === 'POST' && request.path.startsWith('/-/ledger/');
+  if (request.method !== 'GET' && request.method !== 'HEAD' && !asks) {
     response.set('Allow', 'GET, HEAD');
     throw new MirrorError('ERR_METHOD_NOT_ALLOWED', `${request.method} is not allowed here`);
   }

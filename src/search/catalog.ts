@@ -2,7 +2,7 @@
  * The index of builds: an SQLite file made from the records, and made again from them at will. It answers what a walk
  * over the tree would: the latest of a branch, a page of builds, the neighbours of one, the totals.
  */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { type BuildSummary, isEligible } from '../model.ts';
 import type { PointerKind, PointerState } from '../tree/paths.ts';
 
@@ -45,6 +45,21 @@ export interface Entry {
   readonly folder: string;
   readonly summary: BuildSummary;
   readonly lost: number;
+  /** Files that other settings would let in: excluded or refused. */
+  readonly withheld: number;
+}
+
+/** What a build had come to when it was last published. */
+export interface KnownBuild {
+  readonly state: string;
+  readonly finishedAt: string | null;
+  readonly settled: boolean;
+}
+
+export interface FoundBuild {
+  readonly folder: string;
+  readonly summary: BuildSummary;
+  readonly lost: number;
 }
 
 export interface Catalog {
@@ -64,6 +79,15 @@ export interface Catalog {
   neighbours(organization: string, folder: string, number: number): { previous: number | null; next: number | null };
   pipelines(organization: string): PipelineSummary[];
   totals(): Totals;
+  /** By the build's uuid; a few microseconds. */
+  known(build: string): KnownBuild | null;
+  find(build: string): FoundBuild | null;
+  /** Builds of which something that is expected is absent; `after` is the last one's uuid. */
+  incomplete(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
+  /** Builds with files that other settings would let in; likewise. */
+  withheld(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
+  /** Bytes, as readers see them, of builds that finished since (ISO 8601). */
+  bytesSince(finished: string): number;
   close(): void;
 }
 
@@ -72,17 +96,19 @@ const schema = `
     id TEXT PRIMARY KEY, organization TEXT NOT NULL, folder TEXT NOT NULL, number INTEGER NOT NULL,
     branch TEXT NOT NULL, sha TEXT NOT NULL, pull TEXT, fork INTEGER NOT NULL, state TEXT NOT NULL,
     eligible INTEGER NOT NULL, complete INTEGER NOT NULL, lost INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, summary TEXT NOT NULL
+    bytes INTEGER NOT NULL, finished_at TEXT, settled INTEGER NOT NULL, withheld INTEGER NOT NULL, summary TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS by_number ON builds (organization, folder, number);
   CREATE INDEX IF NOT EXISTS by_branch ON builds (organization, folder, branch, number);
   CREATE INDEX IF NOT EXISTS by_sha ON builds (organization, folder, sha, number);
   CREATE INDEX IF NOT EXISTS by_pull ON builds (organization, folder, pull, number) WHERE pull IS NOT NULL;
   CREATE INDEX IF NOT EXISTS by_state ON builds (organization, folder, state, number);
-  CREATE INDEX IF NOT EXISTS incomplete ON builds (complete) WHERE complete = 0;
+  CREATE INDEX IF NOT EXISTS incomplete ON builds (id) WHERE complete = 0;
+  CREATE INDEX IF NOT EXISTS withheld ON builds (id) WHERE withheld > 0;
+  CREATE INDEX IF NOT EXISTS by_finish ON builds (finished_at);
   CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`;
 
-const version = 1;
+const version = 2;
 export const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'];
 
 /** @param file its folder must be there; a catalog of another version is emptied, and so must be made again */
@@ -120,6 +146,21 @@ function catalogOn(db: DatabaseSync): Catalog {
   const summaries = (sql: string, values: SQLInputValue[]): BuildSummary[] =>
     all(sql, values).map((row) => JSON.parse(String(row['summary'])) as BuildSummary);
 
+  const statements: { known?: StatementSync } = {};
+
+  function found(condition: string, page: { after: string | null; limit: number }): FoundBuild[] {
+    return rowsOf(`${condition} AND id > ? ORDER BY id LIMIT ?`, [page.after ?? '', page.limit]);
+  }
+
+  function rowsOf(where: string, values: SQLInputValue[]): FoundBuild[] {
+    const rows = all(`SELECT folder, summary, lost FROM builds WHERE ${where}`, values);
+    return rows.map(({ folder, summary, lost }) => ({
+      folder: String(folder),
+      summary: JSON.parse(String(summary)) as BuildSummary,
+      lost: Number(lost),
+    }));
+  }
+
   function greatest(place: readonly [string, string], { kind, name }: Target, state: PointerState): number | null {
     const column = { latest: 'fork = 0 AND branch', commits: 'sha', pulls: 'pull' }[kind];
     const values: SQLInputValue[] = [...place, name, ...(state === 'any' ? [] : [state])];
@@ -152,13 +193,13 @@ function catalogOn(db: DatabaseSync): Catalog {
   }
 
   return {
-    put: ({ folder, summary, lost }, onPointers) =>
+    put: ({ folder, summary, lost, withheld }, onPointers) =>
       transaction(() => {
         const { organization } = summary;
         const before = db.prepare('SELECT * FROM builds WHERE id = ?').get(summary.id) as Row | undefined;
         const now = rowOf(summary);
         const eligible = isEligible(summary);
-        db.prepare(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+        db.prepare(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
           summary.id,
           organization,
           folder,
@@ -172,6 +213,9 @@ function catalogOn(db: DatabaseSync): Catalog {
           Number(summary.complete),
           lost,
           summary.bytes,
+          summary.finished_at,
+          Number(summary.settled),
+          withheld,
           JSON.stringify(summary),
         );
         const add = addTo(db);
@@ -256,6 +300,18 @@ function catalogOn(db: DatabaseSync): Catalog {
         storedBytes: values.get('stored') ?? 0,
       };
     },
+    known: (build) => {
+      statements.known ??= db.prepare('SELECT state, finished_at, settled FROM builds WHERE id = ?');
+      const row = statements.known.get(build);
+      if (row === undefined) return null;
+      const finishedAt = row['finished_at'] === null ? null : String(row['finished_at']);
+      return { state: String(row['state']), finishedAt, settled: row['settled'] === 1 };
+    },
+    find: (build) => rowsOf('id = ?', [build])[0] ?? null,
+    incomplete: (page) => found('complete = 0', page),
+    withheld: (page) => found('withheld > 0', page),
+    bytesSince: (finished) =>
+      Number(all('SELECT sum(bytes) AS bytes FROM builds WHERE finished_at >= ?', [finished])[0]?.['bytes'] ?? 0),
     close: () => db.close(),
   };
 }

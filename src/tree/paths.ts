@@ -18,6 +18,8 @@
  *   state/pins/<build>.json              nothing of retention's touches this build
  *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
  *   state/audit/<year>-<month>.jsonl     what was removed, when and why
+ *   state/reconcile.json                 up to when all finished builds are known
+ *   state/webhook.json                   what the last look at Buildkite's webhook found
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -44,6 +46,8 @@ export interface DataPaths {
   readonly logs: string;
   readonly redis: string;
   readonly unsettled: string;
+  readonly reconcileState: string;
+  readonly webhookState: string;
   readonly catalog: string;
   /** The keys of the content origin's labels; Lighttpd reads them too. */
   readonly contentKeys: string;
@@ -98,6 +102,8 @@ export function dataPaths(root: string): DataPaths {
     logs: at('logs'),
     redis: at('redis'),
     unsettled: at('state', 'unsettled'),
+    reconcileState: at('state', 'reconcile.json'),
+    webhookState: at('state', 'webhook.json'),
     catalog: at('pages', 'catalog.sqlite'),
     contentKeys: at('state', 'keys', 'content'),
     blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),

@@ -24,6 +24,11 @@ export interface PumpOptions {
   readonly log: Log;
   /** Whether the tree already holds what a hint tells of: a duplicate, or a replay of what was done long ago. */
   readonly isDone: (hint: Hint) => Promise<boolean>;
+  /**
+   * Until when (ms since 1970) everything that was heard is known to the tree by a completed comparison with upstream,
+   * whatever became of the hints; null: there was none yet.
+   */
+  readonly reconciledUntil: () => Promise<number | null>;
   /** How often the mark is looked at and, while Redis is away, Redis is tried. */
   readonly checkEveryMs?: number;
   readonly overlapMs?: number;
@@ -34,9 +39,9 @@ const defaults = {
   checkEveryMs: 2000,
   // `appendfsync everysec` may lose two seconds in a power cut, more while the disk is slow.
   overlapMs: 30_000,
-  // What was enqueued a week ago is mirrored, or listed as a gap, whatever becomes of Redis: to replay it would only
-  // ask upstream again. What has not been enqueued is kept for as long as it takes.
-  keepMs: 7 * 24 * 3_600_000,
+  // Jobs of a build that still runs are in no comparison; a day outlasts nearly all builds. What has not been enqueued,
+  // or not been compared since, is kept for as long as it takes.
+  keepMs: 24 * 3_600_000,
 };
 
 /** More at once make each of them cheaper; beyond this hardly any more. */
@@ -167,18 +172,19 @@ export class Pump {
   }
 
   async #note(): Promise<void> {
-    const { journal, log, keepMs } = this.#options;
+    const { journal, log, keepMs, reconciledUntil } = this.#options;
     const now = Date.now();
     const mark = this.#mark;
     const position = this.#trail.reached(this.#place, now);
     if (position === null || mark === null) return;
     try {
       await journal.writeCheckpoint({ mark, position });
-      const removed = await journal.cut(now - keepMs, position);
-      if (removed > 0) log.info({ entries: removed }, 'entries of the journal were enqueued long ago and are cut');
+      const until = await reconciledUntil();
+      const removed = until === null ? 0 : await journal.cut(Math.min(until, now - keepMs), position);
+      if (removed > 0) log.info({ entries: removed }, 'entries of the journal that a reconciliation covers are cut');
     } catch (thrown) {
       // The older checkpoint stays in force, and with it a longer replay.
-      logError(log, thrown, 'the journal’s checkpoint could not be written');
+      logError(log, thrown, 'the journal’s checkpoint could not be written, or the journal not be cut');
     }
   }
 

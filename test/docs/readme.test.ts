@@ -65,6 +65,8 @@ const noSources: GlobalSources = {
   gaps: async () => ({ unsettled: 0, oldestSince: null }),
   totals: async () => ({ incomplete: 0, lost: 0, logicalBytes: 0, storedBytes: 0 }),
   diskFreeBytes: async () => 0,
+  reconciledAt: async () => null,
+  webhookHealthy: async () => null,
   journalEntries: () => 0,
 };
 

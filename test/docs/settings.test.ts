@@ -8,7 +8,6 @@ import { codeIn, readDocument, root, tableAfter } from './markdown.ts';
 
 const readme = readDocument('README.md');
 const rows = tableAfter(readme, 'settings').map(([name = '', value = '']) => ({ name: codeIn(name)[0] ?? '', value }));
-const withoutEffect = tableAfter(readme, 'without effect').flatMap(([names = '']) => codeIn(names));
 const minimal = { BUILDKITE_ORGANIZATION: 'acme', BUILDKITE_API_TOKEN: 'a', BUILDKITE_WEBHOOK_TOKEN: 'b' };
 
 function parse(env: NodeJS.ProcessEnv): ReturnType<typeof parseConfig> {
@@ -32,11 +31,11 @@ function namesRead(): Set<string> {
 }
 
 test('the README has every setting that is read, and no other', () => {
-  assert.deepEqual([...rows.map(({ name }) => name), ...withoutEffect].toSorted(), [...namesRead()].toSorted());
+  assert.deepEqual(rows.map(({ name }) => name).toSorted(), [...namesRead()].toSorted());
 });
 
 test('every setting of the README is accepted by name', () => {
-  for (const name of [...rows.map((row) => row.name), ...withoutEffect]) {
+  for (const name of rows.map((row) => row.name)) {
     assert.doesNotThrow(() => parse({ ...minimal, [name]: minimal[name as keyof typeof minimal] ?? '' }), name);
   }
 });
@@ -82,14 +81,6 @@ test('the defaults that the README tells in words are so', () => {
   assert.deepEqual(words, told);
   assert.equal(config.dataRoot, resolve(root, 'data'));
   assert.equal(basename('path' in receiverListen ? receiverListen.path : ''), 'receiver.sock');
-});
-
-test('the settings that the README calls without effect are those that a start warns of', () => {
-  const values: Record<string, string> = {
-    KITEMIRROR_RECONCILE_SECONDS: '60',
-  };
-  const all = Object.fromEntries(withoutEffect.map((name) => [name, values[name] ?? 'x']));
-  assert.deepEqual([...parse({ ...minimal, ...all }).config.withoutEffect].toSorted(), withoutEffect.toSorted());
 });
 
 test('the example of a .env holds settings of the README only', () => {

@@ -6,6 +6,7 @@ import type { Express } from 'express';
 import { createLog } from '../../src/log.ts';
 import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import type { Task } from '../../src/queue/tasks.ts';
 import { catalogSource } from '../../src/readers/catalog-source.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
@@ -17,6 +18,8 @@ import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
 export interface TestMirror {
   readonly app: Express;
   readonly paths: DataPaths;
+  /** What readers asked the workers for. */
+  readonly asked: Task[];
   /** Writes the records of a build, its views and its line in the catalog. */
   add(build: BuildRecord, jobs: readonly JobRecord[], folder?: string): Promise<Place>;
   close(): void;
@@ -27,13 +30,16 @@ export function openMirror(): TestMirror {
   const log = createLog('test', 'silent');
   const searcher = createSearcher();
   const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
+  const asked: Task[] = [];
   return {
     paths,
+    asked,
     app: createReaders({
       paths,
       catalog: () => catalog.current(),
       pages: pageCache(paths, log),
       searcher,
+      queue: { enqueue: async (task) => void asked.push(task) },
       organization: 'acme',
       url: 'http://mirror.test/',
       log,
@@ -50,7 +56,7 @@ export function openMirror(): TestMirror {
       mkdirSync(dirname(paths.catalog), { recursive: true });
       const writer = openCatalog(paths.catalog);
       const { jobs: _, ...summary } = build;
-      writer.put({ folder, summary, lost: 0 }, () => undefined);
+      writer.put({ folder, summary, lost: 0, withheld: 0 }, () => undefined);
       writer.close();
       return place;
     },

@@ -25,6 +25,8 @@ const sources: GlobalSources = {
   gaps: async () => ({ unsettled: 2, oldestSince: Date.now() - 60_000 }),
   totals: async () => ({ incomplete: 1, lost: 4, logicalBytes: 100, storedBytes: 60 }),
   diskFreeBytes: async () => 12_345,
+  reconciledAt: async () => Date.now() - 60_000,
+  webhookHealthy: async () => true,
   journalEntries: () => 7,
 };
 

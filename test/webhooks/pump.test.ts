@@ -48,6 +48,7 @@ async function startReceiver(options: Partial<PumpOptions> = {}): Promise<void> 
     checkEveryMs: 50,
     overlapMs: 100,
     isDone: async () => false,
+    reconciledUntil: async () => Date.now(),
     ...options,
   });
   await pump.start();
@@ -144,7 +145,14 @@ describe('an accepted hint', () => {
       if ('build' in task.payload && task.payload.build === poison) throw new MirrorError('ERR_TASK_MALFORMED', 'no');
       await queue.enqueue(task);
     };
-    pump = new Pump({ journal, queue: { ...queue, enqueue }, log, checkEveryMs: 50, isDone: async () => false });
+    pump = new Pump({
+      journal,
+      queue: { ...queue, enqueue },
+      log,
+      checkEveryMs: 50,
+      isDone: async () => false,
+      reconciledUntil: async () => null,
+    });
     await pump.start();
     await journal.append(hintOf({ build: poison }));
     await isQueued(await append(5));
@@ -238,6 +246,21 @@ describe('the journal', () => {
     await stopReceiver();
     await startReceiver({ keepMs: 0 });
     await isQueued(await append(1));
+    await until('the older segment is gone', () => journal.entries === 1);
+  });
+
+  it('is not cut before a reconciliation covers it', async () => {
+    let covered: number | null = null;
+    const options = { keepMs: 0, reconciledUntil: async () => covered };
+    await start({ appendOnly: true, ...options });
+    await isQueued(await append(10));
+    await checkpointReached();
+    await stopReceiver();
+    await startReceiver(options);
+    await isQueued(await append(1));
+    await checkpointReached();
+    assert.equal(journal.entries, 11);
+    covered = Date.now();
     await until('the older segment is gone', () => journal.entries === 1);
   });
 });

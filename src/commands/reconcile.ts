@@ -1,0 +1,87 @@
+/** `kitemirror reconcile`: a comparison with Buildkite now, rather than when the workers' next one is due. */
+import { createBuildList } from '../buildkite/build-list.ts';
+import { nameMatcher } from '../globs.ts';
+import { createHold, whileHolding } from '../queue/hold.ts';
+import { type Counts, emptyCounts, lookBack, outcomes, type SweepParts, sweepStep } from '../reconcile/sweep.ts';
+import { readReconcileState } from '../tree/reconcile-state.ts';
+import { type Command, type CommandContext, exit, sayJson } from './command.ts';
+import { openCatalogOrNone, openPaths, openRedis, openRest, openTasks, silent } from './parts.ts';
+import { startProgress } from './progress.ts';
+import { parseTime } from './times.ts';
+
+export const reconcile: Command = {
+  name: 'reconcile',
+  summary: 'compares the tree with Buildkite now',
+  usage: '[--since TIME] [--json]',
+  options: { since: { type: 'string' } },
+  help: `Asks Buildkite for the builds that finished since the last comparison and records what differs; running workers
+fetch it. They do the same every KITEMIRROR_RECONCILE_SECONDS by themselves.
+--since  look back to there: 2026-11-20, 2026-11-20T08:00Z, 36h, 14d
+--json   {"since","mark","requests","builds":{"unchanged","unknown","changed","unsettled","excluded","dropped","unreadable"}}
+exit 0: compared, what differs is recorded · 1: it broke off (run it again: it goes on where it was) · 130: Ctrl-C, likewise`,
+  run: runReconcile,
+};
+
+async function runReconcile(context: CommandContext): Promise<number> {
+  const { values, io, signal } = context;
+  const since = typeof values['since'] === 'string' ? parseTime(values['since'], '--since') : null;
+  const { config } = context.settings();
+  const redis = await openRedis(context, 'worker');
+  const paths = openPaths(context);
+  const parts = {
+    paths,
+    organization: config.organization,
+    queue: await openTasks(context),
+    catalog: openCatalogOrNone(context) ?? { known: () => null },
+    list: createBuildList(openRest(context, redis, 'person')),
+    rules: { includesPipeline: nameMatcher(config.pipelines), includesBranch: nameMatcher(config.branches) },
+    log: silent,
+  };
+  // Workers that compare this moment are waited for.
+  const { total, requests } = await whileHolding(createHold(redis), 'reconcile', signal, () =>
+    compare(parts, since, context),
+  );
+  const mark = (await readReconcileState(paths))?.mark ?? null;
+  if (values['json'] === true) sayJson(io, { since, mark, requests, builds: total });
+  else io.say(told(total, requests));
+  return exit.ok;
+}
+
+async function compare(
+  parts: SweepParts,
+  since: string | null,
+  { io, signal }: CommandContext,
+): Promise<{ total: Counts; requests: number }> {
+  if (since !== null) await lookBack(parts, since);
+  const progress = startProgress(io, { unit: 'builds' });
+  const total = emptyCounts();
+  let requests = 0;
+  for (let isComplete = false; !isComplete; ) {
+    const onPage = (counts: Counts): void =>
+      progress.at(sum(total) + sum(counts), null, `${differencesOf(counts)} differ`);
+    const step = await sweepStep({ ...parts, onPage }, signal);
+    for (const outcome of outcomes) total[outcome] += step.counts[outcome];
+    requests += step.requests;
+    ({ isComplete } = step);
+  }
+  progress.end();
+  return { total, requests };
+}
+
+function sum(counts: Counts): number {
+  return outcomes.reduce((total, outcome) => total + counts[outcome], 0);
+}
+
+function differencesOf({ unknown, changed, unsettled }: Counts): number {
+  return unknown + changed + unsettled;
+}
+
+function told(counts: Counts, requests: number): string {
+  const parts = outcomes.filter((outcome) => counts[outcome] > 0).map((outcome) => `${counts[outcome]} ${outcome}`);
+  const found = differencesOf(counts);
+  const next =
+    found === 0
+      ? 'Nothing is missing.'
+      : `${found} ${found === 1 ? 'build is' : 'builds are'} recorded as gaps and will be fetched.`;
+  return `${sum(counts)} builds (${parts.join(', ') || 'none'}) in ${requests} requests. ${next}`;
+}

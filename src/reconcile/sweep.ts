@@ -1,0 +1,124 @@
+/**
+ * A sweep: asks upstream for the builds that finished since the mark, compares them with the catalog, and records every
+ * difference as a gap. The mark moves when all differences are on disk, not when they are fetched. A long absence is
+ * caught up in steps: each notes how far it came, and the next one goes on there, after a restart too.
+ */
+import type { BuildList } from '../buildkite/build-list.ts';
+import { MirrorError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Catalog } from '../search/catalog.ts';
+import { isDropped } from '../tree/dropping.ts';
+import {
+  markOverlapMs,
+  type ReconcileState,
+  readReconcileState,
+  writeReconcileState,
+} from '../tree/reconcile-state.ts';
+import { type BuildRules, isDifference, judgeBuild } from './judge.ts';
+import { type Difference, type GapParts, recordGaps } from './record-gaps.ts';
+import { type WalkedPage, walkBuilds, walkStart } from './walk.ts';
+
+export const outcomes = ['unchanged', 'unknown', 'changed', 'unsettled', 'excluded', 'dropped', 'unreadable'] as const;
+export type Outcome = (typeof outcomes)[number];
+export type Counts = Record<Outcome, number>;
+
+export interface SweepParts extends GapParts {
+  readonly list: BuildList;
+  readonly catalog: Pick<Catalog, 'known'>;
+  readonly rules: BuildRules;
+  readonly log: Log;
+  readonly onOutcome?: (outcome: Outcome) => void;
+  /** After each page. */
+  readonly onPage?: (counts: Counts) => void;
+}
+
+export interface StepResult {
+  readonly counts: Counts;
+  readonly requests: number;
+  /** False: there is more, and another step goes on where this one ended. */
+  readonly isComplete: boolean;
+}
+
+/** Where nothing was mirrored before, a sweep looks back this far; what is older is for a backfill. */
+const firstLookMs = 3_600_000;
+/** Upstream's clock is believed unless it is this far ahead of ours: a mark in the future would pass builds over. */
+const clockSlackMs = 3_600_000;
+/** Who waits for a build that finished longer ago than this has stopped waiting. */
+const recentMs = 3_600_000;
+/** 2,000 builds. */
+const pagesAStep = 20;
+/** A list that builds keep leaving is believed after so many walks. */
+const repeatsAtMost = 3;
+
+/** @throws MirrorError ERR_UPSTREAM_…, ERR_QUEUE_UNAVAILABLE, with the mark where it was */
+export async function sweepStep(parts: SweepParts, signal: AbortSignal): Promise<StepResult> {
+  const beganAt = Date.now();
+  const before = (await readReconcileState(parts.paths)) ?? firstState(beganAt);
+  const sweep = before.sweep ?? newSweep(before.mark);
+  const counts = emptyCounts();
+  const query = { organization: parts.organization, finishedFrom: sweep.from };
+  let { startedAt, hasHole } = sweep;
+  let requests = 0;
+  for await (const page of walkBuilds(parts.list, query, sweep.place, signal)) {
+    requests += 1;
+    startedAt ??= new Date(Math.min(page.at, beganAt + clockSlackMs)).toISOString();
+    hasHole ||= page.hasHole;
+    await takePage(parts, page, counts);
+    parts.onPage?.(counts);
+    if (page.next === null || requests < pagesAStep) continue;
+    await writeReconcileState(parts.paths, { ...before, sweep: { ...sweep, startedAt, hasHole, place: page.next } });
+    return { counts, requests, isComplete: false };
+  }
+  if (startedAt === null) throw new MirrorError('ERR_INTERNAL', 'a sweep saw no page');
+  if (hasHole && sweep.repeats < repeatsAtMost) {
+    parts.log.info({ repeats: sweep.repeats + 1 }, 'a build left the list during the sweep, which is repeated');
+    const again = { ...newSweep(sweep.from), repeats: sweep.repeats + 1 };
+    await writeReconcileState(parts.paths, { ...before, sweep: again });
+    return { counts, requests, isComplete: false };
+  }
+  const mark = new Date(Date.parse(startedAt) - markOverlapMs).toISOString();
+  const completed = { beganAt: new Date(beganAt).toISOString(), endedAt: new Date().toISOString() };
+  await writeReconcileState(parts.paths, { ...before, mark, sweep: null, completed });
+  return { counts, requests, isComplete: true };
+}
+
+/** Whole sweeps by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */
+export async function lookBack(parts: Pick<SweepParts, 'paths'>, since: string): Promise<void> {
+  const state = (await readReconcileState(parts.paths)) ?? firstState(Date.now());
+  await writeReconcileState(parts.paths, { ...state, sweep: newSweep(since < state.mark ? since : state.mark) });
+}
+
+function firstState(now: number): ReconcileState {
+  const mark = new Date(now - firstLookMs).toISOString();
+  return { version: 1, mark, first: mark, sweep: null, completed: null, settings: null };
+}
+
+export function newSweep(from: string): NonNullable<ReconcileState['sweep']> {
+  return { from, startedAt: null, place: walkStart, hasHole: false, repeats: 0 };
+}
+
+async function takePage(parts: SweepParts, page: WalkedPage, counts: Counts): Promise<void> {
+  const differences: Difference[] = [];
+  for (const build of page.builds) {
+    const verdict = judgeBuild(build, parts.catalog.known(build.id), parts.rules);
+    // What our own retention removed is not brought back.
+    const isGone = verdict === 'unknown' && (await isDropped(parts.paths, build.id));
+    count(parts, counts, isGone ? 'dropped' : verdict);
+    if (isGone || !isDifference(verdict)) continue;
+    const since = build.finished_at ?? new Date(page.at).toISOString();
+    const isRecent = page.at - Date.parse(since) < recentMs;
+    differences.push({ build, learnedFrom: 'reconcile', since, workClass: isRecent ? 'live' : 'reconcile' });
+  }
+  for (let item = 0; item < page.unreadable; item += 1) count(parts, counts, 'unreadable');
+  if (page.unreadable > 0) parts.log.error({ builds: page.unreadable }, 'upstream lists builds that cannot be read');
+  await recordGaps(parts, differences);
+}
+
+function count({ onOutcome }: SweepParts, counts: Counts, outcome: Outcome): void {
+  counts[outcome] += 1;
+  onOutcome?.(outcome);
+}
+
+export function emptyCounts(): Counts {
+  return { unchanged: 0, unknown: 0, changed: 0, unsettled: 0, excluded: 0, dropped: 0, unreadable: 0 };
+}

@@ -1,0 +1,115 @@
+/**
+ * The worker's own round: compare upstream with the tree, take up what was left open. All workers come by, one at a time
+ * does the work: its hold is in Redis, the state that tells what is due is in the data folder.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuildList } from '../src/buildkite/build-list.ts';
+import { type Log, logError } from '../src/log.ts';
+import type { Hold } from '../src/queue/hold.ts';
+import { type FileRules, followSettings } from '../src/reconcile/loosened.ts';
+import { type Counts, type Outcome, sweepStep } from '../src/reconcile/sweep.ts';
+import { takeUpGaps } from '../src/reconcile/take-up.ts';
+import { type ReconcileState, readReconcileState } from '../src/tree/reconcile-state.ts';
+import type { WorkerContext } from './context.ts';
+import type { WebhookCare } from './webhook-care.ts';
+
+export interface ReconcileOptions {
+  readonly worker: WorkerContext;
+  readonly list: BuildList;
+  /** Of the webhook. */
+  readonly care: WebhookCare;
+  readonly hold: Hold;
+  readonly intervalMs: number;
+  /** Of the settings that decide what is mirrored. */
+  readonly settings: FileRules;
+  readonly log: Log;
+  readonly onOutcome: (outcome: Outcome) => void;
+}
+
+export interface Reconciling {
+  stop(): Promise<void>;
+}
+
+/** How soon a Redis that lost its tasks is noticed, and another worker's end. */
+const lookEveryMs = 5000;
+/** Between two steps of a long absence: what else waits for the budget gets its turn. */
+const betweenStepsMs = 2000;
+/** A task that was tried in vain for hours has given up; its gap has not. */
+const takeUpEveryMs = 30 * 60_000;
+
+export function startReconciling(options: ReconcileOptions): Reconciling {
+  const stopping = new AbortController();
+  const running = keepReconciling(options, stopping.signal);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+async function keepReconciling(options: ReconcileOptions, stopping: AbortSignal): Promise<void> {
+  const { hold, intervalMs, log } = options;
+  const startedAt = new Date().toISOString();
+  let isFirst = true;
+  let restUntil = 0;
+  while (!stopping.aborted) {
+    const held = Date.now() < restUntil ? null : await hold.take('reconcile', false).catch(() => null);
+    try {
+      const signal = held === null ? stopping : AbortSignal.any([stopping, held.yielding]);
+      if (held !== null) await round(options, isFirst, startedAt, signal);
+      if (held !== null) isFirst = false;
+    } catch (thrown) {
+      // What is on disk is where the next round goes on.
+      if (!stopping.aborted) logError(log, thrown, 'a reconciliation broke off');
+      restUntil = Date.now() + intervalMs;
+    } finally {
+      await held?.release().catch((thrown: unknown) => log.debug({ error: String(thrown) }, 'a hold was not let go'));
+    }
+    await sleep(Math.min(lookEveryMs, intervalMs), undefined, { signal: stopping }).catch(() => undefined);
+  }
+}
+
+async function round(
+  options: ReconcileOptions,
+  isFirst: boolean,
+  startedAt: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { worker, log } = options;
+  const { paths, queue } = worker;
+  if (isFirst || !(await queue.isTakenUp())) {
+    const open = await takeUpGaps(paths, queue);
+    await queue.noteTakenUp(takeUpEveryMs);
+    if (open > 0) log.info({ builds: open }, 'builds with gaps are taken up again');
+  }
+  if (isDue(await readReconcileState(paths), startedAt, options.intervalMs)) await sweep(options, signal);
+}
+
+/** At the worker's start, and then in intervals; a sweep that was begun is brought to its end. */
+function isDue(state: ReconcileState | null, startedAt: string, intervalMs: number): boolean {
+  if (state?.sweep !== null || state.completed === null) return true;
+  const last = new Date(Date.now() - intervalMs).toISOString();
+  return state.completed.beganAt < startedAt || state.completed.beganAt <= last;
+}
+
+async function sweep(options: ReconcileOptions, signal: AbortSignal): Promise<void> {
+  const { worker, list, log, onOutcome } = options;
+  const { paths, queue, catalog, settings: rules } = worker;
+  const parts = { paths, queue, catalog, rules, list, log, onOutcome, organization: rules.organization };
+  for (let steps = 1; ; steps += 1) {
+    const { counts, requests, isComplete } = await sweepStep(parts, signal);
+    say(log, counts, requests, steps);
+    if (isComplete) break;
+    await sleep(betweenStepsMs, undefined, { signal });
+  }
+  await options.care(signal);
+  const { again, looksBack } = await followSettings(parts, options.settings);
+  if (again > 0 || looksBack)
+    log.info({ builds: again, looksBack }, 'the settings have changed: what they kept out is looked at');
+}
+
+function say(log: Log, counts: Counts, requests: number, steps: number): void {
+  const found = counts.unknown + counts.changed + counts.unsettled;
+  log[found > 0 || steps > 1 ? 'info' : 'debug']({ ...counts, requests }, 'compared with Buildkite');
+}
