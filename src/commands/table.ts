@@ -3,6 +3,9 @@ import type { Command } from './command.ts';
 
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   pin: async () => (await import('./pin.ts')).pin,
+  status: async () => (await import('./status.ts')).status,
+  tasks: async () => (await import('./tasks.ts')).tasks,
+  backfill: async () => (await import('./backfill.ts')).backfill,
   reconcile: async () => (await import('./reconcile.ts')).reconcile,
   webhook: async () => (await import('./webhook.ts')).webhook,
   portal: async () => (await import('./portal.ts')).portal,

@@ -4,10 +4,9 @@
  */
 import type { BuildRecord, BuildSummary, FileState, JobRecord } from '../model.ts';
 import type { Catalog, FoundBuild } from '../search/catalog.ts';
-import { listFolder } from '../tree/files.ts';
 import type { DataPaths, Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
-import { readUnsettled, type UnsettledBuild } from '../tree/unsettled.ts';
+import { listOpenGaps, readUnsettled, type UnsettledBuild } from '../tree/unsettled.ts';
 
 export interface LedgerReason {
   readonly state: FileState;
@@ -57,7 +56,7 @@ export async function readLedger(
   { paths, catalog }: LedgerParts,
   { after, limit }: { readonly after: string | null; readonly limit: number },
 ): Promise<LedgerPage> {
-  const open = (await listFolder(paths.unsettled)).map(({ name }) => name).filter((name) => name > (after ?? ''));
+  const open = (await listOpenGaps(paths)).filter((name) => name > (after ?? ''));
   const incomplete = new Map(
     catalog?.incomplete({ after, limit: limit + 1 }).map((found) => [found.summary.id, found]),
   );

@@ -19,6 +19,7 @@
  *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
  *   state/audit/<year>-<month>.jsonl     what was removed, when and why
  *   state/reconcile.json                 up to when all finished builds are known
+ *   state/backfills/<digest>.json        how far a backfill has come
  *   state/webhook.json                   what the last look at Buildkite's webhook found
  */
 import { createHash } from 'node:crypto';
@@ -48,6 +49,7 @@ export interface DataPaths {
   readonly unsettled: string;
   readonly reconcileState: string;
   readonly webhookState: string;
+  backfill(name: string): string;
   readonly catalog: string;
   /** The keys of the content origin's labels; Lighttpd reads them too. */
   readonly contentKeys: string;
@@ -104,6 +106,7 @@ export function dataPaths(root: string): DataPaths {
     unsettled: at('state', 'unsettled'),
     reconcileState: at('state', 'reconcile.json'),
     webhookState: at('state', 'webhook.json'),
+    backfill: (name) => at('state', 'backfills', `${name}.json`),
     catalog: at('pages', 'catalog.sqlite'),
     contentKeys: at('state', 'keys', 'content'),
     blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
-import { readIfPresent, syncFolder, writeAtomic } from './files.ts';
+import { readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { syncGaps } from './unsettled.ts';
 
 /** Where a walk through a list of builds goes on. Instants are ISO 8601. */
 export const WalkPlace = z.object({
@@ -69,6 +70,6 @@ export async function readReconciledUntil(paths: DataPaths): Promise<number | nu
 
 /** Gaps that were opened before are on disk by their names when this returns, too. */
 export async function writeReconcileState(paths: DataPaths, state: ReconcileState): Promise<void> {
-  await syncFolder(paths.unsettled);
+  await syncGaps(paths);
   await writeAtomic(paths.reconcileState, `${JSON.stringify(state)}\n`);
 }

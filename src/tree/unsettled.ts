@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { errnoOf } from '../errors.ts';
 import { ArtifactFacts, BuildRef, JobFacts, Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
-import { isAbsent, listFolder, readIfPresent, writeAtomic } from './files.ts';
+import { isAbsent, listFolder, readIfPresent, syncFolder, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { temporaryFile } from './temporary.ts';
 
@@ -151,6 +151,16 @@ export async function listStubs(paths: DataPaths, build: string): Promise<string
 /** The uuids of builds with a gap, at the price of their names. */
 export async function unsettledBuilds(paths: DataPaths): Promise<Set<string>> {
   return new Set((await listFolder(paths.unsettled)).map(({ name }) => name));
+}
+
+/** The names of gaps survive a power cut once this has returned. */
+export function syncGaps(paths: DataPaths): Promise<void> {
+  return syncFolder(paths.unsettled);
+}
+
+/** The uuids of the builds with a gap, at the price of their names. */
+export async function listOpenGaps(paths: DataPaths): Promise<string[]> {
+  return (await listFolder(paths.unsettled)).map(({ name }) => name);
 }
 
 /** Builds with a gap. */

@@ -1,0 +1,35 @@
+/** state/backfills/<name>.json: how far a backfill has read the list of builds, so that it goes on there. */
+import { rm } from 'node:fs/promises';
+import { z } from 'zod';
+import { readIfPresent, writeAtomic } from './files.ts';
+import type { DataPaths } from './paths.ts';
+import { WalkPlace } from './reconcile-state.ts';
+
+const BackfillState = z.object({
+  version: z.literal(1),
+  /** Which of the pipelines that were named; 0 where none was. */
+  list: z.number(),
+  place: WalkPlace,
+  recorded: z.number(),
+});
+export type BackfillState = z.infer<typeof BackfillState>;
+
+/** @returns null where it was not begun, or what was written cannot be read: then it begins anew, which loses nothing */
+export async function readBackfill(paths: DataPaths, name: string): Promise<BackfillState | null> {
+  const text = await readIfPresent(paths.backfill(name));
+  if (text === null) return null;
+  try {
+    return BackfillState.safeParse(JSON.parse(text)).data ?? null;
+  } catch (fault) {
+    if (fault instanceof SyntaxError) return null;
+    throw fault;
+  }
+}
+
+export async function writeBackfill(paths: DataPaths, name: string, state: BackfillState): Promise<void> {
+  await writeAtomic(paths.backfill(name), `${JSON.stringify(state)}\n`);
+}
+
+export async function endBackfill(paths: DataPaths, name: string): Promise<void> {
+  await rm(paths.backfill(name), { force: true });
+}

@@ -1,0 +1,217 @@
+/** The commands that work with a running mirror: real Redis, a real worker, the stand-in for Buildkite. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { defaultToken } from '../../demo/standin/tokens.ts';
+import { kitemirror } from '../commands/scene.ts';
+import { type Mirror, startMirror } from './harness.ts';
+import { newBuild, scriptOf } from './samples.ts';
+import { until } from './until.ts';
+
+const day = 86_400_000;
+const managing = {
+  ...defaultToken,
+  token: 'bkua_manages',
+  scopes: [...defaultToken.scopes, 'read_notification_services', 'write_notification_services'],
+};
+const secret = 'a-webhook-token';
+let mirror: Mirror;
+before(async () => {
+  mirror = await startMirror({
+    standIn: { tokens: [defaultToken, managing] },
+    env: { KITEMIRROR_RECONCILE_SECONDS: '86400', KITEMIRROR_URL: 'https://mirror.example' },
+  });
+});
+after(() => mirror.stop());
+
+async function run(words: string[], env: Record<string, string> = {}) {
+  const ran = await kitemirror(words, { ...mirror.environment(), ...env });
+  assert.ok(
+    !`${ran.out}${ran.err}`.includes(defaultToken.token) && !`${ran.out}${ran.err}`.includes(secret),
+    'a secret',
+  );
+  return { ...ran, json: () => JSON.parse(ran.out) as Record<string, unknown> };
+}
+
+describe('kitemirror backfill', () => {
+  const old = [2, 3, 4].map((days) => newBuild({ pipeline: 'old', number: days, finishedAt: Date.now() - days * day }));
+  const elsewhere = newBuild({ pipeline: 'elsewhere', finishedAt: Date.now() - 3 * day });
+
+  it('--dry-run tells what it would cost and records nothing', async () => {
+    for (const build of [...old, elsewhere]) mirror.standIn.put(build);
+    const { code, json } = await run(['backfill', '--since', '10d', '--pipeline', 'old', '--dry-run', '--json']);
+    const { listed, lacking, sampled, requests, bytes } = json();
+    assert.deepEqual([code, listed, lacking, sampled], [0, 3, 3, 3]);
+    // Of each: the build, its annotations, a listing, a download, a log.
+    assert.deepEqual([requests, bytes], [15, 3 * 64]);
+    assert.equal(
+      old.some(({ id }) => existsSync(mirror.paths.unsettledBuild(id))),
+      false,
+    );
+  });
+
+  it('mirrors what finished in a range, says how it was learned of, and does nothing the second time', async () => {
+    const words = ['backfill', '--since', '84h', '--until', '60h', '--pipeline', 'old', '--json'];
+    const first = await run(words);
+    assert.deepEqual([first.code, first.json()], [0, { listed: 1, lacking: 1, fetched: 1 }], first.err);
+    const record = await mirror.settled(old[1] ?? elsewhere);
+    assert.deepEqual([record.complete, record.learned_from], [true, 'backfill']);
+    const second = await run(words);
+    assert.deepEqual([second.code, second.json()], [0, { listed: 1, lacking: 0, fetched: 0 }]);
+  });
+
+  it('--again notes what Buildkite has deleted since', async () => {
+    const [, build = elsewhere] = old;
+    const job = scriptOf(build);
+    const artifacts = job.artifacts.map((artifact) => ({ ...artifact, state: 'expired' as const }));
+    mirror.standIn.put({ ...build, jobs: [{ ...job, artifacts }] });
+    const { code } = await run(['backfill', '--since', '84h', '--until', '60h', '--pipeline', 'old', '--again']);
+    assert.equal(code, 0);
+    await mirror.idle();
+    const [artifact] = mirror.job(build, job.id).artifacts;
+    assert.deepEqual([artifact?.state, artifact?.upstream_state], ['present', 'expired']);
+  });
+
+  it('refuses a time that is none', async () => {
+    const { code, err } = await run(['backfill', '--since', 'yesterday']);
+    assert.equal(code, 78);
+    assert.match(err, /--since is "yesterday", not a day \(2026-11-20\), an instant/);
+  });
+});
+
+describe('kitemirror reconcile', () => {
+  it('looks back as far as it is told, and says what differs', async () => {
+    const { code, out } = await run(['reconcile', '--since', '10d']);
+    assert.equal(code, 0);
+    assert.match(out, /4 builds \(1 unchanged, 3 unknown\) in 1 requests\. 3 builds are recorded as gaps/);
+    await mirror.idle();
+    const { json } = await run(['reconcile', '--since', '10d', '--json']);
+    const { builds, requests } = json();
+    assert.deepEqual([requests, (builds as Record<string, number>)['unchanged']], [1, 4]);
+  });
+});
+
+describe('kitemirror tasks and status', () => {
+  it('show a gap, try it again, and are well when it is closed', async () => {
+    const build = newBuild({ finishedAt: Date.now() - 2 * 3_600_000 });
+    mirror.standIn.put(build);
+    const fault = mirror.standIn.faults.add({ at: 'api', path: '/download', kind: 'status', status: 500, times: 1e6 });
+    await mirror.tell(build);
+    await mirror.jobRecord(build, scriptOf(build).id, ({ artifacts }) => artifacts[0]?.state === 'failed');
+    const listed = (await run(['tasks', '--json'])).json()['tasks'] as Record<string, unknown>[];
+    const waiting = listed.find(({ name, build: of }) => name === 'mirror-job' && of === build.id);
+    assert.ok(waiting !== undefined, JSON.stringify(listed));
+    const { json } = await run(['status', '--json']);
+    assert.equal((json()['gaps'] as Record<string, unknown>)['unsettled'], 1);
+    fault.remove();
+    assert.equal((await run(['tasks', 'retry', build.id])).code, 0);
+    assert.equal((await mirror.settled(build)).complete, true);
+    const { code, out } = await run(['status']);
+    assert.equal(code, 0, out);
+    assert.match(out, /^gaps +0 unsettled, 0 incomplete, 0 files lost$/m);
+    assert.match(out, /^disk +.* free/m);
+  });
+
+  it('refuse an id that is not there, and words that are none', async () => {
+    assert.equal((await run(['tasks', 'drop', '00000000-0000-4000-8000-000000000000'])).code, 1);
+    assert.equal((await run(['tasks', 'eat'])).code, 64);
+    assert.equal((await run(['tasks', 'retry'])).code, 64);
+  });
+
+  it('drop a task and leave the gap', async () => {
+    const build = newBuild({ finishedAt: Date.now() - 2 * 3_600_000 });
+    mirror.standIn.put(build);
+    const fault = mirror.standIn.faults.add({
+      at: 'api',
+      path: `/builds/${build.number}`,
+      kind: 'status',
+      status: 500,
+      times: 1e6,
+    });
+    await mirror.tell(build);
+    await until(() => fault.hits > 3, 'the task to fail');
+    const isIt = ({ build: of, state }: Record<string, unknown>): boolean => of === build.id && state === 'delayed';
+    let task: Record<string, unknown> | undefined;
+    await until(
+      async () => {
+        const all = (await run(['tasks', '--json'])).json()['tasks'] as Record<string, unknown>[];
+        task = all.find(isIt);
+        return task !== undefined;
+      },
+      'the task to rest',
+      60_000,
+    );
+    assert.equal((await run(['tasks', 'drop', String(task?.['id'])])).code, 0);
+    assert.ok(existsSync(mirror.paths.unsettledBuild(build.id)));
+    fault.remove();
+    assert.equal((await run(['tasks', 'retry', build.id])).code, 0);
+    assert.equal((await mirror.settled(build)).complete, true);
+  });
+});
+
+describe('kitemirror webhook', () => {
+  const env = { BUILDKITE_API_TOKEN: managing.token, BUILDKITE_WEBHOOK_TOKEN: secret };
+  const find = () =>
+    mirror.standIn.services.find(({ settings }) => String(settings['url']).startsWith('https://mirror.example'));
+
+  it('says that there is none, installs it, and finds it well', async () => {
+    const absent = await run(['webhook'], env);
+    assert.equal(absent.code, 1);
+    assert.match(
+      absent.out,
+      /has no webhook for https:\/\/mirror\.example\/-\/webhooks\/buildkite\nRun `kitemirror webhook install`/,
+    );
+    assert.equal((await run(['webhook', 'install'], env)).code, 0);
+    assert.deepEqual(find()?.settings, {
+      version: 3,
+      url: 'https://mirror.example/-/webhooks/buildkite',
+      token: secret,
+      token_mode: 'signature',
+      events: ['build.finished', 'job.finished'],
+      tls_verify: true,
+    });
+    assert.deepEqual((await run(['webhook', 'check', '--json'], env)).json()['findings'], []);
+    await run(['webhook', 'install'], env);
+    assert.equal(mirror.standIn.services.length, 1, 'a second one is not made');
+  });
+
+  it('names each thing that is wrong, and mends what may be mended', async () => {
+    const service = find();
+    assert.ok(service !== undefined);
+    Object.assign(service, { enabled: false, branch_configuration: 'main' });
+    Object.assign(service.settings, { token_mode: 'token', events: ['ping'], tls_verify: false, token: 'another' });
+    const { code, json } = await run(['webhook', '--json'], env);
+    const codes = (json()['findings'] as { code: string }[]).map((finding) => finding.code);
+    assert.deepEqual([code, codes], [1, ['disabled', 'events', 'mode', 'token', 'tls', 'branches']]);
+    const repaired = await run(['webhook', 'repair'], env);
+    assert.equal(repaired.code, 1, 'the branches are the operator’s');
+    assert.match(repaired.out, /limited to some branches/);
+    assert.deepEqual(
+      [service.enabled, service.settings['token_mode'], service.settings['token']],
+      [true, 'signature', secret],
+    );
+    assert.deepEqual(service.settings['events'], ['ping', 'build.finished', 'job.finished']);
+  });
+
+  it('says which scope is missing', async () => {
+    const { code, err } = await run(['webhook'], { BUILDKITE_WEBHOOK_TOKEN: secret });
+    assert.equal(code, 78);
+    assert.match(err, /may not read services \(missing scope\?\)/);
+  });
+
+  it('is looked at by the worker, which says what is wrong and mends it only if it may', async () => {
+    const service = find();
+    assert.ok(service !== undefined);
+    Object.assign(service, { enabled: false, branch_configuration: '' });
+    const unwell = async (): Promise<boolean> =>
+      ((await run(['status', '--json'], env)).json()['webhook'] as Record<string, unknown>)['healthy'] === false;
+    await mirror.stopWorker();
+    await mirror.startWorker({ ...env, KITEMIRROR_RECONCILE_SECONDS: '1' });
+    await until(unwell, 'the webhook to be found disabled', 60_000);
+    assert.equal(service.enabled, false);
+    assert.ok(mirror.output.some((line) => line.includes('not as it should be') && line.includes('disabled')));
+    await mirror.stopWorker();
+    await mirror.startWorker({ ...env, KITEMIRROR_RECONCILE_SECONDS: '1', KITEMIRROR_WEBHOOK_REPAIR: 'on' });
+    await until(() => service.enabled, 'the webhook to be repaired', 60_000);
+  });
+});
