@@ -13,11 +13,12 @@ import { budget } from './budget.ts';
 import { deliveries } from './deliveries.ts';
 import { large } from './large.ts';
 import { latency } from './latency.ts';
+import { logs } from './logs.ts';
 import { renderTable, type Table } from './measure.ts';
 import { root } from './mirror.ts';
 import { small } from './small.ts';
 
-const benches: Record<string, Bench> = { small, large, deliveries, latency, budget };
+const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs };
 const usage = `Usage: npm run bench [-- NAME …] [--rounds N] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
 /** A bench that takes longer hangs. */
 const benchMs = 15 * 60_000;

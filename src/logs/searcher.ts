@@ -55,7 +55,7 @@ export function createSearcher(): Searcher {
   const ask = (thread: Worker, { question, done, failed }: Waiting): void => {
     const end = (isUsable: boolean): void => {
       clearTimeout(timer);
-      thread.removeAllListeners();
+      thread.removeAllListeners('message').removeAllListeners('error');
       if (isUsable) idle.push(thread);
       else {
         all.delete(thread);

@@ -3,7 +3,7 @@ import { endOfChunk, linesOfChunk } from '../chunks.ts';
 import type { LogIndex } from '../index-format.ts';
 import type { Line } from '../line-html.ts';
 
-const keptChunks = 40;
+const keptChunks = 160;
 const fetchedAtOnce = 4;
 
 export class ChunkStore {
@@ -13,6 +13,7 @@ export class ChunkStore {
   readonly #onFault: (message: string) => void;
   readonly #kept = new Map<number, Line[]>();
   readonly #coming = new Map<number, AbortController>();
+  #wanted: ReadonlySet<number> = new Set();
 
   constructor(index: LogIndex, url: string, onCome: () => void, onFault: (message: string) => void) {
     this.#index = index;
@@ -32,6 +33,7 @@ export class ChunkStore {
 
   /** What is wanted now; what is on its way and no longer wanted is given up. */
   want(chunks: ReadonlySet<number>): void {
+    this.#wanted = chunks;
     for (const [chunk, controller] of this.#coming) {
       if (chunks.has(chunk)) continue;
       controller.abort();
@@ -62,7 +64,7 @@ export class ChunkStore {
       this.#kept.set(chunk, linesOfChunk(this.#index, chunk, bytes));
       for (const oldest of this.#kept.keys()) {
         if (this.#kept.size <= keptChunks) break;
-        this.#kept.delete(oldest);
+        if (!this.#wanted.has(oldest)) this.#kept.delete(oldest);
       }
     } finally {
       if (this.#coming.get(chunk) === controller) this.#coming.delete(chunk);

@@ -1,7 +1,8 @@
 /** A log that is too long for a page: only the lines that are looked at are in it, whatever the log's size. */
 import { chunkOf } from '../chunks.ts';
 import type { LogIndex } from '../index-format.ts';
-import { lineHtml } from '../line-html.ts';
+import { type Line, lineHtml } from '../line-html.ts';
+import { plainPen } from '../pen.ts';
 import { RowMap } from '../rows.ts';
 import { ChunkStore } from './chunk-store.ts';
 import type { LogView } from './log-view.ts';
@@ -43,9 +44,9 @@ export function farLog(log: HTMLElement, index: LogIndex, tell: (message: string
     const from = map.lineAt(first);
     for (let line = from; line <= index.lines && map.rowOf(line) < last; line = map.after(line)) {
       const chunk = chunkOf(index, line);
-      const lines = store.get(chunk);
-      wanted.add(chunk);
-      html += lines === null ? waiting(line) : rowHtml(line, lines[line - 1 - (index.before[chunk] ?? 0)]);
+      const known = store.get(chunk)?.[line - 1 - (index.before[chunk] ?? 0)] ?? foldedHeader(line);
+      if (known === undefined) wanted.add(chunk);
+      html += known === undefined ? waiting(line) : rowHtml(line, known);
     }
     const focused = document.activeElement?.closest<HTMLElement>('.line')?.id;
     layer.innerHTML = html;
@@ -55,8 +56,14 @@ export function farLog(log: HTMLElement, index: LogIndex, tell: (message: string
     for (const listener of listeners) listener();
   }
 
-  function rowHtml(line: number, content: Parameters<typeof lineHtml>[0] | undefined): string {
-    if (content === undefined) return waiting(line);
+  /** The index knows what a header says: of a group that is folded nothing else need be read. */
+  function foldedHeader(line: number): Line | undefined {
+    const group = index.groups[headers.get(line) ?? -1];
+    if (group === undefined || !map.isFolded(line)) return undefined;
+    return { runs: [{ text: `${group.kind.repeat(3)} ${group.title}`, pen: plainPen }], time: group.time };
+  }
+
+  function rowHtml(line: number, content: Line): string {
     const at = headers.get(line);
     const group = at === undefined ? undefined : index.groups[at];
     if (group === undefined) return lineHtml(content, line);
@@ -89,8 +96,15 @@ export function farLog(log: HTMLElement, index: LogIndex, tell: (message: string
     fold(header, !map.isFolded(header));
     focusIn(row.id);
   });
-  new ResizeObserver(() => scroller.resize(map.rows * rowHeight)).observe(log);
-  scroller.resize(map.rows * rowHeight);
+  /** All of it is in the window, below what stands above it. */
+  const fit = (): void => {
+    const above = log.getBoundingClientRect().top + scrollY;
+    log.style.height = `${Math.max(260, innerHeight - above - 14)}px`;
+    scroller.resize(map.rows * rowHeight);
+  };
+  addEventListener('resize', fit);
+  if (log.previousElementSibling !== null) new ResizeObserver(fit).observe(log.previousElementSibling);
+  fit();
   draw(true);
 
   return {
