@@ -4,6 +4,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { chromiumNeed, findCommand } from '../../src/programs.ts';
 import { ask } from './ask.ts';
 import { type LogScene, startLogScene } from './log-scene.ts';
+import { until } from './until.ts';
 
 const executablePath = findCommand(chromiumNeed.commands, '/usr/local/bin:/usr/bin:/bin');
 const skip = executablePath === null ? 'no Chromium on this machine' : false;
@@ -81,15 +82,17 @@ const textOfLine = (page: Page, line: number): Promise<string> => page.locator(`
 
 describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
   it('is painted first within 300 ms, when nothing else holds the machine up', async () => {
+    const { page } = await open(large.url);
     const times: number[] = [];
     for (let round = 0; round < 8 && Math.min(...times, Number.POSITIVE_INFINITY) > 300; round += 1) {
-      const { page } = await open(large.url);
+      await page.goto(large.url);
+      await page.locator('#log[data-ready]').waitFor();
       const [paint] = await page.evaluate<{ startTime: number }[]>(
         "performance.getEntriesByName('first-contentful-paint').map(({ startTime }) => ({ startTime }))",
       );
       times.push(paint?.startTime ?? Number.POSITIVE_INFINITY);
-      await page.close();
     }
+    await page.close();
     assert.ok(Math.min(...times) <= 300, `first paints after ${times.map(Math.round).join(', ')} ms`);
   });
 
@@ -126,8 +129,8 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     for (let step = 0; step < 5; step += 1) {
       const before = await page.evaluate<number>(seenFirst);
       await page.keyboard.press('PageDown');
-      await page.waitForFunction(`${seenFirst} > ${before}`);
-      const now = await page.evaluate<number>(seenFirst);
+      let now = before;
+      await until('another page', async () => (now = await page.evaluate<number>(seenFirst)) > before);
       assert.ok(now - before <= inView, `from line ${before} to ${now}, ${inView} at once`);
     }
     await page.close();
@@ -150,21 +153,22 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     await page.getByRole('link', { name: 'Failing line' }).click();
     await page.locator('.line.on:not(.waits)').waitFor();
     assert.equal(await page.locator('.line.on > span').innerText(), needle);
-    await page.goto(`${large.url}#L5000-L5003`);
-    await page.locator('#L5001.on:not(.waits)').waitFor();
+    await page.goto(`${large.url}#L4500-L4503`);
+    await page.locator('#L4501.on:not(.waits)').waitFor();
     assert.equal(await page.locator('.line.on').count(), 4);
-    await page.locator('#L5005 > a').click({ modifiers: ['Shift'] });
-    assert.match(page.url(), /#L5000-L5005$/);
+    await page.locator('#L4505 > a').click({ modifiers: ['Shift'] });
+    assert.match(page.url(), /#L4500-L4505$/);
     await page.close();
   });
 
   it('is read in parts of 5,000 lines and searched without a script', async () => {
     const { page, seen } = await open(large.url, { javaScriptEnabled: false });
     await page.getByRole('link', { name: /in parts of/ }).click();
+    await page.locator('#L5000').waitFor({ state: 'attached' });
     assert.equal(await page.locator('.line').count(), 5000);
     await page.getByRole('link', { name: 'Next', exact: true }).click();
+    await page.locator('#L5001').waitFor({ state: 'attached' });
     assert.match(page.url(), /\?from=5001$/);
-    assert.equal(await page.locator('#L5001').count(), 1);
     await page
       .getByRole('textbox', { name: 'Search this log' })
       .or(page.getByRole('searchbox', { name: 'Search this log' }))
