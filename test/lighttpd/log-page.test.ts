@@ -172,12 +172,10 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     await page
       .getByRole('textbox', { name: 'Search this log' })
       .or(page.getByRole('searchbox', { name: 'Search this log' }))
-      .fill('command exited');
+      .fill('$ MAKE');
     await page.getByRole('button', { name: 'Search' }).click();
-    const on = page.getByRole('link', { name: /Search on/ });
-    for (let step = 0; step < 60 && (await on.count()) > 0; step += 1) await on.click();
     await page.locator('.hits li').first().waitFor();
-    assert.match(await page.locator('.hits mark').first().innerText(), /command exited/);
+    assert.match(await page.locator('.hits mark').first().innerText(), /\$ make/);
     assert.deepEqual(seen, []);
     await page.close();
   });

@@ -27,7 +27,8 @@ export async function startLogScene(): Promise<LogScene> {
   const { paths } = site;
   const searcher = createSearcher();
   const log = createLog('test', 'silent');
-  const parts = { paths, catalog: () => null, pages: pageCache(paths, log), searcher, organization: 'acme' };
+  const queue = { enqueue: async () => undefined };
+  const parts = { paths, queue, catalog: () => null, pages: pageCache(paths, log), searcher, organization: 'acme' };
   const app = createReaders({ ...parts, url: `http://127.0.0.1:${site.port}/`, log });
   site.gateway.answer((request, response) => void app(request, response));
   const script = await publishScript(paths, logScriptEntry);
