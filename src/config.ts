@@ -61,6 +61,8 @@ export interface Config {
   readonly retentionSeconds: number;
   /** Bytes a second that a worker reads to check what is stored; null: it does not. */
   readonly verifyRate: number | null;
+  /** Bytes of the access log and what was rotated from it; null: somebody else sees to it. */
+  readonly accessLogBytes: number | null;
   readonly url: URL;
   /** Where reports may run scripts: `https://*.example.com`. `null`: nowhere. */
   readonly contentUrl: string | null;
@@ -146,6 +148,7 @@ export function parseConfig(
     retention: readRetention(read, base, needs('all', 'worker', 'gateway', 'command')),
     retentionSeconds: read.integer('KITEMIRROR_RETENTION_SECONDS', 3600, 10, 86_400 * 7),
     verifyRate: read.parsed('KITEMIRROR_VERIFY_RATE', '4MiB', parseRate),
+    accessLogBytes: read.parsed('KITEMIRROR_ACCESS_LOG_BYTES', '1GiB', parseRate),
     url,
     contentUrl: read.parsed('KITEMIRROR_CONTENT_URL', defaultContentUrl(url), (value) => parseContentUrl(value, url)),
     listen,

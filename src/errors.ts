@@ -32,6 +32,7 @@ const table = {
   ERR_DOWNLOAD_EXPIRED: { status: 502, task: 'retry', level: 'info' },
   ERR_BUCKET_DENIED: { status: 502, task: 'retry', level: 'error' },
   ERR_BUCKET_GONE: { status: 404, task: 'never', level: 'info' },
+  ERR_BLOB_PURGED: { status: 410, task: 'never', level: 'info' },
   ERR_BLOB_MISMATCH: { status: 502, task: 'retry', level: 'error' },
   ERR_TREE_FULL: { status: 507, task: 'wait', level: 'error' },
   ERR_TREE_CORRUPT: { status: 500, task: 'retry', level: 'error' },

@@ -13,10 +13,11 @@ import { promisify } from 'node:util';
 import { type Config, parseConfig, readEnv } from './config.ts';
 import { errnoOf, MirrorError, toMirrorError } from './errors.ts';
 import { formatListen } from './http.ts';
-import { createLog, type Log, logRefusal } from './log.ts';
+import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
 import { type Machine, siteEnvironment } from './site.ts';
 import { ensureKeys } from './tree/keys.ts';
+import { rotateAccessLog } from './tree/log-rotation.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 
 export interface PreparedLighttpd {
@@ -34,6 +35,7 @@ const exitConfig = 78;
 /** Downloads that run may end (lighttpd.conf: graceful-shutdown-timeout); both well below what the supervisor grants. */
 const forceAfterMs = 10_000;
 const killAfterMs = 12_000;
+const rotateEveryMs = 10_000;
 /** Below it, files that are there cannot be opened at a rate that a few CI jobs reach. */
 const wantedOpenFiles = 16_384;
 
@@ -94,6 +96,8 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
   const child = launch(prepared, findCommand(['setpriv'], path));
   tellLines(child, log);
   const wasAsked = endOnRequest(child, log);
+  const rotating = setInterval(() => rotate(child, config, log), rotateEveryMs);
+  child.once('exit', () => clearInterval(rotating));
   const facts = { listen: formatListen(config.listen), url: config.url.origin, http2: prepared.env.SITE_HTTP2 };
   log.info(facts, 'lighttpd starts');
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
@@ -146,6 +150,15 @@ function endOnRequest(child: ChildProcess, log: Log): () => boolean {
   process.on('SIGHUP', () => signalGroup(child, 'SIGHUP'));
   if (process.argv.includes('--supervised')) process.stdin.on('end', end).on('error', end).resume();
   return () => asked;
+}
+
+function rotate(child: ChildProcess, { dataRoot, accessLogBytes }: Config, log: Log): void {
+  if (accessLogBytes === null) return;
+  try {
+    if (rotateAccessLog(dataPaths(dataRoot), accessLogBytes)) signalGroup(child, 'SIGHUP');
+  } catch (thrown) {
+    logError(log, thrown, 'the access log could not be rotated');
+  }
 }
 
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {

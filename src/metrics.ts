@@ -133,6 +133,8 @@ export interface WorkerMetrics {
   readonly reconciled: Counter<'outcome'>;
   readonly removed: Counter<'what' | 'reason'>;
   readonly freedBytes: Counter;
+  readonly verifiedBlobs: Counter<'outcome'>;
+  readonly verifiedBytes: Counter;
 }
 
 export function workerMetrics(registry: Registry): WorkerMetrics {
@@ -209,6 +211,17 @@ export function workerMetrics(registry: Registry): WorkerMetrics {
     freedBytes: new Counter({
       name: 'kitemirror_freed_bytes_total',
       help: 'Bytes of blobs that were removed from the disk.',
+      registers,
+    }),
+    verifiedBlobs: new Counter({
+      name: 'kitemirror_verified_blobs_total',
+      help: 'Blobs that were read again by the worker and compared with their digest, by what was found.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    verifiedBytes: new Counter({
+      name: 'kitemirror_verified_bytes_total',
+      help: 'Bytes of blobs that were read again by the worker.',
       registers,
     }),
   };

@@ -9,8 +9,9 @@ import type { ProofRule } from './buildkite/signature.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from './config.ts';
 import { MirrorError, toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
-import { createLog, type Log, logRefusal } from './log.ts';
+import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { type GlobalSources, processMetrics, type Readiness, receiverMetrics, serveMetrics } from './metrics.ts';
+import type { Hint } from './model.ts';
 import { openQueue, type TaskQueue } from './queue/queue.ts';
 import { openCatalog } from './search/catalog.ts';
 import { createStopper, stopOnSignals } from './stop.ts';
@@ -20,6 +21,7 @@ import { type Journal, openJournal } from './tree/journal.ts';
 import { isMirrored } from './tree/mirrored.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 import { readReconciledUntil, readReconcileState } from './tree/reconcile-state.ts';
+import { createReserve, type Reserve } from './tree/reserve.ts';
 import { readWebhookState } from './tree/webhook-state.ts';
 import { createReceiverApp } from './webhooks/app.ts';
 import { Pump } from './webhooks/pump.ts';
@@ -31,6 +33,7 @@ const root = join(import.meta.dirname, '..');
 const slowClients = { headMs: 5000, requestMs: 10_000 };
 /** Together with the queue's two seconds well below the ten that the supervisor grants. */
 const graceMs = 3000;
+const reserveEveryMs = 5000;
 
 async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const stopper = createStopper(log, graceMs + 1000);
@@ -52,6 +55,12 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   stopper.add('pump', () => pump.stop());
   await pump.start();
 
+  const reserve = createReserve(paths);
+  const lookAtReserve = (): void => void reserve.look().catch((error: unknown) => logError(log, error, 'the reserve'));
+  lookAtReserve();
+  const looking = setInterval(lookAtReserve, reserveEveryMs);
+  stopper.add('reserve', () => clearInterval(looking));
+
   const registry = new Registry();
   processMetrics(registry);
   const metrics = receiverMetrics(registry, globalSources(paths, journal, queue), log);
@@ -64,7 +73,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const app = createReceiverApp({
     organization: config.organization,
     proofRule: proofRule(config, secrets),
-    accept: (hint) => journal.append(hint),
+    accept: (hint) => appendTo(journal, hint, reserve, log),
     readiness: readyz,
     metrics,
     log,
@@ -72,6 +81,17 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const serving = await listen(createHttpServer(app, slowClients), config.receiverListen);
   stopper.add('webhooks', () => serving.close(graceMs));
   log.info({ listen: formatListen(serving.address), organization: config.organization }, 'receiver ready');
+}
+
+/** On a full disk once more, in the room that is kept for it. */
+async function appendTo(journal: Journal, hint: Hint, reserve: Reserve, log: Log): ReturnType<Journal['append']> {
+  try {
+    return await journal.append(hint);
+  } catch (thrown) {
+    if (toMirrorError(thrown).details['errno'] !== 'ENOSPC' || !reserve.release()) throw thrown;
+    log.warn('the disk is full: the room that is kept for the journal is used up now');
+    return journal.append(hint);
+  }
 }
 
 function proofRule({ webhookMode: mode }: Config, { webhookTokens }: Secrets): () => ProofRule {

@@ -43,6 +43,8 @@ export interface WorkerContext {
   /** Part of the names in staging/, so that a dead worker's leftovers can be told from a live one's work. */
   readonly instance: string;
   readonly onArtifact: (outcome: string, bytes: number) => void;
+  /** Whether an operator has had these bytes purged. */
+  readonly isPurged: (sha256: string) => boolean;
   /** Bytes that new blobs took. */
   readonly onStored: (bytes: number) => void;
   /** A job's files became visible so many seconds after the job had ended. */

@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { countFiles, type JobRecord } from '../src/model.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { type DropOrder, markDropped, strikeOrder, writeOrder } from '../src/tree/dropping.ts';
-import { removeFolder } from '../src/tree/files.ts';
 import { type Place, possibleFiles } from '../src/tree/paths.ts';
 import { isPinned } from '../src/tree/pins.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
@@ -16,6 +15,7 @@ import { readBuildRecord, readJobRecord, readViews } from '../src/tree/records.t
 import { fileOf, takeAway, unknownFiles, unlinkFiles } from '../src/tree/remove.ts';
 import { readUnsettled } from '../src/tree/unsettled.ts';
 import { forgetListings } from './build-pages.ts';
+import { forgetLogPage } from './log-pages.ts';
 import { publishBuild, readRecords } from './publish-build.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -126,9 +126,7 @@ async function dropOfJob({ paths, ...rest }: Upkeep, order: DropOrder, place: Pl
   }
   if (order.parts.includes('logs') && after.log?.state !== 'present') {
     unlinkFiles(base, ['log.txt']);
-    await removeFolder(
-      dirname(paths.page(place.organization, place.folder, 'builds', String(place.number), 'jobs', job, 'log')),
-    );
+    await forgetLogPage(paths, place, job);
   }
   await forgetListings(paths, place, join('jobs', job));
 }

@@ -11,7 +11,7 @@ import type { Upkeep } from './upkeep.ts';
 
 export async function drop(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
   const removed = await running(upkeep.paths, 'drop', (at) => dropAll(upkeep, context, at));
-  if (removed.builds > 0) await upkeep.queue.enqueue({ name: 'sweep', payload: {} }, { workClass: 'bulk' });
+  if (removed.builds > 0) await upkeep.queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
   return undefined;
 }
 

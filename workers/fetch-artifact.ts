@@ -33,11 +33,19 @@ export async function fetchArtifact(
   const release = await worker.space.reserve(facts.size, signal);
   try {
     const staged = await fetchVerified(worker, facts, target, signal);
+    refusePurged(worker, staged);
     worker.onStored(placeStaged(worker.paths, staged, target.base, target.file, target.known));
     return staged.sha256;
   } finally {
     release();
   }
+}
+
+/** @throws MirrorError ERR_BLOB_PURGED for bytes that an operator had removed; they are gone again then */
+export function refusePurged({ isPurged }: WorkerContext, { sha256, file }: Staged): void {
+  if (!isPurged(sha256)) return;
+  removeStaged(file);
+  throw new MirrorError('ERR_BLOB_PURGED', 'removed by an operator, and not mirrored again', { sha256 });
 }
 
 /** By a link that was had in bulk where there is one; whatever is wrong with that, REST has this artifact's own. */

@@ -5,6 +5,7 @@ import type { BuildRef, JobFacts, LogRecord } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { StagedFile } from '../src/tree/staging.ts';
 import type { WorkerContext } from './context.ts';
+import { refusePurged } from './fetch-artifact.ts';
 
 /** Buildkite's own bound on a job's log is 1,024 MiB; the rest is for what its timestamps add. */
 const maxLogBytes = 1.25 * 1024 ** 3;
@@ -38,12 +39,14 @@ export async function fetchLog(
   const fetchedAt = new Date().toISOString();
   try {
     const staged = await stage(worker, job, target.ref, signal);
+    refusePurged(worker, staged);
     worker.onStored(placeStaged(worker.paths, staged, target.base, 'log.txt', target.known));
     const { size, sha256 } = staged;
     return { url: `jobs/${job.id}/log.txt`, size, sha256, state: 'present', reason: null, fetched_at: fetchedAt };
   } catch (thrown) {
     const error = toMirrorError(thrown);
     const empty = { url: null, size: 0, sha256: null, fetched_at: fetchedAt };
+    if (error.code === 'ERR_BLOB_PURGED') return { ...empty, state: 'purged', reason: error.message };
     if (error.code === 'ERR_DOWNLOAD_REFUSED') return { ...empty, state: 'refused', reason: error.message };
     if (error.code !== 'ERR_UPSTREAM_GONE') throw thrown;
     const late = job.finished_at === null || Date.now() - Date.parse(job.finished_at) < logComesWithinMs;

@@ -77,6 +77,10 @@ async function takeArtifact(
   } catch (thrown) {
     const error = toMirrorError(thrown);
     if (signal.aborted) throw thrown;
+    if (error.code === 'ERR_BLOB_PURGED') {
+      giveUp(worker, record, 'purged', error.message);
+      return;
+    }
     if (error.code === 'ERR_DOWNLOAD_REFUSED') {
       giveUp(worker, record, 'refused', error.message);
       return;
@@ -114,7 +118,7 @@ async function fetchOrRefresh(
     if (code !== 'ERR_UPSTREAM_GONE' && code !== 'ERR_BLOB_MISMATCH') throw thrown;
     const now = await readNow(worker, facts, target, signal);
     if (now === null || now.state === 'deleted' || now.state === 'expired') {
-      giveUp(worker, record, 'lost', `${now?.state ?? 'gone'} upstream before it was mirrored`);
+      giveUp(worker, record, 'lost', lostReason(now?.state ?? 'gone', record));
       return null;
     }
     if (now.state === 'error') {
@@ -128,6 +132,13 @@ async function fetchOrRefresh(
       throw toMirrorError(again).code === 'ERR_UPSTREAM_GONE' ? notNow(again) : again;
     });
   }
+}
+
+/** What had been stored has a digest of ours. */
+function lostReason(upstreamState: string, { sha256 }: ArtifactRecord): string {
+  return sha256 === null
+    ? `${upstreamState} upstream before it was mirrored`
+    : `its stored bytes were damaged, and it is ${upstreamState} upstream`;
 }
 
 /** A storage that has not what upstream calls finished: to be tried again, not to be given up. */

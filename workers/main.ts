@@ -10,16 +10,17 @@ import { createServices } from '../src/buildkite/services.ts';
 import { type Config, parseConfig, readEnv, type Secrets, shareWithSdk } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
 import { nameMatcher, pathMatcher } from '../src/globs.ts';
-import { createLog, type Log, logRefusal } from '../src/log.ts';
+import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
 import { logScriptEntry } from '../src/logs/index-log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
 import { budgetStore } from '../src/queue/budgets.ts';
 import { createHold, whileHolding } from '../src/queue/hold.ts';
 import { createLock } from '../src/queue/lock.ts';
-import { openQueue } from '../src/queue/queue.ts';
+import { openQueue, type TaskQueue } from '../src/queue/queue.ts';
 import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
 import { runTasks } from '../src/queue/run.ts';
 import { shelfStore } from '../src/queue/shelves.ts';
+import type { Task } from '../src/queue/tasks.ts';
 import { webhookUrl } from '../src/reconcile/webhook-care.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { createStopper, stopOnSignals } from '../src/stop.ts';
@@ -29,6 +30,7 @@ import { dataPaths } from '../src/tree/paths.ts';
 import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
+import { createPurgedLookup } from '../src/tree/tombstones.ts';
 import { createApis } from './apis.ts';
 import type { WorkerContext } from './context.ts';
 import { drop } from './drop.ts';
@@ -36,13 +38,17 @@ import { indexJobLog } from './index-log.ts';
 import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
+import { purge } from './purge.ts';
 import { readBuild } from './read-build.ts';
+import { rebuild } from './rebuild.ts';
 import { startReconciling } from './reconcile.ts';
+import { repair } from './repair.ts';
 import { restoreCatalog } from './restore-catalog.ts';
 import { startSchedule } from './schedule.ts';
 import { createSlots } from './slots.ts';
 import { sweep } from './sweep.ts';
 import type { Upkeep } from './upkeep.ts';
+import { verify } from './verify.ts';
 import { createWebhookCare } from './webhook-care.ts';
 
 /** Tasks at once; downloads at once are bounded apart from that (KITEMIRROR_CONCURRENCY). */
@@ -99,10 +105,11 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     queue,
     catalog,
     lock: createLock(redis),
-    space: createSpace(config.dataRoot, config.minFreeBytes),
+    space: createSpace(config.dataRoot, config.minFreeBytes, makeRoom(queue, log)),
     staging: openStaging(paths.staging),
     logScript,
     instance,
+    isPurged: createPurgedLookup(paths),
     onArtifact: (outcome, bytes) => {
       metrics.artifacts.inc({ outcome });
       metrics.artifactBytes.inc(bytes);
@@ -124,6 +131,11 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     verifyRate: config.verifyRate,
     holding: (identity, signal, work) => whileHolding(hold, identity, signal, work),
     onRemoved: (what, reason, count) => metrics.removed.inc({ what, reason }, count),
+    onVerified: (sound, damaged, bytes) => {
+      metrics.verifiedBlobs.inc({ outcome: 'sound' }, sound);
+      metrics.verifiedBlobs.inc({ outcome: 'damaged' }, damaged);
+      metrics.verifiedBytes.inc(bytes);
+    },
     onFreed: (bytes) => metrics.freedBytes.inc(bytes),
   };
   const runner = runTasks({
@@ -137,6 +149,10 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
       drop: (_, context) => drop(upkeep, context),
       sweep: (payload, context) => sweep(upkeep, payload, context),
+      verify: (_, context) => verify(upkeep, context),
+      purge: (_, context) => purge(upkeep, context),
+      rebuild: (_, context) => rebuild(upkeep, context),
+      repair: (_, context) => repair(upkeep, context),
       'publish-pipeline': (payload, { workClass }) => publishPipeline(worker[workClass], payload),
     },
     onDone: (task, outcome, seconds) => metrics.taskSeconds.observe({ task, outcome }, seconds),
@@ -173,6 +189,25 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   });
   stopper.add('reconcile', () => reconciling.stop());
   stopper.add('schedule', startSchedule(upkeep, { dropEveryMs: config.retentionSeconds * 1000 }, log));
+}
+
+/** While downloads wait for room the policy runs, and what nothing shows is swept at once; not more often than this. */
+const makeRoomEveryMs = 60_000;
+
+function makeRoom(queue: TaskQueue, log: Log): () => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (performance.now() - last < makeRoomEveryMs) return;
+    last = performance.now();
+    log.warn('downloads wait for room; the retention policy is applied and blobs are swept');
+    const tasks: Task[] = [
+      { name: 'drop', payload: {} },
+      { name: 'sweep', payload: { graceMs: 0 } },
+    ];
+    Promise.all(tasks.map((task) => queue.enqueue(task, { urgent: true }))).catch((error: unknown) =>
+      logError(log, error, 'room could not be asked for'),
+    );
+  };
 }
 
 function eachClass<T>(make: (workClass: WorkClass) => T): Record<WorkClass, T> {

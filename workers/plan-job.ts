@@ -118,6 +118,8 @@ function judge(
     return { state: 'excluded', reason: `larger than KITEMIRROR_MAX_ARTIFACT_BYTES (${settings.maxArtifactBytes})` };
   }
   if (facts.state === 'error') return { state: 'errored', reason: 'its upload failed' };
+  if (known?.sha256 && known.state !== 'superseded' && (facts.state === 'expired' || facts.state === 'deleted'))
+    return { state: 'lost', reason: `its stored bytes were damaged, and it is ${facts.state} upstream` };
   if (facts.state === 'expired') return { state: 'lost', reason: 'expired upstream before it was mirrored' };
   if (facts.state === 'deleted') return { state: 'lost', reason: 'deleted upstream before it was mirrored' };
   if (uploadStates.has(facts.state)) {

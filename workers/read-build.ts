@@ -26,6 +26,7 @@ import type { Place } from '../src/tree/paths.ts';
 import { claimFolder, openFolder, slugOf } from '../src/tree/pipelines.ts';
 import { readMoved } from '../src/tree/pointers.ts';
 import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
+import { listTombstones, redactor } from '../src/tree/tombstones.ts';
 import {
   clearTornStubs,
   closeUnsettled,
@@ -79,7 +80,9 @@ export async function readBuild(
     await resume(worker, task, workClass);
     return undefined;
   }
-  const { build, jobs, at } = seen;
+  // What was purged from the records is not to come back by way of upstream.
+  const redact = redactor(await listTombstones(paths));
+  const { build, jobs, at } = redact(seen);
   if (!settings.includesBranch(build.branch)) {
     await closeUnsettled(paths, { ...gap, pipelineId: null });
     return undefined;
@@ -89,7 +92,7 @@ export async function readBuild(
   const place = await claimPlace(worker, build);
   const finished = isFinishedBuild(build.state, build.finished_at);
   await openUnsettled(paths, { ...gap, ...pick(ref), pipelineId: build.pipeline.id });
-  const annotations = finished ? await readAnnotations(upstream, ref, signal) : null;
+  const annotations = redact(finished ? await readAnnotations(upstream, ref, signal) : null);
   await openFolder(paths, build.pipeline.id, place, paths.build(place));
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 

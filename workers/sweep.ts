@@ -1,6 +1,7 @@
 /** sweep: deletes blobs that nothing shows any more. */
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
+import { writtenAt } from '../src/tree/files.ts';
 import { running } from '../src/tree/marks.ts';
 import { shardCount, sweepBlobs } from '../src/tree/sweep.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -9,6 +10,11 @@ import type { Upkeep } from './upkeep.ts';
 const graceMs = 10 * 60_000;
 
 export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, { signal, log }: TaskContext): Promise<Outcome> {
+  // Blobs of a restored backup have no name in the tree yet.
+  if (writtenAt(upkeep.paths.rebuildDue) !== null) {
+    log.warn('nothing is swept before all was made again from the records (kitemirror rebuild)');
+    return undefined;
+  }
   const swept = await running(upkeep.paths, 'sweep', (at) => {
     const onProgress = (shards: number): void => at(shards, shardCount);
     return sweepBlobs(upkeep.paths, { graceMs: task.graceMs ?? graceMs, signal, onProgress });

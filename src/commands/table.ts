@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  backup: async () => (await import('./backup.ts')).backup,
   pin: async () => (await import('./pin.ts')).pin,
   status: async () => (await import('./status.ts')).status,
   tasks: async () => (await import('./tasks.ts')).tasks,
@@ -9,5 +10,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   reconcile: async () => (await import('./reconcile.ts')).reconcile,
   webhook: async () => (await import('./webhook.ts')).webhook,
   portal: async () => (await import('./portal.ts')).portal,
+  purge: async () => (await import('./purge.ts')).purge,
+  rebuild: async () => (await import('./rebuild.ts')).rebuild,
   retention: async () => (await import('./retention.ts')).retention,
+  verify: async () => (await import('./verify.ts')).verify,
 };

@@ -20,6 +20,7 @@ export const knownNames = [
   'RETENTION_RULES',
   'RETENTION_SECONDS',
   'VERIFY_RATE',
+  'ACCESS_LOG_BYTES',
   'URL',
   'CONTENT_URL',
   'LISTEN',

@@ -71,6 +71,10 @@ export interface Catalog {
   entries(): Iterable<Pick<Entry, 'folder' | 'summary'>>;
   /** New blobs took so many bytes (or, negative, gave them back). */
   addStored(bytes: number): void;
+  /** Leaves nothing of what was replaced or removed in the file. */
+  scrub(): void;
+  /** Counts anew what is otherwise counted along. @param storedBytes what blobs take */
+  recount(storedBytes: number): void;
   /** A pipeline's folder has another name now. */
   moveFolder(organization: string, from: string, to: string): void;
   builds(filter: BuildFilter): BuildSummary[];
@@ -241,6 +245,16 @@ function catalogOn(db: DatabaseSync): Catalog {
       }
     },
     addStored: (bytes) => void addTo(db).run('stored', bytes),
+    scrub: () => {
+      db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+    },
+    recount: (storedBytes) =>
+      transaction(() => {
+        const [sums] = all('SELECT count(*) AS builds, total(lost) AS lost, total(bytes) AS bytes FROM builds', []);
+        const set = db.prepare('INSERT OR REPLACE INTO totals VALUES (?, ?)');
+        for (const name of ['builds', 'lost', 'bytes']) set.run(name, Number(sums?.[name] ?? 0));
+        set.run('stored', storedBytes);
+      }),
     moveFolder: (organization, from, to) =>
       transaction(() => {
         db.prepare('UPDATE builds SET folder = ? WHERE organization = ? AND folder = ?').run(to, organization, from);

@@ -55,6 +55,16 @@ export function placeStaged(
   }
 }
 
+/** Of the right size, and not set aside: what is damaged or purged has lost the permission to be read. */
+function isSound(blob: string, size: number): boolean {
+  const stat = statIfPresent(blob);
+  return stat !== undefined && stat.size === size && isReadable(stat);
+}
+
+function isReadable({ mode }: Stats): boolean {
+  return (mode & 0o444) !== 0;
+}
+
 /** @returns false when the blob was swept this very moment: it is to be claimed anew */
 function linkStored(paths: DataPaths, sha256: string, base: string, relative: string, known: Set<string>): boolean {
   try {
@@ -80,7 +90,7 @@ function claimDigest(paths: DataPaths, staged: Staged): boolean {
       return true;
     } catch (thrown) {
       const errno = errnoOf(thrown);
-      if (errno === 'EEXIST' && statIfPresent(blob)?.size === staged.size) return false;
+      if (errno === 'EEXIST' && isSound(blob, staged.size)) return false;
       // Of another size it is no blob of this digest: what is there was torn, and what we hold is verified.
       if (errno === 'EEXIST') unlinkFile(blob);
       else if (errno === 'ENOENT') mkdirSync(dirname(blob), { recursive: true });
@@ -170,6 +180,9 @@ function copyDurably(from: string, to: string): void {
 export function restoreBlob(paths: DataPaths, sha256: string, source: string): void {
   const blob = paths.blob(sha256);
   if (statIfPresent(blob) !== undefined) return;
+  const stat = statIfPresent(source);
+  if (stat === undefined || !isReadable(stat))
+    throw new MirrorError('ERR_TREE_CORRUPT', `the bytes of ${sha256} are nowhere`, { sha256 });
   mkdirSync(dirname(blob), { recursive: true });
   linkSync(source, blob);
 }

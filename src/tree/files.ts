@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream, type Dirent, existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { errnoOf, MirrorError } from '../errors.ts';
 import type { DataPaths } from './paths.ts';
 import { temporaryFile } from './temporary.ts';
@@ -167,6 +168,11 @@ function removeIfEmpty(folder: string): boolean {
 /** When a file was last written, ms since 1970; null where there is none. */
 export function writtenAt(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
+/** All of a file that an operator names; `-` is stdin. */
+export async function readInput(file: string): Promise<Buffer> {
+  return file === '-' ? buffer(process.stdin) : readFile(file);
 }
 
 /** A file's bytes in large pieces. */

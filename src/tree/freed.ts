@@ -1,12 +1,10 @@
 /** What a removal would really free: bytes that other builds show too stay, and what is shown under several names is one. */
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { toMirrorError } from '../errors.ts';
-import type { JobRecord } from '../model.ts';
-import { listFolder } from './files.ts';
 import type { DataPaths, Place } from './paths.ts';
-import { readJobRecord, readViews } from './records.ts';
+import { readViews } from './records.ts';
 import type { Part } from './retention.ts';
+import { readJobs } from './walk.ts';
 
 export interface Removal {
   readonly place: Place;
@@ -60,7 +58,8 @@ async function namesOf(paths: DataPaths, { place, build, parts }: Removal): Prom
   const takes = (part: Part): boolean => parts.includes(part) || parts.includes('build');
   const names: string[] = [];
   const total = { artifacts: 0, logs: 0, bytes: 0 };
-  for (const record of await recordsOf(paths, place, build)) {
+  for (const record of await readJobs(paths, place)) {
+    if (record.build_id !== build) continue;
     for (const { state, sha256, size } of takes('artifacts') ? record.artifacts : []) {
       if (state !== 'present' || sha256 === null) continue;
       total.artifacts += 1;
@@ -76,15 +75,6 @@ async function namesOf(paths: DataPaths, { place, build, parts }: Removal): Prom
   const views = takes('artifacts') ? await readViews(paths, place) : null;
   const shown = views === null ? [] : [views.merged, ...Object.values(views.steps)].flat();
   return { ...total, names: [...names, ...shown.map(({ sha256 }) => sha256)] };
-}
-
-async function recordsOf(paths: DataPaths, place: Place, build: string): Promise<JobRecord[]> {
-  const records: JobRecord[] = [];
-  for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
-    const record = await readJobRecord(paths, place, name);
-    if (record !== null && record.build_id === build) records.push(record);
-  }
-  return records;
 }
 
 /** Bytes of the copies of a blob that nothing would link if it lost so many names. */

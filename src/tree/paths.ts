@@ -17,6 +17,10 @@
  *   state/keys/content                   keys of our own making, never an operator's secret
  *   state/pins/<build>.json              nothing of retention's touches this build
  *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
+ *   state/damaged/<blob>.json            its bytes are not what its name says; whose they are is to be mended
+ *   state/rebuild-due                    what is derived is to be made from the records before anything is swept
+ *   state/verify.json                    how far the reading of all blobs is
+ *   state/purged/<id>.json               what an operator had purged, and is never mirrored again
  *   state/audit/<year>-<month>.jsonl     what was removed, when and why
  *   state/reconcile.json                 up to when all finished builds are known
  *   state/backfills/<digest>.json        how far a backfill has come
@@ -83,6 +87,15 @@ export interface DataPaths {
   /** Says that retention has removed the whole build: it is not mirrored again. */
   droppedBuild(build: string): string;
   readonly audit: string;
+  /** Tombstones: what is never mirrored again. */
+  readonly purged: string;
+  /** Room for the journal and Redis alone. */
+  readonly reserve: string;
+  readonly damaged: string;
+  damagedBlob(name: string): string;
+  readonly verifyCursor: string;
+  /** There while what is derived is still to be made from the records, as after a restored backup. */
+  readonly rebuildDue: string;
   /** When a task of a schedule last ran. */
   mark(task: string): string;
   /** Names the pipeline whose builds a folder of the organization holds. */
@@ -137,6 +150,12 @@ export function dataPaths(root: string): DataPaths {
     dropOrder: (build) => at('state', 'dropping', `${build}.json`),
     droppedBuild: (build) => at('state', 'dropped', build.slice(0, 2), build),
     audit: at('state', 'audit'),
+    purged: at('state', 'purged'),
+    reserve: at('reserve'),
+    damaged: at('state', 'damaged'),
+    damagedBlob: (name) => at('state', 'damaged', `${name}.json`),
+    rebuildDue: at('state', 'rebuild-due'),
+    verifyCursor: at('state', 'verify.json'),
     mark: (task) => at('state', 'marks', task),
     pipelineState: (pipelineId) => at('state', 'pipelines', `${pipelineId}.json`),
   };

@@ -68,6 +68,16 @@ export async function slugOf(paths: DataPaths, pipelineId: string): Promise<stri
   return (await readState(paths, pipelineId))?.slug ?? null;
 }
 
+/** Whose folder this is, where that was forgotten and nobody else has it: from a record in it. */
+export async function adoptFolder(paths: DataPaths, claim: Claim & { readonly folder: string }): Promise<void> {
+  const { organization, folder, slug, pipelineId } = claim;
+  if ((await readState(paths, pipelineId)) !== null) return;
+  const owner = await readOwner(paths, organization, folder);
+  if (owner !== null && owner !== pipelineId) return;
+  await writeOwner(paths, organization, folder, pipelineId);
+  await writeState(paths, { id: pipelineId, organization, slug, folder, moving_from: null });
+}
+
 /** @throws MirrorError ERR_TREE_MOVED for a pipeline that was never claimed, or that is being moved */
 export async function placeOf(paths: DataPaths, pipelineId: string, number: number): Promise<Place> {
   const state = await readState(paths, pipelineId);

@@ -35,6 +35,22 @@ export function writePointer(paths: DataPaths, file: string, number: number | nu
   }
 }
 
+/** Removes pointers to builds that are not there. @param numbers the builds of the folder */
+export async function removeStalePointers(
+  paths: DataPaths,
+  organization: string,
+  folder: string,
+  numbers: ReadonlySet<number>,
+): Promise<void> {
+  for (const kind of ['latest', 'commits', 'pulls']) {
+    const below = join(paths.pages, organization, folder, kind);
+    for (const { name } of await listFolder(below)) {
+      const number = Number(await readIfPresent(join(below, name)));
+      if (!numbers.has(number)) unlinkFile(join(below, name));
+    }
+  }
+}
+
 interface Move {
   readonly from: string;
   readonly to: string;

@@ -15,18 +15,27 @@ const lookEveryMs = 1000;
 const patienceMs = 10_000;
 const gib = 1024 ** 3;
 
-/** @param minFreeBytes free space that stays free; null: the larger of 5 % of the disk and 10 GiB */
-export function createSpace(root: string, minFreeBytes: number | null): Space {
+/** A file system that counts its inodes keeps this part of them. */
+const freeInodes = 0.01;
+
+/**
+ * @param minFreeBytes free space that stays free; null: the larger of 5 % of the disk and 10 GiB
+ * @param onShort told, again and again, while something waits for room
+ */
+export function createSpace(root: string, minFreeBytes: number | null, onShort: () => void = () => undefined): Space {
   let reserved = 0;
   let free = { at: 0, bytes: 0, most: 0 };
+  let hasInodes = true;
 
   async function available(): Promise<number> {
     if (Date.now() - free.at > lookEveryMs) {
-      const { bavail, blocks, bsize } = await statfs(root);
+      const { bavail, blocks, bsize, files, ffree } = await statfs(root);
       const floor = minFreeBytes ?? Math.max(blocks * bsize * 0.05, 10 * gib);
+      hasInodes = files === 0 || ffree > files * freeInodes;
       free = { at: Date.now(), bytes: bavail * bsize - floor, most: blocks * bsize - floor };
     }
-    return free.bytes - reserved;
+    // Nothing fits where no name can be made, not even what has no bytes.
+    return hasInodes ? free.bytes - reserved : -1;
   }
 
   return {
@@ -39,10 +48,10 @@ export function createSpace(root: string, minFreeBytes: number | null): Space {
             bytes,
           });
         }
+        onShort();
         if (Date.now() > until) {
-          throw new MirrorError('ERR_TREE_FULL', 'too little free space (KITEMIRROR_MIN_FREE); downloads wait', {
-            bytes,
-          });
+          const what = hasInodes ? 'too little free space (KITEMIRROR_MIN_FREE)' : 'too few free inodes';
+          throw new MirrorError('ERR_TREE_FULL', `${what}; downloads wait`, { bytes });
         }
         await sleep(lookEveryMs, undefined, { signal });
       }

@@ -66,6 +66,23 @@ export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promi
   return total;
 }
 
+/** What all blobs take on the disk. */
+export async function measureBlobs(paths: DataPaths, signal: AbortSignal): Promise<{ blobs: number; bytes: number }> {
+  const total = { blobs: 0, bytes: 0 };
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    signal.throwIfAborted();
+    const folder = join(paths.blobs, shard.toString(16).padStart(2, '0'));
+    for (const name of namesIn(folder)) {
+      const stat = isBlobName(name) ? lstatSync(`${folder}/${name}`, { throwIfNoEntry: false }) : undefined;
+      if (stat === undefined) continue;
+      total.blobs += 1;
+      total.bytes += stat.size;
+    }
+    await nextTurn();
+  }
+  return total;
+}
+
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);

@@ -1,0 +1,145 @@
+/**
+ * purge: removes what tombstones name from everywhere. Readers were cut off by the inode's permission before; here follow
+ * records, names, what is derived, and last the blobs' own names. Each step may have been done before.
+ */
+import { dirname, join } from 'node:path';
+import { countFiles, type JobRecord } from '../src/model.ts';
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import { writeAudit } from '../src/tree/audit.ts';
+import { unlinkFile } from '../src/tree/blobs.ts';
+import { listFolder } from '../src/tree/files.ts';
+import { type OnProgress, running } from '../src/tree/marks.ts';
+import { type DataPaths, type Place, possibleFiles } from '../src/tree/paths.ts';
+import { readJobRecord } from '../src/tree/records.ts';
+import { fileOf, unlinkFiles } from '../src/tree/remove.ts';
+import { listTombstones, redactor, type Tombstone, writeTombstone } from '../src/tree/tombstones.ts';
+import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
+import { readJobs, walkBuilds } from '../src/tree/walk.ts';
+import { forgetListings } from './build-pages.ts';
+import { forgetLogPage } from './log-pages.ts';
+import { publishBuild } from './publish-build.ts';
+import { saveJob } from './save-job.ts';
+import type { Upkeep } from './upkeep.ts';
+
+export async function purge(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
+  await running(upkeep.paths, 'purge', (at) => purgeAll(upkeep, context, at));
+  return undefined;
+}
+
+interface Purged {
+  /** Files of jobs that are not shown any more. */
+  readonly files: number;
+  readonly builds: number;
+}
+
+async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgress): Promise<Purged> {
+  const { paths, catalog } = upkeep;
+  const open = (await listTombstones(paths)).filter(({ done_at: done }) => done === null);
+  const total = { files: 0, builds: 0 };
+  if (open.length === 0) return total;
+  const digests = new Set(open.flatMap(({ sha256 }) => sha256));
+  const redact = redactor(open);
+  const builds = catalog.totals().builds;
+  let seen = 0;
+  for await (const place of walkBuilds(paths)) {
+    signal.throwIfAborted();
+    at((seen += 1), Math.max(seen, builds));
+    const files = await purgeBuild(upkeep, place, { digests, redact }, signal);
+    if (files === null) continue;
+    total.files += files;
+    total.builds += 1;
+  }
+  for (const sha256 of digests) await removeBytes(paths, sha256);
+  catalog.scrub();
+  for (const tombstone of open) await finish(upkeep, tombstone, total.files);
+  log.warn({ ...total, blobs: digests.size }, 'purged');
+  return total;
+}
+
+interface Wanted {
+  readonly digests: ReadonlySet<string>;
+  readonly redact: <T>(value: T) => T;
+}
+
+/** @returns how many files it lost; null where it had nothing of it */
+async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: AbortSignal): Promise<number | null> {
+  const { paths } = upkeep;
+  const view = await readUpstreamView(paths, place);
+  let [files, changed] = [0, false];
+  for (const { id, build_id: build } of await readJobs(paths, place)) {
+    const done = await upkeep.holding(`mirror-job/${build}/${id}`, signal, () => purgeJob(upkeep, place, id, wanted));
+    files += done ?? 0;
+    changed ||= done !== null;
+  }
+  if (view === null) return changed ? files : null;
+  const { id: build, number, pipeline } = view.build;
+  const clean = wanted.redact(view);
+  if (clean !== view) {
+    changed = true;
+    await upkeep.holding(`read-build/${build}`, signal, async () => {
+      const now = await readUpstreamView(paths, place);
+      if (now !== null) await writeUpstreamView(paths, place, wanted.redact(now));
+    });
+  }
+  if (!changed) return null;
+  const { organization } = place;
+  const task = { organization, pipeline: pipeline.slug, number, build, pipelineId: pipeline.id };
+  await upkeep.holding(`publish-build/${build}`, signal, async () => {
+    unlinkFile(paths.views(place));
+    await publishBuild(upkeep, task);
+  });
+  return files;
+}
+
+/** @returns how many of its files were purged; null where nothing of it is wanted */
+async function purgeJob(
+  upkeep: Upkeep,
+  place: Place,
+  job: string,
+  { digests, redact }: Wanted,
+): Promise<number | null> {
+  const { paths } = upkeep;
+  const before = await readJobRecord(paths, place, job);
+  if (before === null) return null;
+  const isWanted = ({ sha256 }: { sha256: string | null }): boolean => sha256 !== null && digests.has(sha256);
+  const mine = before.artifacts.filter(isWanted);
+  const log = before.log !== null && isWanted(before.log);
+  const clean = redact(before);
+  if (mine.length === 0 && !log && clean === before) return null;
+  await saveJob(upkeep, place, withoutPurged(clean, isWanted), [], null);
+  const base = paths.job(place, job);
+  // Also what an earlier run recorded and did not come to remove; what another artifact shows there now stays.
+  const keeps = new Set(before.artifacts.filter((each) => !isWanted(each)).flatMap((each) => fileOf(each) ?? []));
+  unlinkFiles(
+    base,
+    mine.flatMap(possibleFiles).filter((file) => !keeps.has(file)),
+  );
+  if (log) unlinkFiles(base, ['log.txt']);
+  const page = dirname(paths.page(place.organization, place.folder, 'builds', String(place.number), 'jobs', job));
+  if (log) await forgetLogPage(paths, place, job);
+  unlinkFile(join(page, 'index.html'));
+  await forgetListings(paths, place, join('jobs', job));
+  return mine.length + Number(log);
+}
+
+function withoutPurged(record: JobRecord, isWanted: (file: { sha256: string | null }) => boolean): JobRecord {
+  const gone = { state: 'purged', reason: 'removed by an operator', url: null } as const;
+  const artifacts = record.artifacts.map((each) => (isWanted(each) ? { ...each, ...gone, merged: false } : each));
+  const log = record.log !== null && isWanted(record.log) ? { ...record.log, ...gone } : record.log;
+  const states = [...artifacts, ...(log === null ? [] : [log])].map(({ state }) => state);
+  return { ...record, ...countFiles(states), artifacts, log };
+}
+
+/** All copies of a blob, and what was ever set aside of it. */
+async function removeBytes(paths: DataPaths, sha256: string): Promise<void> {
+  for (const folder of [dirname(paths.blob(sha256)), paths.quarantine]) {
+    for (const { name } of await listFolder(folder)) if (name.startsWith(sha256)) unlinkFile(join(folder, name));
+  }
+}
+
+async function finish({ paths, onRemoved }: Upkeep, tombstone: Tombstone, files: number): Promise<void> {
+  onRemoved('blob', 'purge', tombstone.sha256.length);
+  const what = tombstone.literal === null ? `${tombstone.sha256.length} digests` : 'a value, and what held it';
+  await writeAudit(paths, { action: 'purge', what, files, reason: tombstone.reason });
+  await writeTombstone(paths, { ...tombstone, done_at: new Date().toISOString() });
+}

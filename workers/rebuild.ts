@@ -1,0 +1,156 @@
+/**
+ * rebuild: makes again from the records alone all that is derived from them: names of files, blobs' own names, sums, markers,
+ * merged and step views, pages, `latest` and its kin, the catalog. Can be repeated; what is right stays as it is.
+ */
+import { join } from 'node:path';
+import { logError } from '../src/log.ts';
+import { isFinishedBuild, type JobRecord } from '../src/model.ts';
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import { linkBlob, restoreBlob, unlinkFile } from '../src/tree/blobs.ts';
+import { checkJob, type FaultyFile } from '../src/tree/check-job.ts';
+import { writtenAt } from '../src/tree/files.ts';
+import { type OnProgress, running } from '../src/tree/marks.ts';
+import type { Place } from '../src/tree/paths.ts';
+import { adoptFolder } from '../src/tree/pipelines.ts';
+import { removeStalePointers, writePointer } from '../src/tree/pointers.ts';
+import { noteDamage, setAside } from '../src/tree/quarantine.ts';
+import { readJobRecord } from '../src/tree/records.ts';
+import { measureBlobs } from '../src/tree/sweep.ts';
+import { readUpstreamView } from '../src/tree/upstream-view.ts';
+import { foldersIn, readJobs, walkBuilds } from '../src/tree/walk.ts';
+import { hasLogPage } from './log-pages.ts';
+import { publishBuild } from './publish-build.ts';
+import { saveJob } from './save-job.ts';
+import type { Upkeep } from './upkeep.ts';
+
+export interface Rebuilt {
+  readonly builds: number;
+  /** Files that got their names back. */
+  readonly linked: number;
+  /** Files of which nothing has the bytes any more: they are fetched again. */
+  readonly gone: number;
+  /** Places whose records cannot be read: left as they are. */
+  readonly unreadable: readonly string[];
+}
+
+export async function rebuild(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
+  const { gone } = await running(upkeep.paths, 'rebuild', (at) => rebuildAll(upkeep, context, at));
+  unlinkFile(upkeep.paths.rebuildDue);
+  if (gone > 0) await upkeep.queue.enqueue({ name: 'repair', payload: {} });
+  return undefined;
+}
+
+async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgress): Promise<Rebuilt> {
+  const { paths, catalog, queue } = upkeep;
+  const places: Place[] = [];
+  for await (const place of walkBuilds(paths)) places.push(place);
+  const total = { builds: 0, linked: 0, gone: 0, unreadable: [] as string[] };
+  const found = new Set<string>();
+  for (const [index, place] of places.entries()) {
+    signal.throwIfAborted();
+    at(index, places.length);
+    try {
+      const done = await rebuildOne(upkeep, place, signal);
+      if (done === null) continue;
+      found.add(done.build);
+      total.builds += 1;
+      total.linked += done.linked;
+      total.gone += done.gone;
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      logError(log, thrown, 'a build cannot be made again from its records', {
+        folder: place.folder,
+        number: place.number,
+      });
+      total.unreadable.push(`${place.folder}/${place.number}`);
+    }
+  }
+  // A build whose records cannot be read keeps its entry: in doubt nothing is forgotten.
+  if (total.unreadable.length === 0) forgetAbsent(upkeep, found);
+  catalog.recount((await measureBlobs(paths, signal)).bytes);
+  for (const organization of await foldersIn(paths.tree)) {
+    for (const folder of await foldersIn(join(paths.tree, organization))) {
+      if (total.unreadable.length === 0) {
+        await removeStalePointers(
+          paths,
+          organization,
+          folder,
+          new Set(places.filter((place) => place.folder === folder).map(({ number }) => number)),
+        );
+      }
+      await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
+    }
+  }
+  log.info({ ...total, unreadable: total.unreadable.length }, 'all was made again from the records');
+  return total;
+}
+
+function forgetAbsent({ catalog, paths }: Upkeep, found: ReadonlySet<string>): void {
+  const absent = Array.from(catalog.entries()).filter(({ summary }) => !found.has(summary.id));
+  for (const { folder, summary } of absent) {
+    catalog.remove(summary.id, (changes) => {
+      for (const { kind, name, state, number } of changes) {
+        writePointer(paths, paths.pointer(summary.organization, folder, kind, name, state), number);
+      }
+    });
+  }
+}
+
+/** @returns null where the folder holds no build that was ever read to its end */
+async function rebuildOne(
+  upkeep: Upkeep,
+  place: Place,
+  signal: AbortSignal,
+): Promise<{ build: string; linked: number; gone: number } | null> {
+  const { paths } = upkeep;
+  const view = await readUpstreamView(paths, place);
+  if (view === null) return null;
+  const { id: build, pipeline, state, finished_at: end } = view.build;
+  await adoptFolder(paths, { ...place, slug: pipeline.slug, pipelineId: pipeline.id });
+  const { organization, number } = place;
+  const task = { organization, pipeline: pipeline.slug, number, build, pipelineId: pipeline.id };
+  const done = { build, linked: 0, gone: 0 };
+  for (const { id, build_id } of await readJobs(paths, place)) {
+    if (build_id !== build) continue;
+    await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
+      const record = await readJobRecord(paths, place, id);
+      if (record === null) return;
+      for (const fault of await checkJob(paths, place, record)) {
+        if (await mend(upkeep, place, record, fault)) done.linked += 1;
+        else done.gone += 1;
+      }
+      await saveJob(upkeep, place, record, [], isFinishedBuild(state, end));
+      if (
+        record.log?.state === 'present' &&
+        !hasLogPage(paths, place, id) &&
+        writtenAt(paths.jobFile(place, id, 'log.txt')) !== null
+      ) {
+        await upkeep.queue.enqueue({ name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });
+      }
+    });
+  }
+  await upkeep.holding(`publish-build/${build}`, signal, async () => {
+    // Without it the views' folders are looked at themselves.
+    unlinkFile(paths.views(place));
+    // What is gone cannot be shown: the repair strikes it from the records and has the build published.
+    if (done.gone === 0) await publishBuild(upkeep, task);
+  });
+  return done;
+}
+
+/** @returns false where nothing has its bytes: then it is noted, for the repair that follows */
+async function mend({ paths }: Upkeep, place: Place, { id }: JobRecord, fault: FaultyFile): Promise<boolean> {
+  const base = paths.job(place, id);
+  const { file, sha256, size } = fault;
+  if (fault.fault === 'gone') {
+    await noteDamage(paths, { name: sha256, size, found: 'nothing has them any more' });
+    return false;
+  }
+  if (fault.fault === 'unnamed') restoreBlob(paths, sha256, join(base, file));
+  else {
+    // What lies in its place is somebody's: it is kept, where nobody is served it.
+    if (fault.fault === 'other') setAside(paths, join(base, file), `${sha256}-other`);
+    linkBlob(paths, sha256, base, file, new Set());
+  }
+  return true;
+}

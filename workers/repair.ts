@@ -1,0 +1,141 @@
+/**
+ * repair: mends what damaged blobs leave behind. Walks the records once for all of them; a file whose bytes were damaged is
+ * `failed` from then on, loses its names, and is fetched again from upstream, where that still has it.
+ */
+import { toMirrorError } from '../src/errors.ts';
+import { logError } from '../src/log.ts';
+import { type BuildRecord, countFiles, isFinishedBuild, JobFacts, type JobRecord } from '../src/model.ts';
+import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import { type OnProgress, running } from '../src/tree/marks.ts';
+import type { Place } from '../src/tree/paths.ts';
+import { type DamageOrder, listDamaged, strikeDamaged } from '../src/tree/quarantine.ts';
+import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
+import { fileOf, unlinkFiles } from '../src/tree/remove.ts';
+import { openUnsettled, writeStub } from '../src/tree/unsettled.ts';
+import { readJobs, walkBuilds } from '../src/tree/walk.ts';
+import { saveJob } from './save-job.ts';
+import type { Upkeep } from './upkeep.ts';
+
+/** A file that was shown and is not any more. */
+interface Struck {
+  readonly sha256: string;
+  readonly pipeline: string;
+  readonly number: number;
+  readonly job: string;
+  readonly path: string;
+}
+
+export async function repair(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
+  await running(upkeep.paths, 'repair', (at) => repairAll(upkeep, context, at));
+  return undefined;
+}
+
+async function repairAll(
+  upkeep: Upkeep,
+  { signal, log }: TaskContext,
+  at: OnProgress,
+): Promise<{ files: readonly Struck[] }> {
+  const orders = await listDamaged(upkeep.paths);
+  const damaged = new Map(orders.map((order) => [order.sha256, order]));
+  const files: Struck[] = [];
+  if (damaged.size === 0) return { files };
+  const total = upkeep.catalog.totals().builds;
+  let seen = 0;
+  for await (const place of walkBuilds(upkeep.paths)) {
+    signal.throwIfAborted();
+    at((seen += 1), Math.max(seen, total));
+    try {
+      for (const record of await readJobs(upkeep.paths, place)) {
+        if (holdsAny(record, damaged)) files.push(...(await repairJob(upkeep, place, record, damaged, signal)));
+      }
+    } catch (thrown) {
+      if (toMirrorError(thrown).code !== 'ERR_TREE_CORRUPT') throw thrown;
+      logError(log, thrown, 'a record cannot be read: what it shows may be damaged too', { number: place.number });
+    }
+  }
+  for (const order of orders) strikeDamaged(upkeep.paths, order);
+  log.warn({ blobs: orders.length, files: files.length }, 'damaged files were taken out and are fetched again');
+  return { files };
+}
+
+function holdsAny({ artifacts, log }: JobRecord, damaged: ReadonlyMap<string, DamageOrder>): boolean {
+  return [...artifacts, ...(log === null ? [] : [log])].some(
+    ({ state, sha256 }) => state === 'present' && sha256 !== null && damaged.has(sha256),
+  );
+}
+
+async function repairJob(
+  upkeep: Upkeep,
+  place: Place,
+  { id, build_id: build }: JobRecord,
+  damaged: ReadonlyMap<string, DamageOrder>,
+  signal: AbortSignal,
+): Promise<Struck[]> {
+  const { paths, queue } = upkeep;
+  const record = await readBuildRecord(paths, place);
+  if (record === null || record.id !== build) return [];
+  const struck = await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
+    const before = await readJobRecord(paths, place, id);
+    if (before === null) return [];
+    const { after, lost } = strike(before, damaged);
+    await leaveWork(upkeep, record, after);
+    await saveJob(upkeep, place, after, [], false);
+    unlinkFiles(
+      paths.job(place, id),
+      lost.flatMap((file) => fileOf(file) ?? []),
+    );
+    return lost.map(({ sha256, path }) => ({ sha256, pipeline: place.folder, number: place.number, job: id, path }));
+  });
+  const { organization, pipeline, number, pipeline_id: pipelineId } = record;
+  const payload = { organization, pipeline, number, build, pipelineId };
+  await queue.enqueue({ name: 'mirror-job', payload: { ...payload, job: id } }, { workClass: 'reconcile' });
+  await queue.enqueue({ name: 'publish-build', payload }, { urgent: true });
+  return struck;
+}
+
+interface Lost {
+  readonly sha256: string;
+  readonly path: string;
+  readonly url: string | null;
+}
+
+function strike(
+  record: JobRecord,
+  damaged: ReadonlyMap<string, DamageOrder>,
+): { after: JobRecord; lost: readonly Lost[] } {
+  const lost: Lost[] = [];
+  const changed = <T extends JobRecord['artifacts'][number] | NonNullable<JobRecord['log']>>(
+    file: T,
+    path: string,
+  ): T => {
+    const order = file.state === 'present' && file.sha256 !== null ? damaged.get(file.sha256) : undefined;
+    if (order === undefined) return file;
+    lost.push({ sha256: order.sha256, path, url: file.url });
+    return { ...file, state: 'failed', reason: `its stored bytes were damaged (${order.found}); it is fetched again` };
+  };
+  const artifacts = record.artifacts.map((artifact) => changed(artifact, artifact.path));
+  const log = record.log === null ? null : changed(record.log, 'log.txt');
+  const states = [...artifacts, ...(log === null ? [] : [log])].map(({ state }) => state);
+  return { after: { ...record, ...countFiles(states), artifacts, log }, lost };
+}
+
+/** The gap and what is to be fetched are on disk before the record says that something is missing. */
+async function leaveWork({ paths }: Upkeep, build: BuildRecord, record: JobRecord): Promise<void> {
+  const { organization, pipeline, number, id, pipeline_id: pipelineId, jobs, state, finished_at: end } = build;
+  const ref = { organization, pipeline, number, build: id, pipelineId };
+  const now = new Date().toISOString();
+  await openUnsettled(paths, { version: 1, ...ref, since: now, learnedFrom: build.learned_from });
+  await writeStub(paths, {
+    version: 1,
+    ...ref,
+    job: JobFacts.parse(record),
+    artifacts: record.artifacts.map(({ id: artifact, path, upstream_state, mime_type, size, sha1, sha256 }) => ({
+      ...{ id: artifact, job_id: record.id, path, state: upstream_state, mime_type, size, sha1, sha256 },
+    })),
+    listedAt: now,
+    jobsInBuild: jobs.length,
+    looks: 0,
+    buildFinished: isFinishedBuild(state, end),
+    logMayHaveGrown: false,
+  });
+}
