@@ -170,11 +170,25 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/** `--check`: whether it could start, for `kitemirror doctor`. */
+async function check(config: Config, path: string): Promise<number> {
+  try {
+    const { command, env } = await prepareLighttpd(config, path);
+    const { version } = await askMachine(command);
+    process.stdout.write(`Lighttpd ${version.join('.')} takes its configuration; HTTP/2: ${env['SITE_HTTP2']}\n`);
+    return 0;
+  } catch (thrown) {
+    process.stderr.write(`${toMirrorError(thrown).message}\n`);
+    return exitConfig;
+  }
+}
+
 async function main(): Promise<number> {
   let log = createLog('lighttpd', 'info');
   try {
     const env = readEnv(root);
     const { config } = parseConfig(env, 'lighttpd', root);
+    if (process.argv.includes('--check')) return await check(config, env.PATH ?? '');
     log = createLog('lighttpd', config.logLevel);
     return await run(log, config, env.PATH ?? '');
   } catch (thrown) {

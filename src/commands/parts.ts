@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Agent } from 'undici';
-import { createBudget, documented, type WorkClass } from '../buildkite/budget.ts';
+import { type Budget, createBudget, documented, type WorkClass } from '../buildkite/budget.ts';
 import { createRest, type Rest } from '../buildkite/rest.ts';
 import { MirrorError, toMirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -89,11 +89,21 @@ export function openCatalogOrNone(context: Context): Catalog | null {
  * @throws MirrorError ERR_CONFIG without a token
  */
 export function openRest(context: Context, redis: Redis, workClass: WorkClass): Rest {
+  const { apiShare } = context.settings().config;
+  const budget = createBudget({ store: budgetStore(redis), api: 'rest', share: apiShare, ...documented.rest });
+  return restOn(context, budget, workClass);
+}
+
+/** For a few requests that must not wait for Redis, which may be what is wrong. @throws MirrorError ERR_CONFIG */
+export function openUncountedRest(context: Context): Rest {
+  return restOn(context, { spend: async () => {}, settle: () => {} }, 'person');
+}
+
+function restOn(context: Context, budget: Budget, workClass: WorkClass): Rest {
   const { config, secrets } = context.settings();
   const token = secrets.apiToken;
   if (token === null) throw new MirrorError('ERR_CONFIG', 'BUILDKITE_API_TOKEN is required');
   const dispatcher = new Agent({ connections: 8, connect: { timeout: 10_000 } });
   context.onEnd(() => dispatcher.destroy());
-  const budget = createBudget({ store: budgetStore(redis), api: 'rest', share: config.apiShare, ...documented.rest });
   return createRest({ apiUrl: config.apiUrl, token: () => token.reveal(), dispatcher, budget, workClass });
 }

@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   backup: async () => (await import('./backup.ts')).backup,
   pin: async () => (await import('./pin.ts')).pin,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   status: async () => (await import('./status.ts')).status,
   tasks: async () => (await import('./tasks.ts')).tasks,
   backfill: async () => (await import('./backfill.ts')).backfill,

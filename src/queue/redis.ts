@@ -49,3 +49,24 @@ export async function refuseEviction(redis: Redis): Promise<void> {
     { policy },
   );
 }
+
+export interface RedisFacts {
+  readonly version: string;
+  readonly policy: string;
+  readonly appendOnly: boolean;
+  /** Whether it has ever written a snapshot since it started, or is told to. */
+  readonly savedAt: boolean;
+  readonly lastWriteFailed: boolean;
+}
+
+export async function readRedisFacts(redis: Redis): Promise<RedisFacts> {
+  const info = await redis.info();
+  const read = (name: string): string => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1] ?? 'unknown';
+  return {
+    version: read('redis_version'),
+    policy: read('maxmemory_policy'),
+    appendOnly: read('aof_enabled') === '1',
+    savedAt: Number(read('rdb_saves')) > 0,
+    lastWriteFailed: read('aof_last_write_status') === 'err' || read('rdb_last_bgsave_status') === 'err',
+  };
+}

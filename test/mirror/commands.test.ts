@@ -215,3 +215,41 @@ describe('kitemirror webhook', () => {
     await until(() => service.enabled, 'the webhook to be repaired', 60_000);
   });
 });
+
+describe('kitemirror doctor', () => {
+  const look = async (env: Record<string, string>) => {
+    const { code, json } = await run(['doctor', '--json'], env);
+    const findings = json()['findings'] as { check: string; grade: string; found: string; remedy: string | null }[];
+    return { code, of: (check: string) => findings.filter((finding) => finding.check === check) };
+  };
+
+  it('names what is wrong with its remedy, and what is well', async () => {
+    const { code, of } = await look({});
+    assert.equal(code, 1, 'nothing answers at KITEMIRROR_URL');
+    assert.match(of('address')[0]?.found ?? '', /does not answer/);
+    assert.deepEqual(
+      of('token').map(({ grade }) => grade),
+      ['ok', 'ok', 'ok'],
+    );
+    assert.deepEqual([of('webhook')[0]?.grade, of('disk')[0]?.grade], ['skipped', 'ok']);
+    assert.match(
+      of('redis')
+        .map(({ grade, found }) => `${grade} ${found}`)
+        .join(),
+      /ok Redis .* does not evict,warn Redis keeps/,
+    );
+    assert.match(of('lighttpd')[0]?.found ?? '', /^Lighttpd 1\.4\.\d+ takes its configuration/);
+  });
+
+  it('warns of a token that ends within a week, and refuses one that lacks scopes', async () => {
+    const ending = { ...defaultToken, token: 'bkua_ends', expiresAt: Date.now() + 3 * day, scopes: ['read_builds'] };
+    (mirror.standIn.tokens as (typeof ending)[]).push(ending);
+    const { of } = await look({ BUILDKITE_API_TOKEN: ending.token });
+    const [scopes, expiry] = of('token');
+    assert.deepEqual([scopes?.grade, expiry?.grade], ['fail', 'warn']);
+    assert.match(scopes?.found ?? '', /lacks read_artifacts, read_build_logs, read_pipelines/);
+    assert.match(expiry?.found ?? '', /expires in 2d|expires in 3d|expires in 71h/);
+    const refused = await look({ BUILDKITE_API_TOKEN: 'bkua_wrong' });
+    assert.match(refused.of('token')[0]?.found ?? '', /refuses the API token/);
+  });
+});
