@@ -1,7 +1,7 @@
 /** `/-/ledger`: what is not complete, why, since when, and a button for each to try again now. */
 import type { FileState } from '../model.ts';
 import { counted, formatCount, formatDuration, instant } from './format.ts';
-import { type Html, html, raw } from './html.ts';
+import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { mirroredText, pill } from './parts.ts';
 
@@ -47,7 +47,7 @@ export function renderLedger(input: LedgerPageInput): string {
     crumbs: [{ name: 'Ledger', href: '/-/ledger' }],
     body: html`<h1>Ledger</h1>
 <p class="lead">${leadOf(input)}</p>
-${asked !== null && html`<p class="note" role="status">Asked for. The worker looks at it as soon as Buildkite’s limit lets it; reload to see what came of it.</p>`}
+${asked !== null && html`<p role="status">Asked for. The worker looks at it as soon as Buildkite’s limit lets it; reload to see what came of it.</p>`}
 ${
   builds.length === 0
     ? html`<div class="card empty">Nothing is missing.<br>Every build that the mirror knows of is here, complete.</div>`
@@ -80,12 +80,12 @@ function row(build: LedgerRow): Html {
 <div class="under">${build.branch !== null && html`<span><bdi class="mono">${build.branch}</bdi></span>`}<span>${mirroredText(build)}</span><span>${learned[build.learned_from] ?? build.learned_from}</span></div>
 <ul class="gaps">${build.reasons.map(reasonLine)}</ul>
 </div>
-<div class="when">${instant(build.since)}<form method="post" action="/-/ledger/${build.id}/retry"><button type="submit"${raw(' class="again"')}>Try again now</button></form></div>
+<div class="when">${instant(build.since)}<form method="post" action="/-/ledger/${build.id}/retry"><button type="submit">Try again now</button></form></div>
 </li>`;
 }
 
 function reasonLine({ state, reason, count, examples }: LedgerRow['reasons'][number]): Html {
   const which = examples.map((path) => html`<bdi class="mono">${path}</bdi>`);
   const more = count > examples.length ? ` and ${formatCount(count - examples.length)} more` : '';
-  return html`<li>${pill(state)} ${count > 0 && `${formatCount(count)} `}<bdi>${reason}</bdi>${examples.length > 0 && html` <span class="quiet">${which.map((each, index) => html`${index > 0 && ', '}${each}`)}${more}</span>`}</li>`;
+  return html`<li>${pill(state)} ${count > 0 && `${counted(count, 'file')}: `}<bdi>${reason}</bdi>${examples.length > 0 && html` <span class="quiet">${which.map((each, index) => html`${index > 0 && ', '}${each}`)}${more}</span>`}</li>`;
 }
