@@ -94,7 +94,7 @@ export const checkLighttpd: Check = async ({ root, signal }) => {
     return [ok(stdout.trim())];
   } catch (thrown) {
     signal.throwIfAborted();
-    const said = thrown instanceof Error && 'stderr' in thrown ? `${String(thrown.stderr)}` : '';
+    const said = thrown instanceof Error && 'stderr' in thrown ? String(thrown.stderr) : '';
     if (said === '') throw new MirrorError('ERR_INTERNAL', 'Lighttpd could not be looked at', {}, thrown);
     return [{ grade: 'fail', found: said.trim(), remedy: 'apt-get install -y lighttpd lighttpd-modules-lua' }];
   }
