@@ -109,7 +109,25 @@ return function(lighty)
     if value and not utf8.len(value) then request[name] = c.urlenc(value) end
   end
 
+  -- Of a query's parameters the log has every name, and the values of these alone: links and codes are secrets.
+  local shown = {
+    after = true, base = true, before = true, branch = true, limit = true, list = true, page = true, sort = true, state = true,
+  }
+
+  local function loggable(query)
+    local parts = {}
+    for part in query:gmatch("[^&]+") do
+      local name = part:match("^[^=]*")
+      local hidden = not shown[name] or #part > 300 or name == "state" and not part:match("^state=[a-z_]*$")
+      parts[#parts + 1] = hidden and name or part
+    end
+    return table.concat(parts, "&")
+  end
+
   function answers.clean_for_log()
+    local query, from = attribute["uri.query"], request["Referer"]
+    environment["KITEMIRROR_QUERY"] = query and query ~= "" and loggable(query) or nil
+    if from and from:find("[?#]") then request["Referer"] = from:match("^[^?#]*") end
     clean("User-Agent")
     clean("Referer")
   end

@@ -114,10 +114,15 @@ return function(lighty, files, answers)
     return files.is_file(tree .. path .. "/index.html") and answers.add_slash() or answers.absent()
   end
 
+  -- Whether there is such an origin, and this is an address that leads there.
+  function content.offers(path)
+    return template ~= "" and shapes.is_artifact(path)
+  end
+
   -- `?open` at an artifact's address on the mirror's own host: the way to the same file on its build's host. nil where
   -- there is no such origin, or no such build: the address then means what it means without the question.
   function content.entry(path)
-    if template == "" or not shapes.is_artifact(path) then return nil end
+    if not content.offers(path) then return nil end
     local uuid = uuid_of((shapes.build_of(path)))
     local read = uuid and live_keys()
     if not read then return nil end

@@ -11,7 +11,7 @@ return function(lighty, site, files, answers)
 
   -- <org>/<pipeline>/latest/<branch>/-/<rest>: everything up to the first "/-/" is the name. The path as it was sent
   -- has its "/-/" at the same place: in it neither "/" nor "-" can be written another way.
-  local function follow(folder, kind, tail, query)
+  local function follow(folder, kind, tail, query, may)
     local wanted = query == "" and {} or c.urldec_query(query)
     local state = wanted.state or "passed"
     if not states[state] then
@@ -23,6 +23,7 @@ return function(lighty, site, files, answers)
     local digest = c.md("sha256", name):lower()
     local number = files.first_line(site.pages .. folder .. "/" .. kind .. "/" .. digest .. "." .. state)
     if not number or not number:match("^%d+$") then return nil end
+    if may and not may(folder .. "/builds/" .. number) then return nil end
     local sent = attribute["uri.path-raw"]
     local rest = sent:match("^/[^/]+/[^/]+/%l+/%-/(.*)$") or sent:match("^/[^/]+/[^/]+/%l+/.-/%-/(.*)$")
     local prefix = sent:match("^/[^/]+/[^/]+")
@@ -30,18 +31,21 @@ return function(lighty, site, files, answers)
   end
 
   -- Where the path is such an address: the status to end with. nil: it is not, or nothing answers it.
-  function pointers.answer(path)
+  -- `may`: nil, or whether the caller may read the build at this address.
+  function pointers.answer(path, may)
     local folder, kind, at = path:match("^(/[^/]+/[^/]+)/(%l+)()/")
     if not kinds[kind] then return nil end
-    return follow(folder, kind, path:sub(at), attribute["uri.query"] or "")
+    return follow(folder, kind, path:sub(at), attribute["uri.query"] or "", may)
   end
 
   -- A pipeline that has another name now: the same address under that name. nil where it is still here, or never was.
-  function pointers.moved(path)
+  -- `may`: nil, or whether the caller may know of the address that it leads to.
+  function pointers.moved(path, may)
     local organization, pipeline = path:match("^/([^/]+)/([^/]+)")
     if not pipeline or files.is_folder(site.tree .. "/" .. organization .. "/" .. pipeline) then return nil end
     local name = files.first_line(site.pages .. "/" .. organization .. "/" .. pipeline .. ".moved")
     if not name or not name:match("^[^/%c]+$") then return nil end
+    if may and not may(organization, name, path:sub(#organization + #pipeline + 3)) then return nil end
     local prefix, rest = attribute["uri.path-raw"]:match("^(/[^/]+/)[^/]+(.*)$")
     return answers.redirect(302, prefix .. c.urlenc(name) .. rest .. answers.query_without())
   end

@@ -18,6 +18,7 @@ return function(lighty)
   local files = dofile(home .. "files.lua")(lighty, answers)
   local pointers = dofile(home .. "pointers.lua")(lighty, site, files, answers)
   local content = dofile(home .. "content.lua")(lighty, files, answers)
+  local access = dofile(home .. "access.lua")(lighty, files, answers)
   local tree, pages, hosts = site.tree, site.pages, site.hosts
 
   -- The back end's choice, read by lighttpd.conf. Names are compared as a back end might: case and "_" do not matter.
@@ -45,6 +46,13 @@ return function(lighty)
     return status
   end
 
+  -- Whoever posts from a browser tells from which site; who shows a cookie must.
+  local function is_own_origin()
+    local from = request["Origin"]
+    if not from then return not request["Cookie"] end
+    return from:match("^https?://(.+)$") == attribute["uri.authority"]
+  end
+
   local function system(path, method)
     local reads = method == "GET" or method == "HEAD"
     if path == "/-/healthz" or path == "/-/readyz" then
@@ -56,15 +64,19 @@ return function(lighty)
     end
     local asset = path:match("^/%-/assets/(%l[%l%d-]*%.%l+)$")
     if asset then return reads and script_or_style(asset) or answers.refuse_method("GET, HEAD") end
-    if gateway[path:match("^/%-/(%l+)")] then
-      return (reads or method == "POST") and forward("gateway") or answers.refuse_method("GET, HEAD, POST")
-    end
     -- Scripts that are made of our modules; their address changes with their bytes, so each is the sign that it stays.
     if path:find("^/%-/assets/%x+/[%l/-]+%.js$") then
       if not reads then return answers.refuse_method("GET, HEAD") end
       return files.send(pages .. path, answers.page_policy(), pages .. path) or answers.absent()
     end
-    return answers.absent()
+    local room = path:match("^/%-/(%l+)")
+    if not gateway[room] then return access.on and access.refuse() or answers.absent() end
+    if not reads and method ~= "POST" then return answers.refuse_method("GET, HEAD, POST") end
+    if method == "POST" and not is_own_origin() then
+      return answers.fail(403, "ERR_ORIGIN_REFUSED", "this was sent from a page of another site")
+    end
+    if access.on and room ~= "auth" and not access.may_ask() then return access.refuse() end
+    return forward("gateway")
   end
 
   -- The marker that may call a job's file immutable, and the file's name behind the job's folder. The marker lies beside
@@ -124,27 +136,76 @@ return function(lighty)
     return answers.add_slash()
   end
 
+  local function lying_there(path)
+    local of_log = path:sub(-15) == "/log/index.json" and index(path)
+    return of_log or file(path, files.untrusted) or slash(path)
+  end
+
   local function reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
     local entry = answers.is_asked("open") and content.entry(path)
     if entry then return entry end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    local of_log = path:sub(-15) == "/log/index.json" and index(path)
-    return of_log or file(path, files.untrusted) or slash(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
+    return lying_there(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
+  end
+
+  -- Below a build's address all is one label's. A pipeline that has another name now leads on who may read it there.
+  local function follow_move(organization, name, rest)
+    local build = access.build_of("/" .. organization .. "/" .. name .. rest)
+    if build then return access.may_read(build) end
+    return access.knows_pipeline(organization, name)
+  end
+
+  -- As `reader`, where identity is on: what spans builds is composed by the gateway for each reader.
+  local function known_reader(path, method)
+    if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
+    local build, rest = access.build_of(path)
+    if build then
+      if not access.allows(path, build, rest) then return pointers.moved(path, follow_move) or access.refuse() end
+      -- To the build's own host by a ticket, which the gateway gives; what is public needs none.
+      if answers.is_asked("open") and content.offers(path) then
+        return access.is_stranger() and content.entry(path) or forward("gateway")
+      end
+      if path:byte(-1) == 47 then return folder(path) end
+      return lying_there(path) or answers.absent()
+    end
+    local status = pointers.answer(path, access.may_read) or pointers.moved(path, follow_move)
+    if status then return status end
+    return access.may_ask() and forward("gateway") or access.refuse()
+  end
+
+  -- The host of one build's reports.
+  local function shown(label, path, method)
+    if access.on then
+      if path == "/-/enter" then return method == "GET" and forward("gateway") or answers.refuse_method("GET") end
+      local status = access.enter_content(label, path)
+      if status then return status end
+    end
+    return content.answer(label, path, method, file)
+  end
+
+  local function is_open_to_all(path)
+    return path == "/-/healthz" or path == "/-/readyz" or path:sub(1, 12) == "/-/webhooks/" or path:sub(1, 8) == "/-/auth/"
+      or path:sub(1, 11) == "/-/assets/"
   end
 
   local function answer()
     answers.new_id()
     answers.clean_for_log()
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
+    local label = not hosts[host] and content.label_of(host)
+    if label then return shown(label, path, method) end
     if not hosts[host] then
-      local label = content.label_of(host)
-      if label then return content.answer(label, path, method, file) end
       return answers.fail(421, "ERR_MISDIRECTED", "this host is not the one that KITEMIRROR_URL names")
     end
-    if path:byte(2) == 45 and path:byte(3) == 47 then return system(path, method) end
-    return reader(path, method)
+    local is_system = path:byte(2) == 45 and path:byte(3) == 47
+    if access.on and not (is_system and is_open_to_all(path)) then
+      local status = access.enter()
+      if status then return status end
+    end
+    if is_system then return system(path, method) end
+    return (access.on and known_reader or reader)(path, method)
   end
 
   return { lighty = lighty, answer = answer, fail = answers.broken }

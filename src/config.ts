@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type BucketRule, parseBuckets } from './config/buckets.ts';
 import { EnvReader } from './config/env-reader.ts';
+import { type IdentitySettings, readIdentity } from './config/identity.ts';
 import { type RetentionPolicy, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
 import {
@@ -66,6 +67,8 @@ export interface Config {
   readonly url: URL;
   /** Where reports may run scripts: `https://*.example.com`. `null`: nowhere. */
   readonly contentUrl: string | null;
+  /** `null`: whoever reaches the mirror reads everything. */
+  readonly identity: IdentitySettings | null;
   readonly listen: { readonly host: string; readonly port: number };
   readonly receiverListen: Listen;
   readonly gatewayListen: Listen;
@@ -87,6 +90,8 @@ export interface Secrets {
   /** Comma or newline separated when there are several (rotation). */
   readonly webhookTokens: Secret | null;
   readonly redisUrl: Secret | null;
+  /** Of the OpenID Connect client; null for one that has none. */
+  readonly oidcClientSecret: Secret | null;
 }
 
 /**
@@ -151,6 +156,7 @@ export function parseConfig(
     accessLogBytes: read.parsed('KITEMIRROR_ACCESS_LOG_BYTES', '1GiB', parseRate),
     url,
     contentUrl: read.parsed('KITEMIRROR_CONTENT_URL', defaultContentUrl(url), (value) => parseContentUrl(value, url)),
+    identity: readIdentity(read, url, (text) => resolve(base, text)),
     listen,
     receiverListen: read.listen('KITEMIRROR_RECEIVER_LISTEN', `unix:${join(runDir, 'receiver.sock')}`),
     gatewayListen: read.listen('KITEMIRROR_GATEWAY_LISTEN', `unix:${join(runDir, 'gateway.sock')}`),
@@ -174,6 +180,10 @@ export function parseConfig(
     redisUrl:
       needs('all', 'receiver', 'gateway', 'worker', 'command') && read.has('REDIS_URL')
         ? read.secret('REDIS_URL', parseRedisUrl)
+        : null,
+    oidcClientSecret:
+      needs('all', 'gateway') && read.has('KITEMIRROR_OIDC_CLIENT_SECRET')
+        ? read.secret('KITEMIRROR_OIDC_CLIENT_SECRET')
         : null,
   };
   if (needs('all', 'worker', 'command')) read.together('BUILDKITE_PORTAL_URL', 'BUILDKITE_PORTAL_TOKEN');

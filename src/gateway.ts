@@ -3,22 +3,32 @@
  * exit 0: ended in order · 1: something broke · 78: only an operator can mend it
  */
 import { join } from 'node:path';
-import { type Config, parseConfig, readEnv, type Secrets } from './config.ts';
+import { parseConfig, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
-import { createLog, type Log, logRefusal } from './log.ts';
+import { ciVerifier } from './identity/ci.ts';
+import { openKeeper } from './identity/keeper.ts';
+import { openPeople } from './identity/people.ts';
+import { createRegrouping } from './identity/regrouping.ts';
+import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { createSearcher } from './logs/searcher.ts';
 import { openQueue } from './queue/queue.ts';
 import { catalogSource } from './readers/catalog-source.ts';
+import type { ReaderIdentity } from './readers/identity.ts';
 import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
-import { createStopper, stopOnSignals } from './stop.ts';
-import { dataPaths } from './tree/paths.ts';
+import { fillLabels } from './search/fill-labels.ts';
+import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
+import { type DataPaths, dataPaths } from './tree/paths.ts';
 
 const root = join(import.meta.dirname, '..');
 const graceMs = 5000;
+const refreshMs = 1000;
+/** A change of groups counts within a minute. */
+const regroupMs = 40_000;
 
-async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
+async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<void> {
+  const { config, secrets } = settings;
   const stopper = createStopper(log, graceMs + 1000);
   stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
   const paths = dataPaths(config.dataRoot);
@@ -28,6 +38,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   stopper.add('searches', () => searcher.close());
   const queue = openQueue({ url: secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}` }, log);
   stopper.add('queue', () => queue.close());
+  const identity = await openIdentity(settings, paths, log, stopper);
+  if (identity !== null) void labelOldBuilds(paths, log);
   const app = createReaders({
     paths,
     catalog: () => catalog.current(),
@@ -37,10 +49,53 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     organization: config.organization,
     url: config.url.href,
     log,
+    identity,
   });
   const serving = await listen(createHttpServer(app), config.gatewayListen);
   stopper.add('readers', () => serving.close(graceMs));
   log.info({ listen: formatListen(serving.address), organization: config.organization }, 'gateway ready');
+}
+
+/** @returns null where identity is off */
+async function openIdentity(
+  { config, secrets }: ReturnType<typeof parseConfig>,
+  paths: DataPaths,
+  log: Log,
+  stopper: Stopper,
+): Promise<ReaderIdentity | null> {
+  const { identity, url, organization, contentUrl } = config;
+  if (identity === null) return null;
+  const { policyFile, isSecure, people, ci } = identity;
+  const keeper = await openKeeper({ paths, policyFile, log });
+  const regroup = createRegrouping(keeper, log);
+  const looking = setInterval(() => void keeper.refresh(), refreshMs);
+  const asking = setInterval(() => void regroup.round(), regroupMs);
+  stopper.add('identity', () => [looking, asking].forEach(clearInterval));
+  if (policyFile === null) log.warn('there is no KITEMIRROR_POLICY: who signs in reads nothing');
+  return {
+    keeper,
+    isSecure,
+    contentUrl,
+    hasLogin: people !== null,
+    people: people === null ? null : openPeople(people, secrets.oidcClientSecret),
+    sessionSeconds: people?.sessionSeconds ?? 0,
+    verifyJob: ciVerifier(ci, url.origin, organization),
+    onSignIn: (signedIn) => regroup.add(signedIn),
+  };
+}
+
+/** A catalog of its own: the readers' is closed and opened again while this goes on. */
+async function labelOldBuilds(paths: DataPaths, log: Log): Promise<void> {
+  const own = catalogSource(paths.catalog);
+  try {
+    const catalog = own.current();
+    const filled = catalog === null ? 0 : await fillLabels(paths, catalog);
+    if (filled > 0) log.info({ builds: filled }, 'older builds have their access labels now');
+  } catch (thrown) {
+    logError(log, thrown, 'older builds were not all given their access labels');
+  } finally {
+    own.close();
+  }
 }
 
 function fail(log: Log, thrown: unknown): never {
@@ -49,9 +104,9 @@ function fail(log: Log, thrown: unknown): never {
 }
 
 try {
-  const { config, secrets } = parseConfig(readEnv(root), 'gateway', root);
-  const log = createLog('gateway', config.logLevel);
-  await run(log, config, secrets).catch((thrown: unknown) => fail(log, thrown));
+  const settings = parseConfig(readEnv(root), 'gateway', root);
+  const log = createLog('gateway', settings.config.logLevel);
+  await run(log, settings).catch((thrown: unknown) => fail(log, thrown));
 } catch (thrown) {
   fail(createLog('gateway', 'info'), thrown);
 }

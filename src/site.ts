@@ -6,6 +6,8 @@
 import { type Listen, loopbackNames } from './config/values.ts';
 import type { Config } from './config.ts';
 import { MirrorError } from './errors.ts';
+import { sessionCookie } from './identity/authenticate.ts';
+import { grantsFile } from './identity/state.ts';
 import type { DataPaths } from './tree/paths.ts';
 
 /** What is asked of the machine before Lighttpd starts. */
@@ -54,6 +56,7 @@ export function siteEnvironment(
     SITE_CONTENT_URL: config.contentUrl ?? '',
     SITE_CONTENT_HOSTS: contentHostsOf(config).join(' '),
     SITE_CONTENT_KEYS: paths.contentKeys,
+    ...identityOf(config, paths),
     SITE_GATE_ALONE: losesErrors.includes(machine.version.join('.')) ? nothing : filePattern,
     SITE_HTTP2: speaksHttp2(config.http2, machine.version) ? 'enable' : 'disable',
     SITE_WORKERS: String(Math.max(2, machine.cores)),
@@ -73,6 +76,16 @@ export function siteEnvironment(
     }
   }
   return environment;
+}
+
+function identityOf({ identity, url }: Config, paths: DataPaths): Record<string, string> {
+  return {
+    SITE_IDENTITY: identity === null ? 'off' : 'on',
+    SITE_LOGIN: (identity?.people ?? null) === null ? 'off' : 'on',
+    SITE_ORIGIN: url.origin,
+    SITE_GRANTS: grantsFile(paths),
+    SITE_COOKIE: sessionCookie(identity?.isSecure === true),
+  };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
 import { listFolder } from '../src/tree/files.ts';
+import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
 import {
@@ -58,6 +59,7 @@ export async function publishBuild(
     learnedFrom: before?.learned_from ?? gap?.learnedFrom ?? 'webhook',
     mirroredAt: new Date().toISOString(),
   });
+  await writeLabel(paths, place, labelFacts(view.build));
   if (record.settled) await syncFolders(await viewFolders(paths, place));
   await writeBuildRecord(paths, place, record);
   noteInCatalog(worker, place, summaryOf(record), absencesOf(jobs));

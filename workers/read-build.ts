@@ -22,6 +22,7 @@ import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { isDropped } from '../src/tree/dropping.ts';
 import { writtenAt } from '../src/tree/files.ts';
+import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { claimFolder, openFolder, slugOf } from '../src/tree/pipelines.ts';
 import { readMoved } from '../src/tree/pointers.ts';
@@ -94,6 +95,7 @@ export async function readBuild(
   await openUnsettled(paths, { ...gap, ...pick(ref), pipelineId: build.pipeline.id });
   const annotations = redact(finished ? await readAnnotations(upstream, ref, signal) : null);
   await openFolder(paths, build.pipeline.id, place, paths.build(place));
+  await writeLabel(paths, place, labelFacts(build));
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 
   const due = await jobsDue(worker, place, {

@@ -10,9 +10,12 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   backfill: async () => (await import('./backfill.ts')).backfill,
   reconcile: async () => (await import('./reconcile.ts')).reconcile,
   webhook: async () => (await import('./webhook.ts')).webhook,
+  policy: async () => (await import('./policy.ts')).policy,
   portal: async () => (await import('./portal.ts')).portal,
   purge: async () => (await import('./purge.ts')).purge,
   rebuild: async () => (await import('./rebuild.ts')).rebuild,
   retention: async () => (await import('./retention.ts')).retention,
   verify: async () => (await import('./verify.ts')).verify,
+  revoke: async () => (await import('./revoke.ts')).revoke,
+  token: async () => (await import('./token.ts')).token,
 };

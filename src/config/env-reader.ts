@@ -104,6 +104,11 @@ export class EnvReader {
     if (this.has(set) && !this.has(unset)) this.#fault(`${unset} is required beside ${set}`);
   }
 
+  /** A fault of several settings together. */
+  refuse(text: string): void {
+    this.#fault(text);
+  }
+
   finish(): void {
     if (this.#faults.length === 0) return;
     const count = this.#faults.length === 1 ? '1 fault' : `${this.#faults.length} faults`;

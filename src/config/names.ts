@@ -32,12 +32,25 @@ export const knownNames = [
   'CONCURRENCY',
   'RECONCILE_SECONDS',
   'WEBHOOK_REPAIR',
+  'POLICY',
+  'OIDC_ISSUER',
+  'OIDC_CLIENT_ID',
+  'OIDC_CLIENT_SECRET',
+  'OIDC_CLIENT_SECRET_FILE',
+  'OIDC_SCOPES',
+  'OIDC_GROUPS_CLAIM',
+  'OIDC_SESSION_SECONDS',
+  'OIDC_ASSERTION_HEADER',
+  'OIDC_ASSERTION_JWKS_URL',
+  'OIDC_ASSERTION_AUDIENCE',
+  'OIDC_CI_ISSUER',
+  'OIDC_CI_JWKS_URL',
   'HTTP2',
   'LOG_LEVEL',
 ].map((name) => `KITEMIRROR_${name}`);
 
 /** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
-export const laterName = /^KITEMIRROR_(OIDC_|TLS_|POLICY$|TRUSTED_PROXIES$)/;
+export const laterName = /^KITEMIRROR_(TLS_|TRUSTED_PROXIES$)/;
 
 /** Kubernetes injects these for a service that is called kitemirror. */
 export const foreignName = /^KITEMIRROR_(SERVICE_|PORT(_|$))/;

@@ -5,6 +5,7 @@ import { Uuid } from '../model.ts';
 import { renderLedger } from '../pages/ledger.ts';
 import { readLedger } from '../reconcile/ledger.ts';
 import { retryTask } from '../reconcile/retry.ts';
+import type { Catalog } from '../search/catalog.ts';
 import { createGapReader } from '../tree/gaps.ts';
 import { notFound } from './address.ts';
 import { sendPage } from './answers.ts';
@@ -15,7 +16,10 @@ const buildsInJson = 500;
 /** A person's clicks, and no more: each costs Buildkite's limit some requests. */
 const retriesAMinute = 30;
 
-export function ledgerRouter(parts: ReaderParts): Router {
+/** With the whole catalog. */
+type LedgerParts = Omit<ReaderParts, 'catalog'> & { readonly catalog: () => Catalog | null };
+
+export function ledgerRouter(parts: LedgerParts): Router {
   const router = Router({ caseSensitive: true });
   const gaps = createGapReader(parts.paths);
   const sums = async () => {
@@ -53,7 +57,7 @@ export function ledgerRouter(parts: ReaderParts): Router {
   return router;
 }
 
-async function retry(parts: ReaderParts, request: Request, response: Response): Promise<void> {
+async function retry(parts: LedgerParts, request: Request, response: Response): Promise<void> {
   const build = Uuid.safeParse(request.params['build']).data;
   const task = build === undefined ? null : await retryTask(parts.paths, parts.catalog(), build);
   if (task === null) throw notFound('the ledger has no such build');

@@ -2,14 +2,14 @@
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
 import type { TaskQueue } from '../queue/queue.ts';
-import type { Catalog } from '../search/catalog.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
+import type { ReadersCatalog } from './scoped-catalog.ts';
 
 export interface ReaderParts {
   readonly paths: DataPaths;
-  /** null while there is none yet. */
-  readonly catalog: () => Catalog | null;
+  /** Cut to the reader of the moment; null while there is none yet. */
+  readonly catalog: () => ReadersCatalog | null;
   readonly pages: PageCache;
   readonly searcher: Searcher;
   /** What readers may ask the workers for. */

@@ -4,18 +4,35 @@
  */
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { MirrorError } from '../errors.ts';
+import type { Catalog } from '../search/catalog.ts';
 import { answerWithError, requestId } from './answers.ts';
 import { buildsRouter } from './builds.ts';
 import { foldersRouter } from './folders.ts';
+import { type ReaderIdentity, useIdentity } from './identity.ts';
 import { jobsRouter } from './jobs.ts';
 import { ledgerRouter } from './ledger.ts';
 import type { ReaderParts } from './parts.ts';
+import { scopedCatalog } from './scoped-catalog.ts';
 import { upstreamRouter } from './upstream.ts';
+
+export interface ReaderSources extends Omit<ReaderParts, 'catalog'> {
+  readonly catalog: () => Catalog | null;
+  /** null: identity is off, and everybody reads everything. */
+  readonly identity: ReaderIdentity | null;
+}
 
 const longestPath = 10_000;
 const longestQuery = 2_000;
 
-export function createReaders(parts: ReaderParts): Express {
+/** @param parts with the whole catalog: it is cut to the reader of the moment here, and nowhere else */
+export function createReaders(whole: ReaderSources): Express {
+  const parts: ReaderParts = {
+    ...whole,
+    catalog: () => {
+      const catalog = whole.catalog();
+      return catalog === null ? null : scopedCatalog(catalog);
+    },
+  };
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -24,7 +41,11 @@ export function createReaders(parts: ReaderParts): Express {
   app.get('/-/healthz', (_request, response) => {
     response.set('Cache-Control', 'no-store').type('text/plain').send('ok\n');
   });
-  app.use(ledgerRouter(parts), upstreamRouter(parts), buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
+  useIdentity(app, whole, whole.identity);
+  // Of all builds at once: the guard lets in who reads everything.
+  app.use(ledgerRouter(whole));
+  app.use(readOnly);
+  app.use(upstreamRouter(parts), buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
   app.use((request: Request) => {
     throw new MirrorError('ERR_NOT_FOUND', 'there is nothing at this address', { method: request.method });
   });
@@ -32,13 +53,17 @@ export function createReaders(parts: ReaderParts): Express {
   return app;
 }
 
-const limitRequest: RequestHandler = (request, response, next) => {
-  response.set({ 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': requestId(request) });
-  const asks = request.method === 'POST' && request.path.startsWith('/-/ledger/');
-  if (request.method !== 'GET' && request.method !== 'HEAD' && !asks) {
+/** What changes something has come before. */
+const readOnly: RequestHandler = (request, response, next) => {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.set('Allow', 'GET, HEAD');
     throw new MirrorError('ERR_METHOD_NOT_ALLOWED', `${request.method} is not allowed here`);
   }
+  next();
+};
+
+const limitRequest: RequestHandler = (request, response, next) => {
+  response.set({ 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': requestId(request) });
   const cut = request.originalUrl.indexOf('?');
   const pathLength = cut === -1 ? request.originalUrl.length : cut;
   if (pathLength > longestPath || request.originalUrl.length - pathLength > longestQuery) {

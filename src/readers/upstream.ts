@@ -42,7 +42,7 @@ async function sendArtifact(parts: ReaderParts, request: Request, response: Resp
 }
 
 /** Under the name that the pipeline has now, if it was renamed since the address was written down. */
-async function placeNow({ paths }: ReaderParts, asked: Place): Promise<Place> {
+export async function placeNow({ paths }: Pick<ReaderParts, 'paths'>, asked: Place): Promise<Place> {
   if ((await readBuildRecord(paths, asked)) !== null) return asked;
   const moved = Slug.safeParse((await readIfPresent(paths.movedPointer(asked.organization, asked.folder)))?.trim());
   const place = moved.success ? { ...asked, folder: moved.data } : null;

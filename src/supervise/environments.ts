@@ -21,7 +21,7 @@ const settings = ['BUILDKITE_ORGANIZATION', 'BUILDKITE_WEBHOOK_MODE', 'BUILDKITE
 /** Each may also come as `X_FILE`, which is passed on as such. */
 const secrets: Record<NodeProgram, readonly string[]> = {
   receiver: ['BUILDKITE_WEBHOOK_TOKEN', 'REDIS_URL'],
-  gateway: ['REDIS_URL'],
+  gateway: ['KITEMIRROR_OIDC_CLIENT_SECRET', 'REDIS_URL'],
   worker: ['BUILDKITE_API_TOKEN', 'BUILDKITE_PORTAL_TOKEN', 'REDIS_URL'],
   lighttpd: [],
 };
@@ -32,7 +32,9 @@ const upstreamSettings = /^(BUILDKITE_GRAPHQL(_URL)?|BUILDKITE_PORTAL_URL|AWS_.+
 export function environmentOf(program: NodeProgram, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const own = secrets[program].flatMap((name) => [name, `${name}_FILE`]);
   const names = new Set([...machine, ...settings, ...own]);
+  const others = new Set(Object.values(secrets).flatMap((all) => all.flatMap((name) => [name, `${name}_FILE`])));
+  const isSetting = (name: string): boolean => name.startsWith('KITEMIRROR_') && !others.has(name);
   const isTold = (name: string): boolean =>
-    names.has(name) || name.startsWith('KITEMIRROR_') || (program === 'worker' && upstreamSettings.test(name));
+    names.has(name) || isSetting(name) || (program === 'worker' && upstreamSettings.test(name));
   return Object.fromEntries(Object.entries(env).filter(([name]) => isTold(name)));
 }

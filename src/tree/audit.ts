@@ -1,10 +1,22 @@
-/** What was removed, when, and why: one JSON object a line, on disk before the removal is called done. */
+/** What was removed, who came in, who was refused, and why: one JSON object a line, on disk before it is called done. */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataPaths } from './paths.ts';
 
 export interface AuditLine {
-  readonly action: 'drop' | 'purge' | 'pin' | 'unpin' | 'quarantine';
+  readonly action:
+    | 'drop'
+    | 'purge'
+    | 'pin'
+    | 'unpin'
+    | 'quarantine'
+    | 'login'
+    | 'logout'
+    | 'exchange'
+    | 'link'
+    | 'refusal'
+    | 'token'
+    | 'revoke';
   readonly organization?: string;
   readonly pipeline?: string;
   readonly number?: number;
@@ -12,6 +24,15 @@ export interface AuditLine {
   readonly sha256?: string;
   /** What of it, and how much that was. */
   readonly what?: string;
+  /** Of identity: as whom, by whose word, by which session, exchange, link or token. */
+  readonly who?: string;
+  readonly issuer?: string;
+  readonly id?: string;
+  /** All that the identity provider said. */
+  readonly claims?: unknown;
+  readonly address?: string;
+  /** The request's id, as the access log has it. */
+  readonly request?: string;
   readonly files?: number;
   readonly bytes?: number;
   readonly reason: string;

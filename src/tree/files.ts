@@ -26,6 +26,8 @@ export interface WriteOptions {
   readonly temporary?: string;
   /** With `temporary`: whether a missing folder is made, or is a sign that the build was moved. */
   readonly makesFolder?: boolean;
+  /** Permissions; everybody may read unless told otherwise. */
+  readonly mode?: number;
 }
 
 /** Temp file, fsync, rename, fsync of the folder. @throws MirrorError ERR_TREE_MOVED for a folder that must be there */
@@ -33,7 +35,7 @@ export async function writeAtomic(file: string, data: string | Buffer, options: 
   const folder = dirname(file);
   const temporary = options.temporary ?? join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
   try {
-    const handle = await openCreating(temporary);
+    const handle = await openCreating(temporary, options.mode ?? 0o644);
     try {
       await handle.writeFile(data);
       if (options.durable !== false) await handle.sync();
@@ -65,13 +67,13 @@ async function renameTo(temporary: string, file: string, makesFolder: boolean): 
   }
 }
 
-async function openCreating(file: string) {
+async function openCreating(file: string, mode: number) {
   try {
-    return await open(file, 'wx', 0o644);
+    return await open(file, 'wx', mode);
   } catch (thrown) {
     if (errnoOf(thrown) !== 'ENOENT') throw thrown;
     await mkdir(dirname(file), { recursive: true });
-    return open(file, 'wx', 0o644);
+    return open(file, 'wx', mode);
   }
 }
 

@@ -9,10 +9,12 @@
  *   pages/…/jobs/<job-id>/log/index.json  where a log's lines begin, what folds, what failed
  *   pages/-/assets/<sum>/…               scripts of our pages
  *   pages/…/builds/<number>/views.json   what the merged and step views show now
+ *   pages/…/builds/<number>/label        what the access policy judges the build by
  *   pages/<org>/<pipeline>/latest/<sha256 of the name>.<state>   pointer: a build's number (also commits/, pulls/)
  *   pages/<org>/<old slug>.moved         pointer: the slug a renamed pipeline has now
  *   pages/catalog.sqlite                 the index of builds
  *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
+ *   state/identity/{keys,subjects,tokens,revoked}/<id>.json   who there is; state/identity/grants: what the gate reads
  *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
  *   state/keys/content                   keys of our own making, never an operator's secret
  *   state/pins/<build>.json              nothing of retention's touches this build
@@ -54,6 +56,7 @@ export interface DataPaths {
   readonly reconcileState: string;
   readonly webhookState: string;
   backfill(name: string): string;
+  readonly identity: string;
   readonly catalog: string;
   /** The keys of the content origin's labels; Lighttpd reads them too. */
   readonly contentKeys: string;
@@ -74,6 +77,7 @@ export interface DataPaths {
   /** A script of our pages; `folder` changes with its bytes. */
   asset(folder: string, name: string): string;
   views(place: Place): string;
+  label(place: Place): string;
   pointer(organization: string, folder: string, kind: PointerKind, name: string, state: PointerState): string;
   movedPointer(organization: string, slug: string): string;
   unsettledBuild(build: string): string;
@@ -120,6 +124,7 @@ export function dataPaths(root: string): DataPaths {
     reconcileState: at('state', 'reconcile.json'),
     webhookState: at('state', 'webhook.json'),
     backfill: (name) => at('state', 'backfills', `${name}.json`),
+    identity: at('state', 'identity'),
     catalog: at('pages', 'catalog.sqlite'),
     contentKeys: at('state', 'keys', 'content'),
     blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
@@ -137,6 +142,7 @@ export function dataPaths(root: string): DataPaths {
     logIndex: (place, job) => at('pages', ...builds(place), 'jobs', job, 'log', 'index.json'),
     asset: (folder, name) => at('pages', '-', 'assets', folder, name),
     views: (place) => at('pages', ...builds(place), 'views.json'),
+    label: (place) => at('pages', ...builds(place), 'label'),
     pointer: (organization, folder, kind, name, state) =>
       at('pages', organization, folder, kind, `${createHash('sha256').update(name).digest('hex')}.${state}`),
     movedPointer: (organization, slug) => at('pages', organization, `${slug}.moved`),

@@ -77,6 +77,16 @@ test('the defaults that the README tells in words are so', () => {
     BUILDKITE_PORTAL_TOKEN: secrets.portalToken === null ? 'none' : '',
     REDIS_URL: secrets.redisUrl === null ? 'a private redis-server' : '',
   };
+  const ofIdentity = [
+    'ISSUER',
+    'CLIENT_ID',
+    'CLIENT_SECRET',
+    'ASSERTION_HEADER',
+    'ASSERTION_JWKS_URL',
+    'ASSERTION_AUDIENCE',
+  ];
+  for (const name of ['KITEMIRROR_POLICY', ...ofIdentity.map((each) => `KITEMIRROR_OIDC_${each}`)])
+    told[name] = config.identity === null && secrets.oidcClientSecret === null ? 'none' : '';
   for (const name of Object.keys(minimal)) told[name] = 'required';
   assert.deepEqual(words, told);
   assert.equal(config.dataRoot, resolve(root, 'data'));

@@ -35,6 +35,7 @@ const above: Record<string, number> = {
   'src/search': 3,
   // What is missing: asks upstream, looks into the catalog, fills the queue.
   'src/reconcile': 3.5,
+  'src/identity': 3,
   'src/webhooks': 4,
   'src/readers': 4,
   'src/commands': 4,

@@ -43,6 +43,7 @@ export function openMirror(): TestMirror {
       organization: 'acme',
       url: 'http://mirror.test/',
       log,
+      identity: null,
     }),
     add: async (build, jobs, folder = build.pipeline) => {
       const place = { organization: build.organization, folder, number: build.number };

@@ -1,0 +1,178 @@
+-- Who may have what a request asks for, where identity is on: the caller is found out once, each build is looked up by
+-- its label, and what the gateway composes for each reader is left to it. Off, nothing of this runs.
+
+local home = os.getenv("SITE_HOME") .. "/lighttpd/"
+local decide = dofile(home .. "decide.lua")
+local on = os.getenv("SITE_IDENTITY") == "on"
+local has_login, origin = os.getenv("SITE_LOGIN") == "on", os.getenv("SITE_ORIGIN")
+local pages, cookie_name = os.getenv("SITE_PAGES"), os.getenv("SITE_COOKIE")
+
+return function(lighty, files, answers)
+  local r, c = lighty.r, lighty.c
+  local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
+  local access = { on = on }
+  if not on then return access end
+
+  local grants_reader = dofile(home .. "grants.lua")(lighty, os.getenv("SITE_GRANTS"))
+  local new_identity = dofile(home .. "identity.lua")
+  local identity = new_identity(lighty, grants_reader, cookie_name)
+  local visitors = new_identity(lighty, grants_reader, cookie_name .. "-content")
+  -- Of the request that is being answered.
+  local grants, caller, now
+
+  local function note(decision, reason)
+    environment["KITEMIRROR_DECISION"], environment["KITEMIRROR_REASON"] = decision, reason
+  end
+
+  local function note_caller(kind)
+    if caller.kind == "anonymous" then return end
+    environment["KITEMIRROR_SUBJECT"], environment["KITEMIRROR_KIND"] = caller.name, kind or caller.kind
+    environment["KITEMIRROR_ISSUER"] = caller.issuer
+  end
+
+  local function unavailable(reason)
+    note("refused", reason)
+    response["Retry-After"] = "30"
+    return answers.fail(503, "ERR_IDENTITY_UNAVAILABLE", "who may read what cannot be told now; the gateway is not keeping it")
+  end
+
+  -- The same for all that is not public, whether it is there or not.
+  local function challenge(reason)
+    note("refused", reason)
+    local accept = request["Accept"]
+    if has_login and attribute["request.method"] == "GET" and not request["Authorization"]
+      and accept and accept:find("text/html", 1, true) then
+      local query = attribute["uri.query"] or ""
+      local to = attribute["uri.path-raw"] .. (query == "" and "" or "?" .. query)
+      return answers.redirect(302, "/-/auth/login?to=" .. c.urlenc(to))
+    end
+    response["WWW-Authenticate"] = 'Bearer realm="kitemirror"'
+    return answers.fail(401, "ERR_SIGN_IN_REQUIRED", "sign in, or send a token that this mirror gave out")
+  end
+
+  -- Whether there is a cookie or a bearer token that holds. nil: go on; else the status to end with. A cookie that holds
+  -- no more makes its sender a stranger; a bearer token is sent by a program, which is to be told.
+  local function find_caller(who, credential, ...)
+    now = c.time()
+    grants = grants_reader.current(now)
+    if not grants then return unavailable("no grants") end
+    local why
+    caller, why = who(grants, credential, ...)
+    if not caller then
+      if why == "stale" then return unavailable("stale") end
+      if credential and credential:find("^[Bb][Ee][Aa][Rr][Ee][Rr] ") then return challenge(why) end
+      caller = identity.anonymous(grants)
+      caller.why = why
+    end
+    note_caller()
+    return nil
+  end
+
+  function access.enter()
+    return find_caller(function(found, authorization) return identity.who(found, authorization, request["Cookie"], now) end,
+      request["Authorization"])
+  end
+
+  -- Labels by the build's address, looked at once a second: an address can come to mean another build.
+  local labels, held = {}, 0
+
+  local function label_at(build)
+    local known = labels[build]
+    if known and known.looked == now then return known.label end
+    local line = files.first_line(pages .. build .. "/label")
+    if known and known.line == line then
+      known.looked = now
+      return known.label
+    end
+    if held >= 4096 then labels, held = {}, 0 end
+    local label = nil
+    local id, branch = (line or ""):match("^1\t([^\t]+)\t([-=].*)$")
+    if id then
+      local organization, folder = build:match("^/([^/]+)/([^/]+)/")
+      local slug = folder:match("^(.+)~%x%x%x%x%x%x%x%x$") or folder
+      label = { organization = organization, pipeline = slug, id = id, branch = branch:match("^=(.*)$") }
+    end
+    -- What is not there is not remembered: addresses that anybody makes up would fill the table.
+    if label then labels[build], held = { looked = now, line = line, label = label }, held + 1 end
+    return label
+  end
+
+  -- The build's own address, and what stands behind it; nil for an address of no build.
+  function access.build_of(path)
+    local build, rest = path:match("^(/[^/]+/[^/]+/builds/%d+)/(.*)$")
+    if build then return build, rest end
+    return path:match("^/[^/]+/[^/]+/builds/%d+$"), ""
+  end
+
+  function access.may_read(build)
+    return decide.may_read(caller, label_at(build))
+  end
+
+  -- A link that somebody who may read the file has made for it.
+  local function linked(label, path)
+    if path:byte(-1) == 47 or not answers.is_asked("link") then return false end
+    local token = c.urldec_query(attribute["uri.query"]).link or ""
+    local maker = identity.bound(grants, "link", token, now, path)
+    if not maker or not decide.may_read(maker, label) then return false end
+    caller = maker
+    note_caller("link")
+    note("allowed", "link " .. maker.session)
+    return true
+  end
+
+  -- Whether the caller may have what lies at this path of a build.
+  function access.allows(path, build, rest)
+    local label = label_at(build)
+    if decide.may_read(caller, label) then
+      note("allowed", nil)
+      return true
+    end
+    if not label then return false end
+    if rest ~= "" and decide.is_public_path(grants.publics, label, rest) then
+      note("allowed", "public path")
+      return true
+    end
+    return linked(label, path)
+  end
+
+  -- Signed in and not allowed is what a missing file is; anybody else is asked who they are.
+  function access.refuse()
+    if caller.kind == "anonymous" then return challenge(caller.why or "not signed in") end
+    note("refused", "policy")
+    return answers.absent()
+  end
+
+  -- Whether the gateway is to compose something for this caller: for a stranger only where something is public.
+  function access.may_ask()
+    local everyone = grants.everyone
+    return caller.kind ~= "anonymous" or #everyone.always + #everyone.bound > 0
+  end
+
+  function access.is_stranger()
+    return caller.kind == "anonymous"
+  end
+
+  function access.knows_pipeline(organization, pipeline)
+    return decide.knows_pipeline(caller, organization, pipeline)
+  end
+
+  -- On the host of a build's reports: by a cookie that is good for this host alone, or what is public.
+  function access.enter_content(host_label, path)
+    local status = find_caller(function(found, cookie)
+      return visitors.visitor(found, cookie, now, host_label)
+    end, request["Cookie"])
+    if status then return status end
+    local build, rest = access.build_of(path)
+    if not build then return answers.absent() end
+    if access.allows(path, build, rest) then return nil end
+    note("refused", caller.why or "not signed in")
+    local accept = request["Accept"]
+    if attribute["request.method"] == "GET" and accept and accept:find("text/html", 1, true) then
+      local query = answers.query_without("open")
+      return answers.redirect(302, origin .. attribute["uri.path-raw"] .. query .. (query == "" and "?" or "&") .. "open")
+    end
+    return challenge("not signed in")
+  end
+
+  return access
+end

@@ -1,0 +1,126 @@
+-- Who asks, by the token they show: the same as src/identity/authenticate.ts. It may only say who; what they may read
+-- stands in the grants.
+
+local letters = { session = "s", bearer = "b", content = "c", link = "l" }
+local longest = { s = 30 * 86400, b = 3600, c = 86400, l = 30 * 86400 }
+local skew, stale_after = 60, 15 * 60
+local nobody = string.rep("0", 64)
+
+return function(lighty, grants_reader, cookie_name)
+  local r, c = lighty.r, lighty.c
+  local hmac, digest_eq = c.hmac, c.digest_eq
+  local identity = {}
+
+  -- Seals that were found right, by all of them but the mac, which is compared again each time.
+  local verified, held, verified_for = {}, 0, nil
+
+  -- bound: nil or what the seal is good for alone. Returns nil for whatever is not a seal of this kind that holds now.
+  local function open(grants, kind, token, now, bound)
+    if verified_for ~= grants.keys then verified, held, verified_for = {}, 0, grants.keys end
+    if #token > 256 then return nil end
+    local message, mac = token:match("^(.-)%.([0-9a-f]+)$")
+    if not message or #mac ~= 64 then return nil end
+    local name = bound and message .. "\n" .. bound or message
+    local known = verified[name]
+    if not known then
+      local letter, key_id, id, subject, issued, expires =
+        message:match("^v1%.([sbcl])%.([a-z0-9]+)%.([%w_-]+)%.([%w_-]+)%.(%d+)%.(%d+)$")
+      local key = key_id and grants.keys[key_id]
+      if not key or #id < 8 or #id > 64 or #subject > 64 or #issued > 11 or #expires > 11 then return nil end
+      if not digest_eq(hmac("sha256", key, name), mac) then return nil end
+      known = { mac = mac, letter = letter, id = id, subject = subject, issued = tonumber(issued), expires = tonumber(expires) }
+      if held >= 4096 then verified, held = {}, 0 end
+      verified[name], held = known, held + 1
+    elseif not digest_eq(known.mac, mac) then
+      return nil
+    end
+    if known.letter ~= letters[kind] then return nil end
+    if known.issued > now + skew or known.expires <= now or known.expires - known.issued > longest[known.letter] then return nil end
+    return known
+  end
+
+  local function caller(grants, subject, issued, session, now)
+    if now - grants.time > stale_after then return nil, "stale" end
+    local found = grants.subjects[subject]
+    if not found then
+      -- Somebody who came in within this second.
+      grants = grants_reader.again()
+      found = grants.subjects[subject]
+      if not found then return nil, "unknown" end
+    end
+    if issued and issued <= found.since then return nil, "revoked" end
+    return {
+      kind = found.kind, subject = subject, name = found.name, issuer = found.issuer, session = session,
+      grants = found.grants, everyone = grants.everyone, address = r.req_attr["request.remote-addr"],
+    }
+  end
+
+  local function sealed(grants, kind, token, now, bound)
+    local found = open(grants, kind, token, now, bound)
+    if not found then return nil, "invalid" end
+    if found.issued < grants.before or grants.revoked[found.id] then return nil, "revoked" end
+    return caller(grants, found.subject, found.issued, found.id, now)
+  end
+
+  local function named(grants, token, now)
+    local id, secret = token:match("^kmt_([0-9a-f]+)_([%w_-]+)$")
+    if not id or #id ~= 16 or #secret ~= 43 then return nil, "malformed" end
+    local found = grants.tokens[id]
+    local right = digest_eq(c.md("sha256", secret), found and found.sha256 or nobody)
+    if not found then
+      grants = grants_reader.again()
+      found = grants.tokens[id]
+      right = digest_eq(c.md("sha256", secret), found and found.sha256 or nobody)
+    end
+    if not found or not right or found.expires <= now then return nil, "invalid" end
+    return caller(grants, found.subject, nil, nil, now)
+  end
+
+  -- Usually there is but one cookie. Two of this name are a sign of somebody who plants them.
+  local lead = cookie_name .. "="
+  local function cookie_of(header)
+    if header:sub(1, #lead) == lead and not header:find("[;%s]") then return header:sub(#lead + 1) end
+    local found, count = nil, 0
+    for part in header:gmatch("[^;]+") do
+      local name, value = part:match("^%s*(.-)%s*=%s*(.-)%s*$")
+      if name == cookie_name then found, count = value, count + 1 end
+    end
+    return found, count > 1
+  end
+
+  function identity.anonymous(grants)
+    return {
+      kind = "anonymous", name = "-", issuer = "-", everyone = grants.everyone, address = r.req_attr["request.remote-addr"],
+    }
+  end
+
+  -- Returns the caller, or nil and why what was shown does not hold.
+  function identity.who(grants, authorization, cookie, now)
+    local scheme, bearer = (authorization or ""):match("^(%a+) +(.*)$")
+    if scheme and scheme:lower() == "bearer" then
+      if bearer:sub(1, 4) == "kmt_" then return named(grants, bearer, now) end
+      return sealed(grants, "bearer", bearer, now)
+    end
+    if not cookie then return identity.anonymous(grants) end
+    local token, twice = cookie_of(cookie)
+    if twice then return nil, "malformed" end
+    if not token then return identity.anonymous(grants) end
+    return sealed(grants, "session", token, now)
+  end
+
+  -- On a report's host: by the cookie that is good for this host alone.
+  function identity.visitor(grants, cookie, now, host_label)
+    if not cookie then return identity.anonymous(grants) end
+    local token, twice = cookie_of(cookie)
+    if twice then return nil, "malformed" end
+    if not token then return identity.anonymous(grants) end
+    return sealed(grants, "content", token, now, host_label)
+  end
+
+  -- A seal that is good for one thing alone: a link to one file.
+  function identity.bound(grants, kind, token, now, bound)
+    return sealed(grants, kind, token, now, bound)
+  end
+
+  return identity
+end

@@ -1,0 +1,214 @@
+/**
+ * Keeps the grants right: works them out of policy, people, tokens and revocations whenever one of these changes, and
+ * writes them for the gate. One gateway runs it; commands change the cards and wait for it to notice.
+ */
+
+import { toMirrorError } from '../errors.ts';
+import { type Log, logError } from '../log.ts';
+import { makeSecretFolder, secretFile } from '../tree/cards.ts';
+import { writeAtomic, writtenAt } from '../tree/files.ts';
+import type { DataPaths } from '../tree/paths.ts';
+import { formatGrants, type GrantTable, type NamedToken, type SubjectGrants } from './grants.ts';
+import { closedPolicy, type Policy, parseRead } from './policy.ts';
+import { loadPolicy } from './policy-file.ts';
+import { longestLife, type SealKey } from './seals.ts';
+import {
+  grantsFile,
+  type IdentityState,
+  identityState,
+  newKey,
+  type RevocationCard,
+  revocationName,
+  type SubjectCard,
+  type TokenCard,
+} from './state.ts';
+import { grantsFor, nameOf, publicPathsOf, type Subject, toRule } from './subjects.ts';
+
+export interface Keeper {
+  /** By which the gateway decides; never older than the file. */
+  table(): GrantTable;
+  /** The newest, which seals. */
+  key(): SealKey;
+  /** From now on the gate knows this subject as it is told here. */
+  admit(subject: SubjectCard): Promise<void>;
+  subject(id: string): SubjectCard | null;
+  revoke(card: RevocationCard): Promise<void>;
+  /** Looks whether anything has changed. Called once a second. */
+  refresh(): Promise<void>;
+}
+
+export interface KeeperOptions {
+  readonly paths: DataPaths;
+  /** null: nobody reads anything but by named tokens. */
+  readonly policyFile: string | null;
+  readonly log: Log;
+  readonly nowSeconds?: () => number;
+}
+
+const heartbeatSeconds = 30;
+/** The one that seals, and the one before it. */
+const liveKeys = 2;
+/** A job's tokens live an hour; a person's sessions thirty days. */
+const forgetAfter = { ci: 2 * 3600, user: longestLife.session + 86_400 };
+
+/** @throws MirrorError ERR_CONFIG for a policy that is none, or that fails its own tests */
+export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
+  const { paths, policyFile, log } = options;
+  const now = options.nowSeconds ?? (() => Math.floor(Date.now() / 1000));
+  const state = identityState(paths);
+  const subjects = await state.subjects.all((name) => log.warn({ name }, 'a subject cannot be read'));
+  let policy = policyFile === null ? closedPolicy : await loadPolicy(policyFile);
+  let seen = await versionsOf(state, policyFile);
+  let parts = await readParts(state, now(), log);
+  let table = build();
+  let writing: Promise<void> = Promise.resolve();
+  let refreshing: Promise<void> | undefined;
+
+  function build(): GrantTable {
+    return tableOf(policy, subjects, parts, now());
+  }
+
+  async function write(): Promise<void> {
+    const next = build();
+    await makeSecretFolder(paths.identity);
+    await writeAtomic(grantsFile(paths), formatGrants(next), { mode: secretFile, durable: false });
+    table = next;
+  }
+
+  /** One after the other, and each with all that is known when its turn comes. */
+  async function publish(): Promise<void> {
+    const turn = writing.then(write);
+    writing = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async function takeChanges(): Promise<void> {
+    const found = await versionsOf(state, policyFile);
+    if (found === seen) {
+      if (now() - table.time >= heartbeatSeconds) await publish();
+      return;
+    }
+    if (policyFile !== null) policy = await reload(policyFile, policy, log);
+    parts = await readParts(state, now(), log);
+    await publish();
+    seen = found;
+  }
+
+  await forget(state, subjects, now());
+  await publish();
+  return {
+    table: () => table,
+    key: () => parts.keys[0] as SealKey,
+    subject: (id) => subjects.get(id) ?? null,
+    admit: async (subject) => {
+      subjects.set(subject.id, subject);
+      await state.subjects.put(subject.id, subject);
+      await publish();
+    },
+    revoke: async (card) => {
+      await state.revoked.put(revocationName(card), card);
+      parts = await readParts(state, now(), log);
+      await publish();
+    },
+    refresh: () => {
+      refreshing ??= takeChanges()
+        .catch((thrown: unknown) => logError(log, thrown, 'the grants were not brought up to date'))
+        .finally(() => {
+          refreshing = undefined;
+        });
+      return refreshing;
+    },
+  };
+}
+
+interface Parts {
+  /** The newest first. */
+  readonly keys: readonly SealKey[];
+  readonly tokens: readonly TokenCard[];
+  readonly revoked: readonly RevocationCard[];
+}
+
+async function readParts(state: IdentityState, now: number, log: Log): Promise<Parts> {
+  const warn = (what: string) => (name: string) => log.warn({ name }, `a ${what} cannot be read`);
+  const keys = [...(await state.keys.all(warn('key'))).values()].toSorted((left, right) => right.made - left.made);
+  if (keys.length === 0) {
+    const first = newKey(now);
+    await state.keys.put(first.id, first);
+    keys.push(first);
+  }
+  return {
+    keys: keys.slice(0, liveKeys).map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'hex') })),
+    tokens: [...(await state.tokens.all(warn('token'))).values()],
+    revoked: [...(await state.revoked.all(warn('revocation'))).values()],
+  };
+}
+
+function tableOf(policy: Policy, cards: ReadonlyMap<string, SubjectCard>, parts: Parts, now: number): GrantTable {
+  const since = new Map(
+    parts.revoked.flatMap(({ what, value, at }) => (what === 'subject' ? [[value, at] as const] : [])),
+  );
+  const subjects = new Map<string, SubjectGrants>();
+  const add = (subject: Subject): void => {
+    const { id, kind, issuer } = subject;
+    const grants = grantsFor(policy, subject);
+    subjects.set(id, { kind, name: nameOf(subject), issuer, since: since.get(id) ?? 0, grants });
+  };
+  for (const { seen: _, ...subject } of cards.values()) add(subject);
+  const tokens = new Map<string, NamedToken>();
+  for (const { id, name, sha256, expires, reads } of parts.tokens) {
+    if (expires <= now) continue;
+    const subject = `token-${id}`;
+    add({
+      id: subject,
+      kind: 'token',
+      issuer: 'kitemirror',
+      name,
+      reads: reads.map((read) => toRule(parseRead(read))),
+    });
+    tokens.set(id, { sha256, expires, subject });
+  }
+  return {
+    time: now,
+    before: Math.max(0, ...parts.revoked.flatMap(({ what, at }) => (what === 'before' ? [at] : []))),
+    keys: parts.keys,
+    everyone: grantsFor(policy, null),
+    publics: publicPathsOf(policy),
+    subjects,
+    tokens,
+    revoked: new Set(parts.revoked.flatMap(({ what, value }) => (what === 'id' ? [value] : []))),
+  };
+}
+
+/** One that cannot be used leaves the one that is in force. */
+async function reload(file: string, current: Policy, log: Log): Promise<Policy> {
+  try {
+    const next = await loadPolicy(file);
+    log.info({ file, rules: next.rules.length }, 'the policy is in force');
+    return next;
+  } catch (thrown) {
+    log.error(
+      { file, reason: toMirrorError(thrown).message },
+      'the policy cannot be used; the one before stays in force',
+    );
+    return current;
+  }
+}
+
+async function versionsOf(state: IdentityState, policyFile: string | null): Promise<string> {
+  const folders = [state.keys, state.tokens, state.revoked];
+  const versions = await Promise.all(folders.map((cards) => cards.version()));
+  return [...versions, policyFile === null ? '' : String(writtenAt(policyFile))].join(' ');
+}
+
+/** What no token can be of any more. */
+async function forget(state: IdentityState, subjects: Map<string, SubjectCard>, now: number): Promise<void> {
+  for (const [name, { kind, seen }] of subjects) {
+    if (now - seen <= forgetAfter[kind]) continue;
+    await state.subjects.remove(name);
+    subjects.delete(name);
+  }
+  for (const [name, { what, at }] of await state.revoked.all()) {
+    if (what === 'before' || now - at <= longestLife.session + 86_400) continue;
+    await state.revoked.remove(name);
+  }
+}

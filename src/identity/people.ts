@@ -1,0 +1,129 @@
+/** Who people are, by the word of an OpenID provider or of a proxy that they have signed in at. */
+import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import * as oidc from 'openid-client';
+import type { PeopleSettings } from '../config/identity.ts';
+import type { Secret } from '../config/secret.ts';
+import { loopbackNames } from '../config/values.ts';
+import type { LoginState } from './sealed-state.ts';
+import { type SubjectCard, subjectId } from './state.ts';
+
+export type PersonCard = Extract<SubjectCard, { kind: 'user' }>;
+
+/** A person as the provider tells of them, and how to ask again. */
+export interface SignedIn {
+  readonly person: PersonCard;
+  readonly claims: JWTPayload;
+  /** What the provider says of them now; null when it says nothing any more. */
+  readonly again: (() => Promise<PersonCard | null>) | null;
+}
+
+export interface People {
+  /** Where the browser is to go, and what it is to carry. null: people come by a proxy, not by a login. */
+  begin(to: string, callback: URL): Promise<{ location: URL; state: Omit<LoginState, 'expires'> } | null>;
+  /** @param callback the address that the browser came back to, with its query @throws whatever does not hold */
+  finish(callback: URL, state: LoginState): Promise<SignedIn>;
+  /** @returns null without such a header @throws whatever does not hold */
+  asserted(header: (name: string) => string | undefined): Promise<SignedIn | null>;
+}
+
+/** The provider's own description is read again after an hour. */
+const discoveryMs = 3_600_000;
+const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+
+export function openPeople(settings: PeopleSettings, secret: Secret | null, now = (): number => Date.now()): People {
+  const provider = providerOf(settings, secret, now);
+  const { assertion, issuer, groupsClaim } = settings;
+  const jwks = assertion === null ? null : createRemoteJWKSet(assertion.jwksUrl, { timeoutDuration: 5000 });
+  const personOf = (claims: JWTPayload): PersonCard => toPerson(claims, issuer, groupsClaim, Math.floor(now() / 1000));
+
+  return {
+    begin: async (to, callback) => {
+      if (settings.clientId === null) return null;
+      const verifier = oidc.randomPKCECodeVerifier();
+      const [state, nonce] = [oidc.randomState(), oidc.randomNonce()];
+      const location = oidc.buildAuthorizationUrl(await provider(), {
+        redirect_uri: callback.href,
+        scope: settings.scopes,
+        code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+        state,
+        nonce,
+      });
+      return { location, state: { state, nonce, verifier, to } };
+    },
+    finish: async (callback, { state, nonce, verifier }) => {
+      const configuration = await provider();
+      const tokens = await oidc.authorizationCodeGrant(configuration, callback, {
+        pkceCodeVerifier: verifier,
+        expectedState: state,
+        expectedNonce: nonce,
+        idTokenExpected: true,
+      });
+      const claims = tokens.claims();
+      if (claims === undefined) throw new Error('the provider gave no id token');
+      const hasInfo = configuration.serverMetadata().userinfo_endpoint !== undefined;
+      const ask = async (): Promise<PersonCard> => {
+        const info = await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub);
+        return personOf({ ...claims, ...info });
+      };
+      const person = hasInfo ? await ask() : personOf(claims);
+      return { person, claims, again: hasInfo ? () => ask().catch(() => null) : null };
+    },
+    asserted: async (header) => {
+      const token = assertion === null ? undefined : header(assertion.header);
+      if (assertion === null || jwks === null || token === undefined) return null;
+      const { payload } = await jwtVerify(token, jwks, {
+        issuer,
+        audience: assertion.audience,
+        algorithms: asymmetric,
+        requiredClaims: ['sub', 'exp', 'iat'],
+      });
+      return { person: personOf(payload), claims: payload, again: null };
+    },
+  };
+}
+
+function providerOf(
+  settings: PeopleSettings,
+  secret: Secret | null,
+  now: () => number,
+): () => Promise<oidc.Configuration> {
+  let known: Promise<oidc.Configuration> | null = null;
+  let readAt = 0;
+  const discover = async (): Promise<oidc.Configuration> => {
+    const issuer = new URL(settings.issuer);
+    const isPlain = issuer.protocol === 'http:' && loopbackNames.includes(issuer.hostname);
+    // Read anew for each exchange: a secret in a file may have changed.
+    const authenticate: oidc.ClientAuth =
+      secret === null ? oidc.None() : (...args) => oidc.ClientSecretBasic(secret.reveal())(...args);
+    const execute = [oidc.enableNonRepudiationChecks, ...(isPlain ? [oidc.allowInsecureRequests] : [])];
+    return oidc.discovery(issuer, settings.clientId ?? '', undefined, authenticate, { execute, timeout: 10 });
+  };
+  return () => {
+    if (known === null || now() - readAt > discoveryMs) {
+      readAt = now();
+      known = discover();
+      known.catch(() => {
+        known = null;
+      });
+    }
+    return known;
+  };
+}
+
+function toPerson(claims: JWTPayload, issuer: string, groupsClaim: string, seen: number): PersonCard {
+  const user = claims.sub ?? '';
+  if (user === '') throw new Error('the token has no subject');
+  const { email, email_verified: isVerified } = claims as { email?: unknown; email_verified?: unknown };
+  const groups = claims[groupsClaim];
+  return {
+    id: subjectId(issuer, user),
+    kind: 'user',
+    issuer,
+    seen,
+    user,
+    // One that anybody may have typed in says nothing.
+    email: typeof email === 'string' && isVerified === true ? email.toLowerCase() : null,
+    groups: [groups ?? []].flat().filter((group): group is string => typeof group === 'string'),
+  };
+}

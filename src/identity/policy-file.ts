@@ -1,0 +1,28 @@
+/** The policy as a file: read whole, checked, and held to its own tests before it is in force. */
+import { MirrorError } from '../errors.ts';
+import { readIfPresent } from '../tree/files.ts';
+import { type Policy, parsePolicy } from './policy.ts';
+import { runPolicyTests, type TestOutcome } from './policy-tests.ts';
+
+/** @throws MirrorError ERR_CONFIG for a file that is not there or no policy */
+export async function readPolicy(file: string): Promise<Policy> {
+  const text = await readIfPresent(file);
+  if (text === null) throw new MirrorError('ERR_CONFIG', `there is no policy at ${file}`);
+  return parsePolicy(text, file);
+}
+
+/** @throws MirrorError ERR_CONFIG also for one that does not do what its own tests say */
+export async function loadPolicy(file: string): Promise<Policy> {
+  const policy = await readPolicy(file);
+  const failed = runPolicyTests(policy).filter(({ expected, found }) => expected !== found);
+  if (failed.length === 0) return policy;
+  const list = failed.map((outcome) => `  - ${describeOutcome(outcome)}`).join('\n');
+  throw new MirrorError('ERR_CONFIG', `the policy ${file} does not do what its tests say:\n${list}`);
+}
+
+export function describeOutcome({ test, build, expected, found }: TestOutcome): string {
+  if (expected === found) return `${test}: ${build} ${found === 'reads' ? 'is read' : 'is refused'}`;
+  return expected === 'reads'
+    ? `${test}: ${build} is refused, and should be read`
+    : `${test}: ${build} is read, and should be refused`;
+}

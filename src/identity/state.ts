@@ -1,0 +1,111 @@
+/** What is kept of people, jobs, tokens and keys: a card for each under state/identity. */
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Cards, cardsIn } from '../tree/cards.ts';
+import type { DataPaths } from '../tree/paths.ts';
+
+const when = z.number().int().nonnegative();
+
+/** All times are seconds since 1970. */
+export const KeyCard = z.object({
+  id: z.string().regex(/^[a-z0-9]{1,16}$/),
+  secret: z.string().regex(/^[0-9a-f]{64}$/),
+  made: when,
+});
+export type KeyCard = z.infer<typeof KeyCard>;
+
+const base = { id: z.string(), issuer: z.string(), seen: when };
+export const SubjectCard = z.discriminatedUnion('kind', [
+  z.object({
+    ...base,
+    kind: z.literal('user'),
+    user: z.string(),
+    email: z.string().nullable(),
+    groups: z.array(z.string()),
+  }),
+  z.object({
+    ...base,
+    kind: z.literal('ci'),
+    claims: z.object({
+      organization: z.string(),
+      organizationId: z.string().nullable(),
+      pipeline: z.string(),
+      pipelineId: z.string().nullable(),
+    }),
+  }),
+]);
+export type SubjectCard = z.infer<typeof SubjectCard>;
+
+/** A named token: of its secret only the digest is kept. */
+export const TokenCard = z.object({
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  name: z.string(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  reads: z.array(z.string()),
+  made: when,
+  expires: when,
+});
+export type TokenCard = z.infer<typeof TokenCard>;
+
+/**
+ * `id`: one session, exchange or link. `subject`: all that was sealed for it until `at`. `before`: all that was sealed
+ * before `at`. A named token and a key are revoked by removing their cards.
+ */
+export const RevocationCard = z.object({
+  what: z.enum(['id', 'subject', 'before']),
+  value: z.string(),
+  at: when,
+});
+export type RevocationCard = z.infer<typeof RevocationCard>;
+
+export interface IdentityState {
+  readonly keys: Cards<KeyCard>;
+  readonly subjects: Cards<SubjectCard>;
+  readonly tokens: Cards<TokenCard>;
+  readonly revoked: Cards<RevocationCard>;
+}
+
+export function identityState(paths: Pick<DataPaths, 'identity'>): IdentityState {
+  return {
+    keys: cardsIn(join(paths.identity, 'keys'), KeyCard),
+    subjects: cardsIn(join(paths.identity, 'subjects'), SubjectCard),
+    tokens: cardsIn(join(paths.identity, 'tokens'), TokenCard),
+    revoked: cardsIn(join(paths.identity, 'revoked'), RevocationCard),
+  };
+}
+
+/** What the gate reads. */
+export function grantsFile(paths: Pick<DataPaths, 'identity'>): string {
+  return join(paths.identity, 'grants');
+}
+
+export function newKey(now: number): KeyCard {
+  return { id: `k${randomBytes(4).toString('hex')}`, secret: randomBytes(32).toString('hex'), made: now };
+}
+
+/** @returns the card to keep, and the token itself, which is shown once */
+export function newToken(facts: Pick<TokenCard, 'name' | 'reads' | 'made' | 'expires'>): {
+  card: TokenCard;
+  token: string;
+} {
+  const id = randomBytes(8).toString('hex');
+  const secret = randomBytes(32).toString('base64url');
+  const sha256 = createHash('sha256').update(secret).digest('hex');
+  return { card: { id, sha256, ...facts }, token: `kmt_${id}_${secret}` };
+}
+
+/** The same for the same subject, and telling nothing of it. */
+export function subjectId(...parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+}
+
+/** Of a session, an exchange or a link. */
+export function newId(): string {
+  return randomBytes(16).toString('base64url');
+}
+
+/** The card of a revocation: named by what it revokes, so that one thing has one card. */
+export function revocationName({ what, value }: Pick<RevocationCard, 'what' | 'value'>): string {
+  return `${what}-${createHash('sha256').update(value).digest('hex').slice(0, 32)}`;
+}

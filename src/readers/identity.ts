@@ -1,0 +1,42 @@
+/** Identity as the readers have it: the login and its like before the guard, the guard, and what leads to reports. */
+import type { Express, RequestHandler } from 'express';
+import { MirrorError } from '../errors.ts';
+import type { DataPaths } from '../tree/paths.ts';
+import { type AuthIdentity, authRouter } from './auth.ts';
+import { contentEntry } from './content-entry.ts';
+import { guard } from './guard.ts';
+
+export interface ReaderIdentity extends AuthIdentity {
+  /** `https://*.example.com`; null: there is no content origin. */
+  readonly contentUrl: string | null;
+}
+
+interface Parts {
+  readonly paths: DataPaths;
+  readonly organization: string;
+  /** KITEMIRROR_URL. */
+  readonly url: string;
+}
+
+/** @param identity null: identity is off, and everybody reads everything */
+export function useIdentity(app: Express, parts: Parts, identity: ReaderIdentity | null): void {
+  app.use(ownOriginOnly);
+  if (identity === null) {
+    app.use(guard({ ...parts, identity }));
+    return;
+  }
+  const { paths, organization, url } = parts;
+  const entry = contentEntry({ paths, organization, contentUrl: identity.contentUrl, identity });
+  app.use(authRouter({ paths, organization, origin: new URL(url).origin, identity }), entry.enter);
+  app.use(guard({ ...parts, identity }), entry.leave);
+}
+
+/** Whoever posts from a browser tells from which site; who shows a cookie must. The gate asks the same. */
+const ownOriginOnly: RequestHandler = (request, _response, next) => {
+  const from = request.get('origin');
+  const isOwn =
+    from === undefined ? request.get('cookie') === undefined : from.replace(/^https?:\/\//, '') === request.get('host');
+  if (request.method === 'POST' && !isOwn)
+    throw new MirrorError('ERR_ORIGIN_REFUSED', 'this was sent from a page of another site');
+  next();
+};

@@ -1,0 +1,160 @@
+/** People in a real browser, with a real OpenID provider: in, along, out. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { chromiumNeed, findCommand } from '../../src/programs.ts';
+import { ensureKeys } from '../../src/tree/keys.ts';
+import type { Place } from '../../src/tree/paths.ts';
+import { until } from '../lighttpd/until.ts';
+import { addressOf, job, type Mirror, startMirror } from './scene.ts';
+
+const executablePath = findCommand(chromiumNeed.commands, '/usr/local/bin:/usr/bin:/bin');
+const skip = executablePath === null ? 'no Chromium on this machine' : false;
+const web: Place = { organization: 'acme', folder: 'web', number: 42 };
+const vault: Place = { organization: 'acme', folder: 'vault', number: 7 };
+const artifact = (at: Place, name: string): string => `${addressOf(at)}/jobs/${job}/artifacts/${name}`;
+const policy = (more = ''): string => `version: 1
+rules:
+  - { who: { group: engineering }, read: acme/web@main }
+${more}`;
+
+let mirror: Mirror;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+
+async function signIn(name: string): Promise<void> {
+  await page.fill('input[name=login]', name);
+  await page.fill('input[name=password]', 'any');
+  await page.click('button[type=submit]');
+  // The provider asks once whether the mirror may know.
+  await page.waitForLoadState();
+  if (page.url().startsWith(mirror.provider.issuer)) await page.click('button[type=submit]');
+  await page.waitForURL((url) => url.origin === mirror.origin);
+}
+
+const text = (path: string): Promise<{ status: number; text: string }> =>
+  page.evaluate(
+    `fetch(${JSON.stringify(path)}).then(async (answer) => ({ status: answer.status, text: await answer.text() }))`,
+  );
+
+before(async () => {
+  if (executablePath === null) return;
+  mirror = await startMirror([web, vault], policy());
+  ensureKeys(mirror.paths.contentKeys);
+  mirror.provider.accounts.set('ann', { email: 'Ann@example.com', email_verified: true, groups: ['engineering'] });
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  context = await browser.newContext();
+  page = await context.newPage();
+});
+after(async () => {
+  await browser?.close();
+  await mirror?.close();
+});
+
+describe('a person', { skip }, () => {
+  it('who opens a deep link signs in and arrives where it leads', async () => {
+    await page.goto(`${mirror.origin}${artifact(web, 'a.txt')}?x=1&y=2`);
+    assert.ok(page.url().startsWith(mirror.provider.issuer));
+    await signIn('ann');
+    assert.equal(page.url(), `${mirror.origin}${artifact(web, 'a.txt')}?x=1&y=2`);
+    assert.equal(await page.textContent('body'), 'of web 42');
+    const [cookie] = (await context.cookies(mirror.origin)).filter(({ name }) => name === 'kitemirror');
+    assert.deepEqual([cookie?.httpOnly, cookie?.sameSite, cookie?.path], [true, 'Lax', '/']);
+    assert.doesNotMatch(cookie?.value ?? '', /ann|engineering/);
+  });
+
+  it('reads what the policy says, and finds nothing else', async () => {
+    await page.goto(`${mirror.origin}${addressOf(web)}/`);
+    assert.equal(await page.title(), 'the page of web');
+    assert.equal((await text(artifact(vault, 'a.txt'))).status, 404);
+    assert.equal((await text(`${addressOf(vault)}/?list`)).status, 404);
+    const me = JSON.parse((await text('/-/auth/me')).text) as Record<string, unknown>;
+    assert.deepEqual([me.kind, me.name, me.issuer], ['user', 'ann@example.com', mirror.provider.issuer]);
+  });
+
+  it('opens a report of several files on its own host, where it runs', async () => {
+    await page.goto(`${mirror.origin}${artifact(web, 'r/')}?open`);
+    assert.match(page.url(), /^http:\/\/[0-9a-f]{40}\.localhost:/);
+    assert.equal(await page.title(), 'of web 42');
+    const reached = page.url();
+    const stranger = await browser.newContext();
+    const other = await stranger.newPage();
+    await other.goto(reached);
+    assert.ok(other.url().startsWith(mirror.provider.issuer), 'the address of a report opens nothing by itself');
+    await stranger.close();
+  });
+
+  it('cannot give the ticket to a report to anybody, nor use it twice', async () => {
+    const session = (await context.cookies(mirror.origin)).find(({ name }) => name === 'kitemirror');
+    const headers = { Cookie: `kitemirror=${session?.value}` };
+    const entry = String((await mirror.get(`${artifact(web, 'r/')}?open`, { headers })).headers.location);
+    const { host, pathname, search } = new URL(entry);
+    const visit = (at: string): ReturnType<Mirror['get']> => mirror.get(pathname + search, { headers: { Host: at } });
+    const first = await visit(host);
+    assert.equal(first.status, 302);
+    assert.match(String(first.headers['set-cookie']), /^kitemirror-content=v1\.c\..*HttpOnly; SameSite=Lax/);
+    assert.equal((await visit(host)).status, 403);
+    const cookie = String(first.headers['set-cookie']).split(';')[0] ?? '';
+    const other = `${'0'.repeat(40)}.${host.split('.').slice(1).join('.')}`;
+    assert.equal(
+      (await mirror.get(artifact(web, 'r/app.js'), { headers: { Host: host, Cookie: cookie } })).status,
+      200,
+    );
+    assert.notEqual(
+      (await mirror.get(artifact(web, 'r/app.js'), { headers: { Host: other, Cookie: cookie } })).status,
+      200,
+    );
+    assert.equal(
+      (await mirror.get(artifact(vault, 'r/app.js'), { headers: { Host: host, Cookie: cookie } })).status,
+      401,
+    );
+    assert.equal((await mirror.get(artifact(web, 'a.txt'), { headers: { Cookie: cookie } })).status, 401);
+  });
+
+  it('reads more or less as the policy changes, within a minute and without a new login', async () => {
+    await page.goto(`${mirror.origin}${addressOf(web)}/`);
+    mirror.policy(policy('  - { who: { user: ann@example.com }, read: acme/vault }'));
+    await until('the vault is open', async () => (await text(artifact(vault, 'a.txt'))).status === 200, 60_000);
+    mirror.policy('version: 1\nrules: [}');
+    mirror.policy(policy());
+    await until('it is closed again', async () => (await text(artifact(vault, 'a.txt'))).status === 404, 60_000);
+  });
+
+  it('who leaves a group loses what it read, without a new login', async () => {
+    mirror.provider.accounts.set('ann', { email: 'ann@example.com', email_verified: true, groups: [] });
+    await until('the group is gone', async () => (await text(artifact(web, 'a.txt'))).status === 404, 90_000);
+    mirror.provider.accounts.set('ann', { email: 'ann@example.com', email_verified: true, groups: ['engineering'] });
+    await until('the group is back', async () => (await text(artifact(web, 'a.txt'))).status === 200, 90_000);
+  });
+
+  it('makes a link that others read by, until it may not be read any more', async () => {
+    const body = JSON.stringify({ path: artifact(web, 'a.txt') });
+    const asked = `{ method: 'POST', headers: { 'Content-Type': 'application/json' }, body: ${JSON.stringify(body)} }`;
+    const made = await page.evaluate(`fetch('/-/auth/links', ${asked}).then((answer) => answer.text())`);
+    const link = JSON.parse(String(made)) as { url: string };
+    const path = link.url.slice(mirror.origin.length);
+    assert.equal((await mirror.get(path)).text, 'of web 42');
+    assert.equal((await mirror.get(path.replace('a.txt', 'r/app.js'))).status, 401);
+  });
+
+  it('who signs out is out, here and wherever the cookie went', async () => {
+    const session = (await context.cookies(mirror.origin)).find(({ name }) => name === 'kitemirror');
+    await page.goto(`${mirror.origin}${addressOf(web)}/`);
+    const status = `fetch('/-/auth/logout', { method: 'POST' }).then((answer) => answer.status)`;
+    assert.equal(await page.evaluate(status), 200);
+    assert.deepEqual(
+      (await context.cookies(mirror.origin)).map(({ name }) => name).filter((name) => name === 'kitemirror'),
+      [],
+    );
+    const told = await mirror.get('/-/auth/logout', { method: 'POST' });
+    assert.equal(told.headers['clear-site-data'], '"cache", "cookies", "storage"');
+    const headers = { Cookie: `kitemirror=${session?.value}` };
+    await until(
+      'the session is void',
+      async () => (await mirror.get(artifact(web, 'a.txt'), { headers })).status === 401,
+    );
+    const kinds = mirror.audit().map(({ action, who }) => `${String(action)} ${String(who)}`);
+    assert.ok(kinds.includes('login ann@example.com') && kinds.includes('logout ann@example.com'));
+  });
+});

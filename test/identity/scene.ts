@@ -1,0 +1,180 @@
+/** A mirror with identity on: the real gateway behind the real Lighttpd, a real OpenID provider, keys of a CI of our own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { writeLabel } from '../../src/tree/labels.ts';
+import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
+import { ask, type Question } from '../lighttpd/ask.ts';
+import { freePort, put, root, settings, spawnLighttpd } from '../lighttpd/site.ts';
+import { until } from '../lighttpd/until.ts';
+import { startProvider, type TestProvider } from './provider.ts';
+
+export const job = '0190a1b2-0000-4000-8000-000000000002';
+
+export interface Mirror {
+  readonly port: number;
+  readonly origin: string;
+  readonly paths: DataPaths;
+  readonly provider: TestProvider;
+  readonly ciIssuer: string;
+  get(path: string, question?: Question): ReturnType<typeof ask>;
+  /** A token as Buildkite's agent asks for; `sign` may change how it is made. */
+  agentToken(claims?: JWTPayload, sign?: (jwt: SignJWT) => Promise<string>): Promise<string>;
+  /** Puts another policy in force. */
+  policy(yaml: string): void;
+  audit(): Record<string, unknown>[];
+  readonly env: NodeJS.ProcessEnv;
+  close(): Promise<void>;
+}
+
+export const uuidOf = ({ number }: Place): string => `0190a1b2-0000-4000-8000-${String(number).padStart(12, '0')}`;
+export const addressOf = ({ organization, folder, number }: Place): string =>
+  `/${organization}/${folder}/builds/${number}`;
+
+export async function startMirror(builds: readonly Place[], policy: string): Promise<Mirror> {
+  const data = mkdtempSync(join(tmpdir(), 'kitemirror-identity-'));
+  const paths = dataPaths(data);
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const provider = await startProvider(`${origin}/-/auth/callback`);
+  const ci = await startCi();
+  const policyFile = join(data, 'policy.yml');
+  const setPolicy = (yaml: string): void => {
+    writeFileSync(`${policyFile}.new`, yaml);
+    renameSync(`${policyFile}.new`, policyFile);
+  };
+  setPolicy(policy);
+  for (const build of builds) await putBuild(paths, build);
+  const env = settings(data, port, {
+    KITEMIRROR_POLICY: policyFile,
+    KITEMIRROR_OIDC_ISSUER: provider.issuer,
+    KITEMIRROR_OIDC_CLIENT_ID: 'mirror',
+    KITEMIRROR_OIDC_CI_ISSUER: ci.issuer,
+    KITEMIRROR_OIDC_CI_JWKS_URL: `${ci.issuer}/jwks`,
+  });
+  const gateway = startGateway({ ...env, KITEMIRROR_OIDC_CLIENT_SECRET: 'sesame' });
+  // Lighttpd takes a back end that once refused for dead, for seconds.
+  await until(
+    'the gateway is ready',
+    () => {
+      if (gateway.child.exitCode !== null) throw new Error(gateway.said());
+      return gateway.said().includes('gateway ready');
+    },
+    40_000,
+  );
+  const { child: front, said } = spawnLighttpd(env);
+  const get: Mirror['get'] = (path, question) => ask(port, path, question);
+  const close = async (): Promise<void> => {
+    await Promise.all([end(front), end(gateway.child), provider.close(), ci.close()]);
+    rmSync(data, { recursive: true, force: true });
+  };
+  const isUp = async (): Promise<boolean> => {
+    if (front.exitCode !== null || gateway.child.exitCode !== null) throw new Error(`${said()}${gateway.said()}`);
+    return (await get('/-/auth/me').catch(() => null))?.status === 200;
+  };
+  await until('the mirror is up', isUp, 40_000).catch(async (thrown: unknown) => {
+    await close();
+    throw thrown;
+  });
+  return {
+    port,
+    origin,
+    paths,
+    provider,
+    env,
+    ciIssuer: ci.issuer,
+    get,
+    close,
+    agentToken: (claims, sign) => ci.token({ aud: origin, ...claims }, sign),
+    policy: setPolicy,
+    audit: () => {
+      const file = join(paths.audit, `${new Date().toISOString().slice(0, 7)}.jsonl`);
+      const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    },
+  };
+}
+
+async function putBuild(paths: DataPaths, at: Place): Promise<void> {
+  put(paths, paths.jobFile(at, job, 'artifacts/a.txt'), `of ${at.folder} ${at.number}`);
+  put(paths, paths.jobFile(at, job, 'artifacts/r/index.html'), '<title>cold</title><script src=app.js></script>');
+  put(paths, paths.jobFile(at, job, 'artifacts/r/app.js'), `document.title = "of ${at.folder} ${at.number}"`);
+  const record = {
+    version: 1,
+    organization: at.organization,
+    pipeline: at.folder,
+    id: uuidOf(at),
+    number: at.number,
+    jobs: [],
+  };
+  put(paths, paths.buildFile(at, 'build.json'), JSON.stringify(record));
+  await writeLabel(paths, at, { pipelineId: uuidOf({ ...at, number: 999 }), branch: 'main', fork: false });
+  const page = paths.page(at.organization, at.folder, 'builds', String(at.number));
+  mkdirSync(dirname(page), { recursive: true });
+  writeFileSync(page, `<!doctype html><title>the page of ${at.folder}</title>`);
+}
+
+function startGateway(env: NodeJS.ProcessEnv): { child: ChildProcess; said: () => string } {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', join(root, 'src', 'gateway.ts'), '--supervised'],
+    {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  return { child, said: () => output };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
+}
+
+interface Ci {
+  readonly issuer: string;
+  token(claims: JWTPayload, sign?: (jwt: SignJWT) => Promise<string>): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** What https://agent.buildkite.com is to Buildkite's customers. */
+async function startCi(): Promise<Ci> {
+  const { publicKey, privateKey } = await generateKeyPair('RS256');
+  const jwk = { ...(await exportJWK(publicKey)), kid: 'ci-1', alg: 'RS256', use: 'sig' };
+  const server: Server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] })));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const usual = (jwt: SignJWT): Promise<string> =>
+    jwt.setProtectedHeader({ alg: 'RS256', kid: 'ci-1' }).sign(privateKey);
+  return {
+    issuer,
+    token: (claims, sign = usual) => {
+      const now = Math.floor(Date.now() / 1000);
+      const facts = {
+        iss: issuer,
+        iat: now,
+        nbf: now,
+        exp: now + 300,
+        organization_slug: 'acme',
+        pipeline_slug: 'deploy',
+      };
+      return sign(new SignJWT({ ...facts, ...claims }));
+    },
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
