@@ -139,6 +139,24 @@ export interface WorkerMetrics {
 
 export function workerMetrics(registry: Registry): WorkerMetrics {
   const registers = [registry];
+  const metrics = declareWork(registers);
+  new Gauge({
+    name: 'kitemirror_upstream_requests_per_artifact',
+    help: 'Requests to Buildkite of all kinds for each artifact that was mirrored, since this worker began.',
+    registers,
+    async collect() {
+      const [requests, artifacts] = await Promise.all([metrics.upstreamRequests.get(), metrics.artifacts.get()]);
+      const sum = (values: readonly { value: number }[]): number => values.reduce((all, { value }) => all + value, 0);
+      const present = sum(artifacts.values.filter(({ labels }) => labels.outcome === 'present'));
+      if (present > 0) this.set(sum(requests.values) / present);
+      // Without an artifact there is no such number; a 0 would be a claim.
+      else this.remove();
+    },
+  });
+  return metrics;
+}
+
+function declareWork(registers: Registry[]): WorkerMetrics {
   const slow = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
   return {
     taskSeconds: new Histogram({

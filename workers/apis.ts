@@ -2,7 +2,7 @@
  * Buildkite's APIs as tasks are given them: REST for each class of work, links in bulk by a portal or by GraphQL, and
  * the one budget of each, shared with all other workers.
  */
-import { Agent, type Dispatcher } from 'undici';
+import { Agent } from 'undici';
 import { type BudgetStore, createBudget, documented, type WorkClass } from '../src/buildkite/budget.ts';
 import { createLinks, goodMs, type Links } from '../src/buildkite/bulk-links.ts';
 import type { BulkSource } from '../src/buildkite/bulk-sources.ts';
@@ -32,9 +32,6 @@ export interface ApisOptions {
 
 type Api = keyof typeof documented;
 
-/** Connections for queries: there are few, and one that takes long must not hold the others. */
-const queriesAtOnce = 8;
-
 /** @throws MirrorError ERR_CONFIG without an API token */
 export function createApis({ config, secrets, store, shelf, metrics, log }: ApisOptions): Apis {
   const token = secrets.apiToken;
@@ -52,10 +49,11 @@ export function createApis({ config, secrets, store, shelf, metrics, log }: Apis
     metrics.upstreamSpent.inc({ api, purpose }, points);
   };
 
-  const rest = { dispatcher: agent(config.concurrency), budget: budgetOf('rest') };
-  const queries = agent(queriesAtOnce);
+  // As many connections as tasks want: those of work that nobody waits for must not stand in the way of others.
+  const dispatcher = new Agent({ connect: { timeout: 10_000 } });
+  const rest = { dispatcher, budget: budgetOf('rest') };
   const points = budgetOf('graphql');
-  const bulk = { dispatcher: queries, share: config.apiShare, points };
+  const bulk = { dispatcher, share: config.apiShare, points };
   const sources: BulkSource[] = [];
   const { portalToken } = secrets;
   if (config.portalUrl !== null && portalToken !== null) {
@@ -93,8 +91,4 @@ export function createApis({ config, secrets, store, shelf, metrics, log }: Apis
     links: createLinks({ sources, log, shelf: createShelf(shelf, () => token.reveal(), goodMs) }),
     upstream: (workClass) => createUpstream(restFor(workClass)),
   };
-}
-
-function agent(connections: number): Dispatcher {
-  return new Agent({ connections, connect: { timeout: 10_000 } });
 }

@@ -77,7 +77,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   processMetrics(registry);
   const metrics = workerMetrics(registry);
   const apis = createApis({ config, secrets, store: budgetStore(redis), shelf: shelfStore(redis), metrics, log });
-  const dispatcher = new Agent({ connections: config.concurrency, connect: { timeout: 10_000 } });
+  // Slots bound the downloads of each class; connections are not to be waited for besides.
+  const dispatcher = new Agent({ connect: { timeout: 10_000 } });
   const catalog = openCatalog(paths.catalog);
   stopper.add('catalog', () => catalog.close());
 

@@ -23,8 +23,10 @@ export interface BudgetStore {
   run(script: string, keys: string[], args: (string | number)[]): Promise<unknown>;
 }
 
-/** Whose request it is. Each leaves the part named here of our share to those before it. */
+/** Whose request it is. Each leaves the part named here of our share to those before it; less, the nearer the window's end. */
 export const reserves = { person: 0, main: 0.05, live: 0.1, reconcile: 0.25, bulk: 0.4 } as const;
+/** What work that nobody waits for leaves to the window's end: enough to begin with a build that comes then. */
+const floors: Partial<Record<keyof typeof reserves, number>> = { reconcile: 0.1, bulk: 0.1 };
 export type WorkClass = keyof typeof reserves;
 
 export interface Spending {
@@ -76,26 +78,29 @@ export function budgetKey(api: string, scope: Scope): string {
 
 /*
  * A scope's hash: limit, remaining (as upstream last said), flying (sent, not answered), spent (ours, this window), ends (ms).
- * ARGV: now, share, window, points that were answered, points that were granted and not used, points wanted, the part to
- * be left to others, the limits to begin with, and for each scope what the answers said: limit (-1: nothing), remaining,
- * reset (ms). What is left to others shrinks as the window ends: nobody comes for it any more.
+ * ARGV: now, share, window, points that were answered, points that were granted and not used, points wanted, the parts to
+ * be left to others when a window begins and when it ends, the limits to begin with, and for each scope what the answers
+ * said: limit (-1: nothing), remaining, reset (ms). What is left to others shrinks with the window: fewer will still come.
  * Returns how many points may be spent now, how long the rest has to wait (ms), and 1 when no scope has a limit at all.
  */
 const exchangeScript = `
 local now, share, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local answered, unused, wanted, reserve = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local answered, unused, wanted = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local reserve, floor = tonumber(ARGV[7]), tonumber(ARGV[8])
 local granted, wait, unlimited, state = wanted, 0, 1, {}
 for i, key in ipairs(KEYS) do
-  local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends', 'guessed')
-  local limit = tonumber(f[1]) or tonumber(ARGV[7 + i])
-  local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, guessed = tonumber(f[6]) or 0 }
+  local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends', 'guessed', 'window')
+  local limit = tonumber(f[1]) or tonumber(ARGV[8 + i])
+  local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, guessed = tonumber(f[6]) or 0, window = tonumber(f[7]) or window }
   s.flying = math.max(0, s.flying - answered - unused)
   s.spent = math.max(0, s.spent - unused)
-  local at = 7 + #KEYS + 3 * (i - 1)
+  local at = 8 + #KEYS + 3 * (i - 1)
   local told, left, reset = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   if told >= 0 then
     local ends = now + reset
     local slack = math.min(1500, window / 4)
+    -- The first answer in a window tells how long it is: what is left to others goes by that.
+    if s.guessed == 1 and reset > 0 then s.window = reset end
     if ends > s.ends + slack then
       s.spent, s.ends = math.min(s.spent, s.flying + answered), ends
     elseif left == 0 or ends < s.ends - slack then s.ends = ends
@@ -105,13 +110,15 @@ for i, key in ipairs(KEYS) do
   -- When a new window ends is a guess until the first answer in it.
   if now >= s.ends then s.remaining, s.flying, s.spent, s.ends, s.guessed = s.limit, 0, 0, now + window, 1 end
   local ours = math.max(1, math.floor(s.limit * share))
-  local kept = math.floor(ours * reserve * math.min(1, (s.ends - now) / window))
+  local kept = math.max(math.ceil(ours * floor), math.floor(ours * reserve * math.min(1, (s.ends - now) / s.window)))
+  -- Where so little is ours that nothing would be left, nothing is kept.
+  if kept >= ours then kept = 0 end
   local free = math.max(0, math.min(ours - kept - s.spent, s.remaining - s.flying))
   if s.limit < 1e9 then unlimited = 0 end
   if free < wanted then
     -- When enough of what is kept for others will have been let go, or when the window ends.
     local later = s.ends - now
-    if kept > 0 and s.spent < ours and s.remaining - s.flying >= 1 then later = math.min(later, math.ceil(window / (ours * reserve))) end
+    if kept > 0 and s.spent < ours and s.remaining - s.flying >= 1 then later = math.min(later, math.ceil(s.window / (ours * reserve))) end
     if s.guessed == 1 then later = math.min(later, 250) end
     wait = math.max(wait, later)
   end
@@ -120,7 +127,7 @@ for i, key in ipairs(KEYS) do
 end
 for i, key in ipairs(KEYS) do
   local s = state[i]
-  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + granted, 'spent', s.spent + granted, 'ends', s.ends, 'guessed', s.guessed)
+  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + granted, 'spent', s.spent + granted, 'ends', s.ends, 'guessed', s.guessed, 'window', s.window)
   redis.call('PEXPIRE', key, 86400000)
 end
 return { granted, wait, unlimited }`;
@@ -159,7 +166,18 @@ export function createBudget(options: BudgetOptions): Budget {
       const { limit, remaining, resetMs } = allowances[scope] ?? { limit: -1, remaining: 0, resetMs: 0 };
       return [limit, remaining, resetMs];
     });
-    const args = [Date.now(), share, windowMs, returned, back, wanted, reserves[workClass], ...limits, ...told];
+    const args = [
+      Date.now(),
+      share,
+      windowMs,
+      returned,
+      back,
+      wanted,
+      reserves[workClass],
+      floors[workClass] ?? 0,
+      ...limits,
+      ...told,
+    ];
     const answer = (await store.run(exchangeScript, keys, args)) as unknown[];
     const [granted = 0, wait = 0, free = 0] = answer.map(Number);
     if (free === 1) freeUntil = Date.now() + freeMs;

@@ -11,7 +11,7 @@ import { MirrorError } from '../errors.ts';
 const holdMs = 15_000;
 const renewEveryMs = holdMs / 3;
 /** How soon work that nobody waits for sees that someone now does. */
-const lookEveryMs = 500;
+const lookEveryMs = 150;
 
 export interface Held {
   /** Aborted when the same work is wanted by someone: only ever for work that nobody waited for. */

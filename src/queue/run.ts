@@ -58,7 +58,7 @@ const waitMs = 10_000;
 const deniedMs = 60_000;
 
 /** A task that meets itself at work in the other queue comes back after this. */
-const busyMs = 250;
+const busyMs = 100;
 /** Work that nobody waits for and that made way for the same work of a higher class comes back after this. */
 const yieldMs = 5000;
 
