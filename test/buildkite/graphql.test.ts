@@ -13,7 +13,7 @@ import { checkPortal } from '../../src/buildkite/portal-check.ts';
 import { started } from '../demo/ask.ts';
 import { client, notedBudget, portal } from './queries.ts';
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(200_000);
 const build = generateBuild({ jobs: 3, artifactsPerJob: 2 });
 
 async function upstream(t: TestContext, options: StandInOptions = {}): Promise<StandIn> {
