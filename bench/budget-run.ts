@@ -62,14 +62,6 @@ async function mirrorOnce(
   signal: AbortSignal,
 ): Promise<Run | string> {
   const done = new AbortController();
-  const t0 = performance.now();
-  const timer = process.env.TRACE
-    ? setInterval(
-        () => void counts().then((c) => console.error(((performance.now() - t0) / 1000).toFixed(1), JSON.stringify(c))),
-        2000,
-      )
-    : undefined;
-  done.signal.addEventListener('abort', () => clearInterval(timer));
   const mirror = await startMirror(home, { address }, AbortSignal.any([signal, done.signal]), settings);
   try {
     const mirrored = mirror.mirror(buildOf(plan));

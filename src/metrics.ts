@@ -140,10 +140,10 @@ export interface WorkerMetrics {
 export function workerMetrics(registry: Registry): WorkerMetrics {
   const registers = [registry];
   const metrics = declareWork(registers);
-  new Gauge({
+  const perArtifact = new Gauge({
     name: 'kitemirror_upstream_requests_per_artifact',
     help: 'Requests to Buildkite of all kinds for each artifact that was mirrored, since this worker began.',
-    registers,
+    registers: [],
     async collect() {
       const [requests, artifacts] = await Promise.all([metrics.upstreamRequests.get(), metrics.artifacts.get()]);
       const sum = (values: readonly { value: number }[]): number => values.reduce((all, { value }) => all + value, 0);
@@ -153,6 +153,7 @@ export function workerMetrics(registry: Registry): WorkerMetrics {
       else this.remove();
     },
   });
+  registry.registerMetric(perArtifact);
   return metrics;
 }
 
