@@ -78,26 +78,28 @@ export function budgetKey(api: string, scope: Scope): string {
 
 /*
  * A scope's hash: limit, remaining (as upstream last said), flying (sent, not answered), spent (ours, this window), ends (ms).
- * ARGV: now, share, window, points that were answered, points that were granted and not used, points wanted, the parts to
+ * The time is Redis' own, which all workers share. ARGV: share, window, points that were answered, points that were granted and not used, points wanted, the parts to
  * be left to others when a window begins and when it ends, the limits to begin with, and for each scope what the answers
  * said: limit (-1: nothing), remaining, reset (ms). What is left to others shrinks with the window: fewer will still come.
  * Returns how many points may be spent now, how long the rest has to wait (ms), and 1 when no scope has a limit at all.
  */
 const exchangeScript = `
-local now, share, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local answered, unused, wanted = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local reserve, floor = tonumber(ARGV[7]), tonumber(ARGV[8])
+local share, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local answered, unused, wanted = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local reserve, floor = tonumber(ARGV[6]), tonumber(ARGV[7])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local granted, wait, unlimited, state = wanted, 0, 1, {}
 for i, key in ipairs(KEYS) do
   local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends', 'guessed', 'window')
-  local limit = tonumber(f[1]) or tonumber(ARGV[8 + i])
+  local limit = tonumber(f[1]) or tonumber(ARGV[7 + i])
   local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, guessed = tonumber(f[6]) or 0, window = tonumber(f[7]) or window }
   s.flying = math.max(0, s.flying - answered - unused)
   s.spent = math.max(0, s.spent - unused)
-  local at = 8 + #KEYS + 3 * (i - 1)
+  local at = 7 + #KEYS + 3 * (i - 1)
   local told, left, reset = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   if told >= 0 then
-    local ends = now + reset
+    local ends = now + math.min(reset, 2 * window)
     local slack = math.min(1500, window / 4)
     -- The first answer in a window tells how long it is: what is left to others goes by that.
     if s.guessed == 1 and reset > 0 then s.window = reset end
@@ -107,8 +109,8 @@ for i, key in ipairs(KEYS) do
     else s.ends = math.max(s.ends, ends) end
     s.limit, s.remaining, s.guessed = told, left, 0
   end
-  -- When a new window ends is a guess until the first answer in it.
-  if now >= s.ends then s.remaining, s.flying, s.spent, s.ends, s.guessed = s.limit, 0, 0, now + window, 1 end
+  -- When a new window ends is a guess until the first answer in it. One that ends so late is of a clock that was set back.
+  if now >= s.ends or s.ends > now + 2 * window then s.remaining, s.flying, s.spent, s.ends, s.guessed = s.limit, 0, 0, now + window, 1 end
   local ours = math.max(1, math.floor(s.limit * share))
   local kept = math.max(math.ceil(ours * floor), math.floor(ours * reserve * math.min(1, (s.ends - now) / s.window)))
   -- Where so little is ours that nothing would be left, nothing is kept.
@@ -167,7 +169,6 @@ export function createBudget(options: BudgetOptions): Budget {
       return [limit, remaining, resetMs];
     });
     const args = [
-      Date.now(),
       share,
       windowMs,
       returned,
@@ -180,7 +181,7 @@ export function createBudget(options: BudgetOptions): Budget {
     ];
     const answer = (await store.run(exchangeScript, keys, args)) as unknown[];
     const [granted = 0, wait = 0, free = 0] = answer.map(Number);
-    if (free === 1) freeUntil = Date.now() + freeMs;
+    if (free === 1) freeUntil = performance.now() + freeMs;
     unused += release(lane, granted);
     // Spread over the window's start, so that all workers do not come at the same instant.
     const margin = Math.min(marginMs, windowMs / 20);
@@ -225,7 +226,7 @@ export function createBudget(options: BudgetOptions): Budget {
     spend: ({ signal, workClass, points = 1 }) =>
       new Promise<void>((resolve, reject) => {
         signal.throwIfAborted();
-        if (Date.now() < freeUntil) {
+        if (performance.now() < freeUntil) {
           resolve();
           return;
         }
@@ -249,7 +250,7 @@ export function createBudget(options: BudgetOptions): Budget {
       }),
     settle: (allowances, points = 1) => {
       const isFree = scopes.every((scope) => (allowances[scope] ?? unlimited).limit >= unlimited.limit);
-      if (isFree && Date.now() < freeUntil) return;
+      if (isFree && performance.now() < freeUntil) return;
       if (!isFree) freeUntil = 0;
       answered += points;
       for (const scope of scopes) heard = { ...heard, ...mergeScope(scope, heard[scope], allowances[scope]) };

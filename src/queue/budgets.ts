@@ -26,7 +26,9 @@ const counted = Object.entries(documented).flatMap(([api, { limits }]) =>
 
 /** What upstream's limits leave, less what is under way; nothing for a limit that no request has met yet. */
 export async function readRemaining(redis: Redis): Promise<{ api: string; scope: string; remaining: number }[]> {
-  const now = Date.now();
+  // The budget's own clock, whatever ours says.
+  const [seconds, micros] = await redis.time();
+  const now = Number(seconds) * 1000 + Number(micros) / 1000;
   const all = await Promise.all(
     counted.map(async ({ api, scope }) => {
       const [limit, remaining, flying, ends] = await redis.hmget(

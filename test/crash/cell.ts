@@ -51,7 +51,7 @@ function environmentFor(plan: Plan): Record<string, string> {
 export async function observe(scenario: Scenario): Promise<Reference> {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-steps-'));
   const log = join(folder, 'steps');
-  const mirror = await startMirror({ asleep: true, ...settingsOf(scenario) });
+  const mirror = await startMirror({ workers: 0, ...settingsOf(scenario) });
   try {
     const begun = await prepared(mirror, scenario);
     await scenario.tell(mirror);
@@ -96,7 +96,7 @@ function stepsIn(log: string): Step[] {
 export async function runCell(cell: Cell, reference: Reference, within?: string): Promise<Verdict> {
   const { scenario, step, when, fault } = cell;
   const mirror = await startMirror({
-    asleep: true,
+    workers: 0,
     ...settingsOf(scenario),
     ...(within === undefined ? {} : { within }),
   });

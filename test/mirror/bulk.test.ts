@@ -1,69 +1,10 @@
 /** Links in bulk, as a real worker uses them: which way each artifact comes, and what happens when one leads nowhere. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import type { FaultRule } from '../../demo/standin/faults.ts';
-import type { SampleBuild } from '../../demo/standin/sample.ts';
-import type { StandInOptions } from '../../demo/standin/standin.ts';
-import { graphqlToken } from '../../demo/standin/tokens.ts';
-import { bulkDocument } from '../../src/buildkite/bulk-query.ts';
-import { digestFile, type Mirror, placeOf, startMirror } from './harness.ts';
-import { artifactOf, newBuild, scriptOf, scriptsOf, withArtifact } from './samples.ts';
-
-const portal = { slug: 'kitemirror', token: `bkpat_${'cd'.repeat(27)}`, document: bulkDocument };
-type Way = 'graphql' | 'portal' | 'rest';
-
-/** A mirror of which the first worker has ended: its ways are set when the addresses are known. */
-async function mirrorBy(way: Way | 'both', standIn: StandInOptions = {}, more = {}): Promise<Mirror> {
-  const mirror = await startMirror({ standIn: { portals: [portal], ...standIn } });
-  await mirror.stopWorker();
-  const byPortal = {
-    BUILDKITE_PORTAL_URL: mirror.standIn.portalUrl(portal.slug),
-    BUILDKITE_PORTAL_TOKEN: portal.token,
-  };
-  await mirror.startWorker({
-    BUILDKITE_GRAPHQL_URL: mirror.standIn.graphqlUrl,
-    BUILDKITE_GRAPHQL: way === 'graphql' || way === 'both' ? 'on' : 'off',
-    BUILDKITE_API_TOKEN: graphqlToken.token,
-    ...(way === 'portal' || way === 'both' ? byPortal : {}),
-    ...more,
-  });
-  return mirror;
-}
-
-async function started(t: TestContext, ...[way, standIn, more]: Parameters<typeof mirrorBy>): Promise<Mirror> {
-  const mirror = await mirrorBy(way, standIn, more);
-  t.after(() => mirror.stop());
-  return mirror;
-}
-
-async function mirrored(mirror: Mirror, build: SampleBuild) {
-  mirror.standIn.put(build);
-  await mirror.tell(build);
-  return mirror.settled(build);
-}
-
-function asked(mirror: Mirror) {
-  const { requests } = mirror.standIn;
-  return {
-    rest: requests.filter(({ at }) => at === 'api').length,
-    links: requests.filter(({ at, path }) => at === 'api' && path.endsWith('/download')).length,
-    graphql: requests.filter(({ at }) => at === 'graphql').length,
-    portal: requests.filter(({ at }) => at === 'portal').length,
-  };
-}
-
-/** Every byte of the build is what upstream has, and each record has the SHA-256 of its file. */
-function checkBytes(mirror: Mirror, build: SampleBuild): void {
-  for (const job of scriptsOf(build)) {
-    for (const { sha256, path, state } of mirror.job(build, job.id).artifacts) {
-      assert.equal(state, 'present', path);
-      assert.equal(digestFile(mirror.paths.jobFile(placeOf(build), job.id, `artifacts/${path}`)), sha256);
-    }
-  }
-}
-
-const spentAttempts = (mirror: Mirror): string[] =>
-  mirror.output.filter((line) => line.includes('not complete yet') || line.includes('task has failed'));
+import type { Mirror } from './harness.ts';
+import { artifactOf, newBuild, scriptOf, withArtifact } from './samples.ts';
+import { asked, checkBytes, mirrorBy, mirrored, spentAttempts, started } from './ways.ts';
 
 describe('a build whose links are to be had', () => {
   for (const way of ['graphql', 'portal'] as const) {

@@ -40,22 +40,25 @@ export interface Mirror {
   jobRecord(build: SampleBuild, job: string, isWanted: (record: JobRecord) => boolean): Promise<JobRecord>;
   jobSettled(build: SampleBuild, job: string): Promise<JobRecord>;
   idle(timeoutMs?: number): Promise<void>;
+  /** One more. */
   startWorker(env?: Record<string, string>): Promise<void>;
   /** Whether the worker has ended by itself, or was ended by a signal. */
   hasEnded(): boolean;
   /** What the workers of this mirror are started with. */
   environment(): Record<string, string>;
+  /** All of them. */
   stopWorker(signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface MirrorOptions {
   readonly standIn?: StandInOptions;
-  readonly env?: Record<string, string>;
+  /** Where it holds addresses, made of the stand-in when that has started. */
+  readonly env?: Record<string, string> | ((standIn: StandIn) => Record<string, string>);
+  /** So many workers are started; one unless told. */
+  readonly workers?: number;
   /** The data folder's parent; default the system's temporary folder. */
   readonly within?: string;
-  /** No worker is started yet. */
-  readonly asleep?: boolean;
 }
 
 export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> {
@@ -67,7 +70,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   const queue = openQueue({ url: redis.url }, silent);
   await new Promise<void>((resolve) => queue.onReady(resolve));
   const output: string[] = [];
-  let worker: ChildProcess | null = null;
+  let workers: ChildProcess[] = [];
 
   const environment = (extra: Record<string, string> = {}): Record<string, string> => ({
     PATH: process.env['PATH'] ?? '',
@@ -79,7 +82,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     KITEMIRROR_MIN_FREE: '1',
     KITEMIRROR_WORKER_METRICS_LISTEN: 'off',
     REDIS_URL: redis.url,
-    ...options.env,
+    ...(typeof options.env === 'function' ? options.env(standIn) : options.env),
     ...extra,
   });
 
@@ -88,7 +91,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
       env: environment(extra),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    worker = child;
+    workers.push(child);
     let ready = false;
     const note = (chunk: Buffer): void => {
       const lines = chunk.toString('utf8').split('\n').filter(Boolean);
@@ -103,12 +106,16 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   }
 
   async function stopWorker(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const ending = worker;
-    worker = null;
-    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
-    const ended = once(ending, 'exit');
-    ending.kill(signal);
-    await ended;
+    const ending = workers;
+    workers = [];
+    await Promise.all(
+      ending.map(async (worker) => {
+        if (worker.exitCode !== null || worker.signalCode !== null) return;
+        const ended = once(worker, 'exit');
+        worker.kill(signal);
+        await ended;
+      }),
+    );
   }
 
   const tail = (): string => output.slice(-10).join('\n');
@@ -119,7 +126,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     timeoutMs?: number,
   ): Promise<void> {
     const look = (): boolean | Promise<boolean> => {
-      if (worker !== null && worker.exitCode !== null) throw new Error(`the worker has ended by itself\n${tail()}`);
+      if (workers.some(({ exitCode }) => exitCode !== null)) throw new Error(`a worker has ended by itself\n${tail()}`);
       return condition();
     };
     await until(look, () => `${what}\n${tail()}`, timeoutMs);
@@ -182,7 +189,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     },
   };
   try {
-    if (options.asleep !== true) await startWorker();
+    await Promise.all(Array.from({ length: options.workers ?? 1 }, () => startWorker()));
   } catch (thrown) {
     await mirror.stop();
     throw thrown;
