@@ -178,7 +178,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     jobSettled: (of, job) => jobRecord(of, job, ({ settled }) => settled),
     idle,
     startWorker,
-    hasEnded: () => worker !== null && (worker.exitCode !== null || worker.signalCode !== null),
+    hasEnded: () => workers.some(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null),
     stopWorker,
     stop: async () => {
       await stopWorker('SIGKILL');
