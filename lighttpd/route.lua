@@ -118,6 +118,19 @@ return function(lighty)
     return files.send(pages .. path .. "index.html", answers.page_policy(), rest == "log/" and settled or nil)
   end
 
+  -- What is asked of an artifact beside its bytes is the gateway's to show: a page for a file, which it keeps, or for
+  -- a folder. nil where nothing of that kind is asked.
+  local function shown(path)
+    if not shapes.is_artifact(path) then return nil end
+    if path:byte(-1) == 47 then
+      return (answers.is_asked("gallery") or answers.is_asked("tests")) and forward("gateway") or nil
+    end
+    if not answers.is_asked("view") then return nil end
+    local kept = attribute["uri.query"] == "view"
+      and files.send(pages .. path .. "/?view/index.html", answers.page_policy(), nil)
+    return kept or forward("gateway")
+  end
+
   local function folder(path)
     local query, listed = attribute["uri.query"] or "", answers.is_asked("list")
     local status = pointers.answer(path) or pointers.moved(path)
@@ -143,8 +156,10 @@ return function(lighty)
 
   local function reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
-    local entry = answers.is_asked("open") and content.entry(path)
-    if entry then return entry end
+    if (attribute["uri.query"] or "") ~= "" then
+      local status = answers.is_asked("open") and content.entry(path) or shown(path)
+      if status then return status end
+    end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
     return lying_there(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
@@ -167,6 +182,9 @@ return function(lighty)
       if answers.is_asked("open") and content.offers(path) then
         return access.is_stranger() and content.entry(path) or forward("gateway")
       end
+      -- What is made of an artifact may draw on others of its build: not for who may read this path alone.
+      local made = access.may_read(build) and shown(path)
+      if made then return made end
       if path:byte(-1) == 47 then return folder(path) end
       return lying_there(path) or answers.absent()
     end

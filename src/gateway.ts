@@ -48,6 +48,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     queue,
     organization: config.organization,
     url: config.url.href,
+    opensReports: config.contentUrl !== null,
     log,
     identity,
   });

@@ -57,6 +57,7 @@ function indexPage(suites: readonly TestSuite[], facts: ReportFacts): string {
       <table><thead><tr><th>Suite</th><th>Passed</th><th></th><th class="number">Time</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></section>`,
     `<section class="card pair"><figure><img src="img/checkout.png" alt="Checkout"><figcaption>checkout, as rendered</figcaption></figure>
       <figure><img src="img/difference.png" alt="Difference"><figcaption>cart, against the baseline</figcaption></figure></section>`,
+    `<section class="card" id="slowest"><h2>Slowest tests</h2><ul class="cases"><li class="quiet">Open this report where its scripts run to see them.</li></ul></section>`,
     `<p class="quiet"><a href="data/results.json">results.json</a></p>`,
   ]);
 }
@@ -90,7 +91,7 @@ function page(facts: ReportFacts, root: string, sections: readonly string[]): st
   <title>${escapeMarkup(facts.title)}</title>
   <link rel="icon" href="${root}assets/logo.svg">
   <link rel="stylesheet" href="${root}assets/report.css">
-  <script src="${root}assets/report.js" defer></script>
+  <script type="module" src="${root}assets/report.js"></script>
 </head>
 <body class="${facts.design}">
   <header><img src="${root}assets/logo.svg" alt="" width="28" height="28"><h1>${escapeMarkup(facts.title)}</h1>

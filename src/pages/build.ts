@@ -10,6 +10,7 @@ import { type Html, html, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
 import { outwardHref, segment } from './links.ts';
 import { buildPill, durationOf, mirroredBar, mirroredText, titleOf } from './parts.ts';
+import { renderReports } from './reports.ts';
 
 export interface BuildPage {
   readonly build: BuildRecord;
@@ -54,6 +55,7 @@ ${facts(build)}
 ${mirroredBar(build)}
 ${renderGaps(build, details)}
 </section>
+${renderReports(merged)}
 ${renderFailed(build.jobs, details)}
 ${renderJobs(build.jobs, details)}
 ${renderArtifacts(merged, details)}

@@ -1,4 +1,5 @@
 /** The listing of a folder: what is in it, by name. */
+import { kindOf } from '../reports/kind.ts';
 import { counted, formatBytes, shortDigest } from './format.ts';
 import { type Html, html } from './html.ts';
 import { type Crumb, renderPage } from './layout.ts';
@@ -19,6 +20,8 @@ export interface ListedFile {
   readonly size: number | null;
   readonly type: string | null;
   readonly sha256: string | null;
+  /** Whether it has a page of its own. */
+  readonly isArtifact?: boolean;
 }
 
 export interface FolderPage {
@@ -50,7 +53,7 @@ export function renderFolder({ title, crumbs, folders, files, next }: FolderPage
     title,
     crumbs,
     body: html`<h1 class="mono"><bdi>${crumbs.at(-1)?.name ?? title}/</bdi></h1>
-<p class="lead">${isEmpty ? 'This folder is empty.' : parts.filter((part) => part !== false).join(', ')}</p>
+<p class="lead">${isEmpty ? 'This folder is empty.' : parts.filter((part) => part !== false).join(', ')}${files.some(({ name }) => kindOf(name) === 'image') && html` · <a href="?gallery">pictures</a>`}</p>
 <div class="card scroll listing"><table class="stack"><thead><tr><th scope="col">Name</th><th scope="col" class="n">Size</th><th scope="col">Type</th><th scope="col">SHA-256</th></tr></thead>
 <tbody>${up}${folders.toSorted(byName).map(folderRow)}${files.toSorted(byName).map(fileRow)}</tbody></table></div>
 ${typeof next === 'string' && html`<p class="actions"><a class="button" rel="next" href="${next}">More</a></p>`}`,
@@ -63,8 +66,8 @@ function folderRow({ name, href, count, bytes, note }: ListedFolder): Html {
   }</td></tr>`;
 }
 
-function fileRow({ name, href, size, type, sha256 }: ListedFile): Html {
-  return html`<tr><td class="whole"><a class="mono" href="${href}"><bdi>${name}</bdi></a></td><td class="n">${size !== null && formatBytes(size)}</td><td>${type}</td><td>${
+function fileRow({ name, href, size, type, sha256, isArtifact }: ListedFile): Html {
+  return html`<tr><td class="whole"><a class="mono" href="${href}"><bdi>${name}</bdi></a>${isArtifact === true && html` <a class="quiet" href="${href}?view" aria-label="view ${name}">view</a>`}</td><td class="n">${size !== null && formatBytes(size)}</td><td>${type}</td><td>${
     sha256 !== null && shortDigest(sha256)
   }</td></tr>`;
 }

@@ -33,7 +33,15 @@ export function contentsOf(files: Iterable<FileAt>, folder: readonly string[]): 
     if (!path.startsWith(prefix)) continue;
     const rest = path.slice(prefix.length);
     const cut = rest.indexOf('/');
-    if (cut === -1) own.push({ name: rest, href: segment(rest), size, type, sha256 });
+    if (cut === -1)
+      own.push({
+        name: rest,
+        href: segment(rest),
+        size,
+        type,
+        sha256,
+        ...(/(^|\/)artifacts(-by-id)?\//.test(path) && { isArtifact: true }),
+      });
     else add(sums, rest.slice(0, cut), { size: size ?? 0, isIndex: rest.slice(cut + 1) === 'index.html' });
   }
   if (sums.size + own.length === 0) return null;

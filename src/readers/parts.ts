@@ -17,5 +17,7 @@ export interface ReaderParts {
   readonly organization: string;
   /** The public base URL, for lines to copy. */
   readonly url: string;
+  /** Whether there is a content origin. */
+  readonly opensReports: boolean;
   readonly log: Log;
 }

@@ -14,6 +14,7 @@ import { ledgerRouter } from './ledger.ts';
 import type { ReaderParts } from './parts.ts';
 import { scopedCatalog } from './scoped-catalog.ts';
 import { upstreamRouter } from './upstream.ts';
+import { viewsRouter } from './views.ts';
 
 export interface ReaderSources extends Omit<ReaderParts, 'catalog'> {
   readonly catalog: () => Catalog | null;
@@ -45,7 +46,8 @@ export function createReaders(whole: ReaderSources): Express {
   // Of all builds at once: the guard lets in who reads everything.
   app.use(ledgerRouter(whole));
   app.use(readOnly);
-  app.use(upstreamRouter(parts), buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
+  app.use(upstreamRouter(parts), viewsRouter(parts));
+  app.use(buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
   app.use((request: Request) => {
     throw new MirrorError('ERR_NOT_FOUND', 'there is nothing at this address', { method: request.method });
   });

@@ -69,6 +69,8 @@ export interface DataPaths {
   jobFile(place: Place, job: string, file: string): string;
   merged(place: Place): string;
   step(place: Place, stepKey: string): string;
+  /** What is shown below a build's folder, by its path there as a record or a view has it. */
+  shown(place: Place, path: string): string;
   /** The page of a folder of the tree, by the folder's path below `tree/`. */
   page(...relative: string[]): string;
   settledMarker(place: Place, job: string): string;
@@ -136,6 +138,7 @@ export function dataPaths(root: string): DataPaths {
     jobFile: (place, job, file) => at('tree', ...builds(place), 'jobs', job, file),
     merged: (place) => at('tree', ...builds(place), 'artifacts'),
     step: (place, stepKey) => at('tree', ...builds(place), 'steps', stepFolder(stepKey), 'artifacts'),
+    shown: (place, path) => at('tree', ...builds(place), ...path.split('/')),
     page: (...relative) => at('pages', ...relative, 'index.html'),
     settledMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'settled'),
     finalMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'final'),

@@ -29,7 +29,13 @@ export async function startLogScene(): Promise<LogScene> {
   const log = createLog('test', 'silent');
   const queue = { enqueue: async () => undefined };
   const parts = { paths, queue, catalog: () => null, pages: pageCache(paths, log), searcher, organization: 'acme' };
-  const app = createReaders({ ...parts, url: `http://127.0.0.1:${site.port}/`, log, identity: null });
+  const app = createReaders({
+    ...parts,
+    opensReports: false,
+    url: `http://127.0.0.1:${site.port}/`,
+    log,
+    identity: null,
+  });
   site.gateway.answer((request, response) => void app(request, response));
   const script = await publishScript(paths, logScriptEntry);
 

@@ -46,7 +46,7 @@ export function everyPage(
           { name: text, href: './' },
         ],
         folders: [{ name: text, href: `${segment(text)}/`, count: 1, bytes: 2, note: text }],
-        files: [{ name: text, href: pathHref(text), size: 1, type: text, sha256: text }],
+        files: [{ name: text, href: pathHref(text), size: 1, type: text, sha256: text, isArtifact: true }],
         next: `?list&after=${segment(text)}`,
       }),
     ],

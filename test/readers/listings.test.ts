@@ -59,13 +59,21 @@ async function page(path: string): Promise<string> {
 }
 
 async function links(path: string): Promise<string[]> {
-  return hrefsOf(await page(path)).filter((href) => !/^(data:|#|\.|\/)/.test(href));
+  return hrefsOf(await page(path)).filter((href) => !/^(data:|#|\.|\/)|\?(view|gallery)$/.test(href));
 }
 
 test('the merged view lists its folders and files', async () => {
   assert.deepEqual(await links(`${base}/artifacts/`), ['index.html/', 'report/?list', 'top.txt']);
   assert.deepEqual(await links(`${base}/artifacts/report/?list`), ['data/', 'index.html']);
   assert.deepEqual(await links(`${base}/artifacts/report/data/`), ['a%20b%23%C3%BC%25.png']);
+});
+
+test('artifacts have a page of their own, and a folder with pictures a gallery; records have neither', async () => {
+  const ways = async (path: string): Promise<string[]> =>
+    hrefsOf(await page(path)).filter((href) => /\?(view|gallery)$/.test(href));
+  assert.deepEqual(await ways(`${base}/artifacts/report/data/`), ['?gallery', 'a%20b%23%C3%BC%25.png?view']);
+  assert.deepEqual(await ways(`${base}/jobs/${first}/artifacts/`), ['top.txt?view']);
+  assert.deepEqual(await ways(`${base}/jobs/${first}/?list`), []);
 });
 
 test('a job’s folders list what the job has, files without a path of their own too', async () => {

@@ -42,6 +42,7 @@ export function openMirror(): TestMirror {
       queue: { enqueue: async (task) => void asked.push(task) },
       organization: 'acme',
       url: 'http://mirror.test/',
+      opensReports: true,
       log,
       identity: null,
     }),

@@ -1,0 +1,96 @@
+/** Tests as a table: failures first, unfolded, with what they said; then the others, each attempt beside the next. */
+import type { TestRow } from '../reports/attempts.ts';
+import { isFailure, type TestCase } from '../reports/junit.ts';
+import { counted, formatCount, formatDuration } from './format.ts';
+import { type Html, html, raw } from './html.ts';
+import { pill } from './parts.ts';
+
+const shownRows = 3000;
+/** More unfolded failures than this are a wall. */
+const unfolded = 10;
+
+export interface TestsContent {
+  readonly rows: readonly TestRow[];
+  /** Whether rows of several jobs stand in one table. */
+  readonly jobs: ReadonlyMap<string, string>;
+  /** What was not read, and why. */
+  readonly notices: readonly string[];
+}
+
+export function renderTests({ rows, jobs, notices }: TestsContent): Html {
+  const failed = rows.filter(({ test }) => isFailure(test.outcome));
+  const flaky = rows.filter((row) => row.flaky && !isFailure(row.test.outcome));
+  const count = (outcome: TestCase['outcome']): number => rows.filter(({ test }) => test.outcome === outcome).length;
+  const seconds = rows.reduce((sum, { test }) => sum + (test.seconds ?? 0), 0);
+  const facts: [string, string][] = [
+    ['Tests', formatCount(rows.length)],
+    ['Failed', formatCount(failed.length)],
+    ['Flaky', formatCount(flaky.length)],
+    ['Passed', formatCount(count('passed'))],
+    ['Skipped', formatCount(count('skipped'))],
+    ['Time in tests', formatDuration(seconds * 1000)],
+  ];
+  return html`${notices.map((notice) => html`<p class="notice">${notice}</p>`)}<dl class="card facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, jobs, index < unfolded))}`}
+${table('Flaky', flaky, jobs)}
+${table(
+  'Passed',
+  rows.filter((row) => row.test.outcome === 'passed' && !row.flaky),
+  jobs,
+)}
+${table(
+  'Skipped',
+  rows.filter((row) => row.test.outcome === 'skipped' && !row.flaky),
+  jobs,
+)}`;
+}
+
+function failure(row: TestRow, jobs: TestsContent['jobs'], isOpen: boolean): Html {
+  const { test } = row;
+  return html`<details class="card test"${isOpen && raw(' open')}><summary>${pill('failed', test.outcome)} <strong><bdi>${test.name}</bdi></strong> <span class="quiet">${where(row, jobs)} ${time(test)}</span> ${attempts(row)}</summary>
+${said(test)}${row.attempts.slice(0, -1).map(({ attempt, test: earlier }) => isFailure(earlier.outcome) && html`<h3 class="quiet">Attempt ${attempt}</h3>${said(earlier)}`)}</details>`;
+}
+
+function said({ file, message, detail, output }: TestCase): Html {
+  return html`${file !== null && html`<p class="quiet"><bdi class="mono">${file}</bdi></p>`}${
+    message !== null && !(detail ?? '').includes(message) && html`<pre class="said"><bdi>${message}</bdi></pre>`
+  }${detail !== null && html`<pre class="said"><bdi>${detail}</bdi></pre>`}${
+    output !== null &&
+    html`<details><summary class="quiet">Output</summary><pre class="said"><bdi>${output}</bdi></pre></details>`
+  }`;
+}
+
+function table(title: string, rows: readonly TestRow[], jobs: TestsContent['jobs']): Html | null {
+  if (rows.length === 0) return null;
+  const hidden = rows.length - shownRows;
+  return html`<h2>${title} <small>${counted(rows.length, 'test')}, the slowest first</small></h2>
+<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Test</th><th scope="col">Where</th><th scope="col" class="n">Time</th><th scope="col">Attempts</th></tr></thead>
+<tbody>${rows.slice(0, shownRows).map((row) => line(row, jobs))}</tbody></table></div>
+${hidden > 0 && html`<p class="quiet">${counted(hidden, 'more test')} in the raw files.</p>`}`;
+}
+
+function line(row: TestRow, jobs: TestsContent['jobs']): Html {
+  const { test } = row;
+  const more = test.message ?? test.detail ?? test.output;
+  const name = html`<bdi>${test.name}</bdi>`;
+  return html`<tr><td class="whole">${more === null ? name : html`<details><summary>${name}</summary>${said(test)}</details>`}</td><td class="quiet">${where(row, jobs)}</td><td class="n">${time(test)}</td><td>${attempts(row)}</td></tr>`;
+}
+
+function where({ job, test }: TestRow, jobs: TestsContent['jobs']): Html {
+  const name = jobs.get(job);
+  const suite = test.className ?? test.suite;
+  return html`${name !== undefined && html`<bdi>${name}</bdi> · `}<bdi>${suite}</bdi>`;
+}
+
+function time({ seconds }: TestCase): string {
+  if (seconds === null) return '';
+  return seconds < 10 ? `${seconds.toFixed(seconds < 0.1 ? 3 : 2)}s` : formatDuration(seconds * 1000);
+}
+
+const words = { passed: 'passed', failed: 'failed', errored: 'failed', skipped: 'skipped' } as const;
+
+/** One attempt alone is told by where the row stands. */
+function attempts({ attempts: all }: TestRow): Html | null {
+  if (all.length < 2) return null;
+  return html`<span class="attempts">${all.map(({ attempt, test }) => pill(words[test.outcome], `${attempt}: ${test.outcome}`))}</span>`;
+}

@@ -1,0 +1,57 @@
+/** The test reports below an address, of all attempts of the jobs that it spans, read within bounds. */
+import { groupAttempts } from '../pages/attempts.ts';
+import { formatBytes } from '../pages/format.ts';
+import type { TestsContent } from '../pages/view-tests.ts';
+import { joinAttempts, type ReportOf } from '../reports/attempts.ts';
+import { parseJunit } from '../reports/junit.ts';
+import { maxXmlBytes } from '../reports/xml.ts';
+import { stepFolder } from '../tree/paths.ts';
+import { readPart } from '../tree/read-part.ts';
+import { readJobRecord } from '../tree/records.ts';
+import type { ReaderParts } from './parts.ts';
+import { artifactsOf, ownPath, type Shown } from './shown.ts';
+
+const mostReports = 400;
+
+/** @param isWanted by the path below a job's folder of artifacts */
+export async function testsOf(
+  { paths }: Pick<ReaderParts, 'paths'>,
+  { place, build, tail }: Shown,
+  jobs: ReadonlySet<string> | null,
+  isWanted: (path: string) => boolean,
+): Promise<TestsContent> {
+  const reports: ReportOf[] = [];
+  const names = new Map<string, string>();
+  let left = maxXmlBytes;
+  let passedOver = 0;
+  for (const { last, earlier } of groupAttempts(build.jobs)) {
+    const attempts = [...earlier, last];
+    if (jobs !== null && !attempts.some(({ id }) => jobs.has(id))) continue;
+    if (tail[0] === 'steps' && (last.step_key === null || stepFolder(last.step_key) !== tail[1])) continue;
+    for (const [index, { id, url }] of attempts.entries()) {
+      const record = url === null ? null : await readJobRecord(paths, place, id);
+      for (const file of record === null ? [] : artifactsOf(record)) {
+        const own = ownPath(file.path);
+        if (own === null || !isWanted(own)) continue;
+        if (file.size > left || reports.length >= mostReports) {
+          passedOver += 1;
+          continue;
+        }
+        const part = await readPart(paths.shown(place, file.path), 0, left);
+        left -= part?.bytes.length ?? 0;
+        const report = part === null ? null : parseJunit(part.bytes.toString('utf8'));
+        if (report === null) continue;
+        reports.push({ job: last.id, attempt: index + 1, report });
+        names.set(last.id, last.name ?? last.step_key ?? last.id);
+      }
+    }
+  }
+  const notices: string[] = [];
+  if (passedOver > 0) {
+    notices.push(
+      `${passedOver} more ${passedOver === 1 ? 'report is' : 'reports are'} not read: a page reads up to ${mostReports} and ${formatBytes(maxXmlBytes)} of them. Open a job’s own folder for fewer.`,
+    );
+  }
+  if (reports.some(({ report }) => report.truncated)) notices.push('A report holds more tests than are read from one.');
+  return { rows: joinAttempts(reports), jobs: names.size > 1 ? names : new Map(), notices };
+}

@@ -1,0 +1,108 @@
+/** The content of one artifact as its page shows it, by its kind. */
+import { formatBytes } from '../pages/format.ts';
+import { type Html, html } from '../pages/html.ts';
+import { segment } from '../pages/links.ts';
+import { renderCoverage } from '../pages/view-coverage.ts';
+import { renderJson } from '../pages/view-json.ts';
+import { renderMarkdown } from '../pages/view-markdown.ts';
+import { renderMedia } from '../pages/view-media.ts';
+import { renderTests } from '../pages/view-tests.ts';
+import { renderText } from '../pages/view-text.ts';
+import { parseCobertura, parseLcov } from '../reports/coverage.ts';
+import { isText, type Kind, kindOf } from '../reports/kind.ts';
+import { maxXmlBytes } from '../reports/xml.ts';
+import { readPart } from '../tree/read-part.ts';
+import { notFound } from './address.ts';
+import type { ReaderParts } from './parts.ts';
+import { ownPath, type Shown, type ShownFile } from './shown.ts';
+import { testsOf } from './tests.ts';
+
+const MiB = 1024 * 1024;
+/** What is read as a whole, by kind; larger files are shown as text. */
+const wholeUpTo: Partial<Record<Kind, number>> = {
+  markdown: MiB / 2,
+  json: 2 * MiB,
+  xml: maxXmlBytes,
+  lcov: maxXmlBytes,
+};
+const textWindow = MiB / 2;
+
+/** Where a part of a text begins. */
+export interface AskedPart {
+  /** Bytes from the file's start. */
+  readonly at: number;
+  readonly firstLine: number;
+}
+
+export interface Content {
+  readonly content: Html;
+  readonly notice?: string | null;
+  /** Whether it depends on this file alone. */
+  readonly keeps: boolean;
+  readonly wide?: boolean;
+}
+
+export async function contentOf(
+  parts: ReaderParts,
+  shown: Shown,
+  file: ShownFile,
+  part: AskedPart | null,
+): Promise<Content> {
+  const name = shown.tail.at(-1) ?? '';
+  const kind = kindOf(name);
+  const media = renderMedia(kind, segment(name), name);
+  if (media !== null) return { content: media, keeps: true };
+  if (kind === 'binary') return { content: unseen('This kind of file is not shown here.'), keeps: true };
+  const most = wholeUpTo[kind];
+  const isWhole = most !== undefined && file.size <= most && part === null;
+  if (!isWhole) {
+    const notice =
+      most !== undefined && file.size > most
+        ? `Shown as text: of this kind, a page reads up to ${formatBytes(most)}.`
+        : null;
+    return { ...(await textOf(parts, shown, file, part)), notice };
+  }
+  const whole = await readPart(parts.paths.shown(shown.place, file.path), 0, most);
+  if (whole === null) throw notFound();
+  const text = new TextDecoder().decode(whole.bytes);
+  if (kind === 'markdown') return { content: renderMarkdown(text), keeps: true };
+  if (kind === 'json') {
+    const tree = renderJson(text);
+    if (tree !== null) return { content: tree, keeps: true };
+  }
+  const opening = text.slice(0, 65_536);
+  if (kind === 'xml' && /<testsuites?[\s>]/.test(opening)) {
+    const tests = await testsIn(parts, shown, file);
+    if (tests !== null) return tests;
+  }
+  const coverage =
+    kind === 'lcov' ? parseLcov(text) : kind === 'xml' && /<coverage[\s>]/.test(opening) ? parseCobertura(text) : null;
+  if (coverage !== null) return { content: renderCoverage(coverage), keeps: true };
+  const notice = kind === 'json' ? 'Shown as text: this is no JSON that can be read.' : null;
+  return { ...(await textOf(parts, shown, file, part)), notice };
+}
+
+/** A test report is shown with those of the other attempts. @returns null where nothing can be read of it */
+async function testsIn(parts: ReaderParts, shown: Shown, file: ShownFile): Promise<Content | null> {
+  const own = ownPath(file.path);
+  const tests = await testsOf(parts, shown, new Set([file.job]), (path) => path === own);
+  return tests.rows.length === 0 ? null : { content: renderTests(tests), keeps: false };
+}
+
+async function textOf(parts: ReaderParts, shown: Shown, file: ShownFile, asked: AskedPart | null): Promise<Content> {
+  const { at, firstLine } = asked ?? { at: 0, firstLine: 1 };
+  const part = await readPart(parts.paths.shown(shown.place, file.path), at, textWindow);
+  if (part === null) throw notFound();
+  if (!isText(part.bytes, at + part.bytes.length < part.size))
+    return { content: unseen('This file is not text.'), keeps: true };
+  const isLast = at + part.bytes.length >= part.size;
+  const cut = part.bytes.lastIndexOf(10) + 1;
+  const bytes = isLast || cut === 0 ? part.bytes : part.bytes.subarray(0, cut);
+  const text = new TextDecoder().decode(bytes);
+  const next = isLast ? null : at + bytes.length;
+  return { content: renderText({ text, firstLine, next }, segment(shown.tail.at(-1) ?? '')), keeps: true, wide: true };
+}
+
+export function unseen(message: string): Html {
+  return html`<div class="card empty">${message}</div>`;
+}
