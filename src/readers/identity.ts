@@ -20,7 +20,7 @@ interface Parts {
 
 /** @param identity null: identity is off, and everybody reads everything */
 export function useIdentity(app: Express, parts: Parts, identity: ReaderIdentity | null): void {
-  app.use(ownOriginOnly);
+  app.use(ownOriginOnly(parts.url));
   if (identity === null) {
     app.use(guard({ ...parts, identity }));
     return;
@@ -32,11 +32,15 @@ export function useIdentity(app: Express, parts: Parts, identity: ReaderIdentity
 }
 
 /** Whoever posts from a browser tells from which site; who shows a cookie must. The gate asks the same. */
-const ownOriginOnly: RequestHandler = (request, _response, next) => {
-  const from = request.get('origin');
-  const isOwn =
-    from === undefined ? request.get('cookie') === undefined : from.replace(/^https?:\/\//, '') === request.get('host');
-  if (request.method === 'POST' && !isOwn)
-    throw new MirrorError('ERR_ORIGIN_REFUSED', 'this was sent from a page of another site');
-  next();
-};
+function ownOriginOnly(url: string): RequestHandler {
+  const own = new URL(url).host;
+  return (request, _response, next) => {
+    const from = request.get('origin');
+    const host = from?.replace(/^https?:\/\//, '');
+    const isOwn =
+      from === undefined ? request.get('cookie') === undefined : host === own || host === request.get('host');
+    if (request.method === 'POST' && !isOwn)
+      throw new MirrorError('ERR_ORIGIN_REFUSED', 'this was sent from a page of another site');
+    next();
+  };
+}
