@@ -2,6 +2,7 @@
  * The grants: policy, people, tokens and revocations worked out into what each subject may read. The gateway decides by
  * this table, and writes it as a file from which the gate decides.
  */
+import { randomBytes } from 'node:crypto';
 import { rangeBits } from './addresses.ts';
 import type { Grant, PublicPaths, Rule } from './decide.ts';
 import type { SealKey } from './seals.ts';
@@ -49,11 +50,12 @@ const firstLine = 'kitemirror-grants 1';
 const lastLine = 'end';
 
 /**
+ * The second line tells one writing from another, so that the gate can see at a glance whether there is news.
  * One fact a line, its parts separated by tabs (none of them can hold one). Rules and ranges are numbered, as subjects
  * share them. lighttpd/grants.lua reads it.
  */
 export function formatGrants(table: GrantTable): string {
-  const lines = [firstLine, line('time', table.time), line('before', table.before)];
+  const lines = [firstLine, line('time', table.time, randomBytes(8).toString('hex')), line('before', table.before)];
   for (const { id, secret } of table.keys) lines.push(line('key', id, secret.toString('hex')));
   const ruleNumber = numbered<Rule>(
     (rule) => JSON.stringify([rule.organization, rule.pipeline, rule.pipelineId, rule.branches]),
