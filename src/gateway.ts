@@ -17,6 +17,7 @@ import { catalogSource } from './readers/catalog-source.ts';
 import type { ReaderIdentity } from './readers/identity.ts';
 import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
+import { createWatch } from './readers/watching.ts';
 import { fillLabels } from './search/fill-labels.ts';
 import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
@@ -46,6 +47,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     pages: pageCache(paths, log),
     searcher,
     queue,
+    watch: createWatch(queue),
     organization: config.organization,
     url: config.url.href,
     opensReports: config.contentUrl !== null,

@@ -47,6 +47,7 @@ import { restoreCatalog } from './restore-catalog.ts';
 import { startSchedule } from './schedule.ts';
 import { createSlots } from './slots.ts';
 import { sweep } from './sweep.ts';
+import { tailLog } from './tail-log.ts';
 import type { Upkeep } from './upkeep.ts';
 import { verify } from './verify.ts';
 import { createWebhookCare } from './webhook-care.ts';
@@ -147,6 +148,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       'read-build': (payload, context) => readBuild(worker[context.workClass], payload, context),
       'mirror-job': (payload, context) => mirrorJob(worker[context.workClass], payload, context),
       'index-log': (payload, { workClass }) => indexJobLog(worker[workClass], payload),
+      'tail-log': (payload, context) => tailLog(worker[context.workClass], payload, context),
       'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
       drop: (_, context) => drop(upkeep, context),
       sweep: (payload, context) => sweep(upkeep, payload, context),

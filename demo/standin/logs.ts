@@ -4,6 +4,7 @@ import { type Bytes, bytesOf } from './bytes.ts';
 import { type Call, scriptOf } from './call.ts';
 import { distort } from './faults.ts';
 import { buildUrl } from './render.ts';
+import type { ScriptJob } from './sample.ts';
 import type { StoredScript } from './upstream.ts';
 
 export function getLog(call: Call): Answer {
@@ -22,9 +23,15 @@ function answerLog(call: Call, render: (bytes: Bytes, stored: StoredScript, call
   if (log === null || stored.job.startedAt === null) return notFound;
   const whole = bytesOf(log.content);
   const short = stored.logLooks < (log.shortForLooks ?? 0);
-  const size = short ? (log.shortBytes ?? Math.floor(whole.size / 2)) : whole.size;
+  const size = short ? (log.shortBytes ?? Math.floor(whole.size / 2)) : writtenBy(stored.job, whole.size, call.now());
   if (call.method !== 'HEAD') stored.logLooks += 1;
   return render(distort({ size, slices: whole.slices }, call.fault), stored, call);
+}
+
+/** How much of a log there is while its job runs. */
+function writtenBy({ log, startedAt, finishedAt }: ScriptJob, size: number, now: number): number {
+  if (log?.bytesPerSecond === undefined || startedAt === null || finishedAt !== null) return size;
+  return Math.min(size, Math.floor(((now - startedAt) / 1000) * log.bytesPerSecond));
 }
 
 function jsonLog(bytes: Bytes, stored: StoredScript, call: Call): Answer {

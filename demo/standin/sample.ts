@@ -80,6 +80,8 @@ export interface SampleLog {
   /** In that many GETs the log ends at `shortBytes` (default: its half), as one whose last part has yet to arrive. */
   readonly shortForLooks?: number;
   readonly shortBytes?: number;
+  /** It grows from its job's start on, until all of it is there. */
+  readonly bytesPerSecond?: number;
 }
 
 export interface WaiterJob {

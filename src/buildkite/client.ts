@@ -1,9 +1,9 @@
 /** Buildkite's REST API as calls that mean something. Answers are parsed; lists follow the `Link` header's pages. */
 import type { z } from 'zod';
 import { MirrorError } from '../errors.ts';
-import type { AnnotationFacts, ArtifactFacts, BuildRef } from '../model.ts';
+import type { AnnotationFacts, ArtifactFacts, BuildRef, JobFacts } from '../model.ts';
 import type { Purpose, Rest, RestAnswer } from './rest.ts';
-import { UpstreamAnnotation, UpstreamArtifact, UpstreamBuild } from './schema.ts';
+import { UpstreamAnnotation, UpstreamArtifact, UpstreamBuild, UpstreamJob } from './schema.ts';
 
 export interface Page<T> {
   readonly items: T[];
@@ -14,6 +14,7 @@ export interface Page<T> {
 export interface Upstream {
   /** The build with all of its jobs, retried attempts too; `at`: upstream's clock (ISO 8601) when it was asked. */
   readBuild(ref: BuildRef, signal: AbortSignal): Promise<UpstreamBuild & { at: string }>;
+  readJob(ref: BuildRef, job: string, signal: AbortSignal): Promise<JobFacts>;
   /** Pages of 100, of the whole build or of one job. */
   listArtifacts(ref: BuildRef, job: string | null, signal: AbortSignal): AsyncIterable<Page<ArtifactFacts>>;
   readArtifact(ref: BuildRef, job: string, artifact: string, signal: AbortSignal): Promise<ArtifactFacts>;
@@ -21,6 +22,11 @@ export interface Upstream {
   resolveDownload(ref: BuildRef, job: string, artifact: string, signal: AbortSignal): Promise<URL>;
   /** The raw log. The caller reads or dumps the body. */
   openLog(ref: BuildRef, job: string, signal: AbortSignal): Promise<RestAnswer>;
+  /**
+   * The last so many bytes of the raw log: 206 with a `Content-Range`, 416 where it is empty, or 200 with all of it where
+   * upstream gives no parts. The caller reads or dumps the body.
+   */
+  openLogEnd(ref: BuildRef, job: string, bytes: number, signal: AbortSignal): Promise<RestAnswer>;
   /** Bytes of the log now; null where upstream does not say. */
   logSize(ref: BuildRef, job: string, signal: AbortSignal): Promise<number | null>;
   listAnnotations(ref: BuildRef, signal: AbortSignal): Promise<AnnotationFacts[]>;
@@ -54,6 +60,7 @@ export function createUpstream(rest: Rest): Upstream {
       const { value, headers } = await readJson(path, 'build', UpstreamBuild, signal);
       return { ...value, at: new Date(dateOf(headers['date'])).toISOString() };
     },
+    readJob: async (ref, job, signal) => (await readJson(jobPath(ref, job), 'job', UpstreamJob, signal)).value,
     listArtifacts: (ref, job, signal) =>
       pagesOf(`${job === null ? buildPath(ref) : jobPath(ref, job)}/artifacts`, 'artifacts', UpstreamArtifact, signal),
     readArtifact: async (ref, job, artifact, signal) => {
@@ -72,6 +79,11 @@ export function createUpstream(rest: Rest): Upstream {
     },
     openLog: (ref, job, signal) =>
       rest({ path: `${jobPath(ref, job)}/log`, purpose: 'log', signal, accept: 'text/plain' }),
+    openLogEnd: (ref, job, bytes, signal) => {
+      const path = `${jobPath(ref, job)}/log`;
+      const part = { accept: 'text/plain', range: `bytes=-${bytes}`, expect: [200, 206, 416] };
+      return rest({ path, purpose: 'log', signal, ...part });
+    },
     logSize: async (ref, job, signal) => {
       const path = `${jobPath(ref, job)}/log`;
       const answer = await rest({ path, purpose: 'log', signal, method: 'HEAD', accept: 'text/plain' });

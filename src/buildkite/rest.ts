@@ -18,7 +18,16 @@ import {
 } from './budget.ts';
 
 /** Closed set: the label of a metric. */
-export type Purpose = 'build' | 'builds' | 'artifacts' | 'download' | 'log' | 'annotations' | 'services' | 'token';
+export type Purpose =
+  | 'build'
+  | 'builds'
+  | 'job'
+  | 'artifacts'
+  | 'download'
+  | 'log'
+  | 'annotations'
+  | 'services'
+  | 'token';
 
 export interface RestOptions {
   /** `https://api.buildkite.com`: origin and prefix before `/v2`. */
@@ -43,6 +52,8 @@ export interface RestRequest {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly accept?: string;
+  /** As in a `Range` header. */
+  readonly range?: string;
   /** Statuses that are an answer and not an error. */
   readonly expect?: readonly number[];
 }
@@ -73,6 +84,7 @@ export function createRest(options: RestOptions): Rest {
           accept: request.accept ?? 'application/json',
           'user-agent': 'kitemirror',
           ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(request.range === undefined ? {} : { range: request.range }),
         },
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
         headersTimeout: timeouts.headersMs,

@@ -9,9 +9,10 @@ export interface Line {
   readonly time: number | null;
 }
 
-/** @param number from 1 @param kind classes more @param before HTML in front of the text */
-export function lineHtml(line: Line, number: number, kind = '', before = ''): string {
+/** @param number from 1; null where it is not known @param kind classes more @param before HTML in front of the text */
+export function lineHtml(line: Line, number: number | null, kind = '', before = ''): string {
   const time = line.time === null ? '' : ` data-t="${clock(line.time)}"`;
+  if (number === null) return `<div class="line${kind}"${time}>${before}<span>${runsHtml(line.runs)}</span></div>`;
   return `<div class="line${kind}" id="L${number}"${time}><a href="#L${number}">${number}</a>${before}<span>${runsHtml(line.runs)}</span></div>`;
 }
 

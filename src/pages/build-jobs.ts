@@ -1,5 +1,5 @@
 /** The jobs of a build: retried ones beside their replacements, steps without files as thin lines between. */
-import type { JobSummary } from '../model.ts';
+import { isFinishedJob, type JobSummary } from '../model.ts';
 import { groupAttempts } from './attempts.ts';
 import type { JobDetails } from './details.ts';
 import { counted, formatBytes, formatCount } from './format.ts';
@@ -80,8 +80,12 @@ function logLink(job: JobSummary, details: JobDetails | undefined): Html | null 
   return details?.log?.state === 'present' ? html`<a href="jobs/${job.id}/log/">log</a>` : null;
 }
 
+function runs({ type, state, started_at, finished_at }: JobSummary): boolean {
+  return type === 'script' && started_at !== null && !isFinishedJob(state, finished_at);
+}
+
 function jobLinks(job: JobSummary, details: JobDetails | undefined): Html | null {
-  if (job.url === null) return null;
+  if (job.url === null) return runs(job) ? html`<a href="jobs/${job.id}/log/">live log</a>` : null;
   const files = details === undefined ? null : details.artifacts;
   const links = [
     logLink(job, details),

@@ -6,8 +6,11 @@ import { z } from 'zod';
 import type { WorkClass } from '../buildkite/budget.ts';
 import { BuildNumber, BuildRef, type Hint, Slug, Uuid } from '../model.ts';
 
-/** Who waits for a task; a lower number runs first. Between two classes there is room for the tasks' ranks. */
-export const classes = { person: 1, main: 11, live: 21, reconcile: 31, bulk: 41 } as const satisfies Record<
+/**
+ * Who waits for a task; a lower number runs first. Between two classes there is room for the tasks' ranks. Who watches waits
+ * as a person does, for little work; it is the requests for it that are limited.
+ */
+export const classes = { person: 1, watch: 6, main: 11, live: 21, reconcile: 31, bulk: 41 } as const satisfies Record<
   WorkClass,
   number
 >;
@@ -42,6 +45,8 @@ const ReadBuild = BuildRef.extend({
 const MirrorJob = BuildRef.extend({ pipelineId: Uuid, job: Uuid });
 /** The page of a job's log, and the index that it is read by. */
 const IndexLog = MirrorJob;
+/** The end of a running job's log, for who watches it. */
+const TailLog = MirrorJob;
 const PublishBuild = BuildRef.extend({ pipelineId: Uuid });
 /** `graceMs`: a blob that changed more recently stays. */
 const Sweep = z.object({ graceMs: z.number().optional() });
@@ -93,6 +98,15 @@ export const tasks = {
     backoffMs: 500,
     rank: 3,
     timeoutMs: hourMs,
+  }),
+  'tail-log': rule({
+    payload: TailLog,
+    key: (task) => `${task.build}/${task.job}`,
+    // Who still watches asks again.
+    attempts: 1,
+    backoffMs: 1000,
+    rank: 0,
+    timeoutMs: 30_000,
   }),
   'publish-build': rule({
     payload: PublishBuild,

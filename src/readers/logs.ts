@@ -15,6 +15,7 @@ import type { Place } from '../tree/paths.ts';
 import { readJobRecord } from '../tree/records.ts';
 import { buildHref, jobOf, notFound, placeOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
+import { asksLive, sendEnded, sendLive } from './live-log.ts';
 import type { ReaderParts } from './parts.ts';
 
 /** Of the log, for one part: lines may be long. */
@@ -23,12 +24,17 @@ const searchBounds = { matches: 500, ms: 2000 };
 
 /**
  * `?from=<line>`: a part of it. `?q=<text>`: a search, from line `from` on; `&format=json` or an `Accept` that asks for JSON
- * gets JSON. Without a question it has not been made a page yet, and the text itself is what there is.
+ * gets JSON. `?live`, or no log yet: the end of a log that grows. Without a question it has not been made a page yet, and the text itself is what there is.
  */
 export async function sendLog(parts: ReaderParts, request: Request, response: Response): Promise<void> {
   const place = placeOf(request.params, parts.organization);
-  const job = await readJobRecord(parts.paths, place, jobOf(request.params));
-  if (job?.log?.state !== 'present') throw notFound(job === null ? 'this job is not mirrored' : logMessage(job));
+  const id = jobOf(request.params);
+  const job = await readJobRecord(parts.paths, place, id);
+  if (job?.log?.state !== 'present') {
+    const why = job === null ? 'this job is not mirrored' : logMessage(job);
+    return sendLive(parts, { place, id, record: job, why }, request, response);
+  }
+  if (asksLive(request)) return sendEnded(parts, place, job, request, response);
   const { from, query } = questionOf(request);
   const index = await readLogIndex(parts.paths, place, job.id);
   if (index === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log.txt`);

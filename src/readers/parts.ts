@@ -5,6 +5,7 @@ import type { TaskQueue } from '../queue/queue.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
 import type { ReadersCatalog } from './scoped-catalog.ts';
+import type { Watch } from './watching.ts';
 
 export interface ReaderParts {
   readonly paths: DataPaths;
@@ -14,6 +15,7 @@ export interface ReaderParts {
   readonly searcher: Searcher;
   /** What readers may ask the workers for. */
   readonly queue: Pick<TaskQueue, 'enqueue'>;
+  readonly watch: Watch;
   readonly organization: string;
   /** The public base URL, for lines to copy. */
   readonly url: string;

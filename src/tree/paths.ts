@@ -7,6 +7,7 @@
  *   pages/…/jobs/<job-id>/settled        marker: the gate may call this job's artifacts immutable
  *   pages/…/jobs/<job-id>/final          marker: and its log and sums, which may grow until the build's end
  *   pages/…/jobs/<job-id>/log/index.json  where a log's lines begin, what folds, what failed
+ *   pages/…/jobs/<job-id>/log/tail.json  the end of a running job's log, for who watches it
  *   pages/-/assets/<sum>/…               scripts of our pages
  *   pages/…/builds/<number>/views.json   what the merged and step views show now
  *   pages/…/builds/<number>/label        what the access policy judges the build by
@@ -76,6 +77,7 @@ export interface DataPaths {
   settledMarker(place: Place, job: string): string;
   finalMarker(place: Place, job: string): string;
   logIndex(place: Place, job: string): string;
+  logTail(place: Place, job: string): string;
   /** A script of our pages; `folder` changes with its bytes. */
   asset(folder: string, name: string): string;
   views(place: Place): string;
@@ -143,6 +145,7 @@ export function dataPaths(root: string): DataPaths {
     settledMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'settled'),
     finalMarker: (place, job) => at('pages', ...builds(place), 'jobs', job, 'final'),
     logIndex: (place, job) => at('pages', ...builds(place), 'jobs', job, 'log', 'index.json'),
+    logTail: (place, job) => at('pages', ...builds(place), 'jobs', job, 'log', 'tail.json'),
     asset: (folder, name) => at('pages', '-', 'assets', folder, name),
     views: (place) => at('pages', ...builds(place), 'views.json'),
     label: (place) => at('pages', ...builds(place), 'label'),

@@ -9,6 +9,7 @@ import { createSearcher } from '../../src/logs/searcher.ts';
 import { renderLog } from '../../src/pages/log.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
+import { createWatch } from '../../src/readers/watching.ts';
 import { writeDerived } from '../../src/tree/files.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
 import { publishScript } from '../../src/tree/scripts.ts';
@@ -28,9 +29,9 @@ export async function startLogScene(): Promise<LogScene> {
   const searcher = createSearcher();
   const log = createLog('test', 'silent');
   const queue = { enqueue: async () => undefined };
-  const parts = { paths, queue, catalog: () => null, pages: pageCache(paths, log), searcher, organization: 'acme' };
+  const watch = createWatch(queue);
   const app = createReaders({
-    ...parts,
+    ...{ paths, queue, watch, catalog: () => null, pages: pageCache(paths, log), searcher, organization: 'acme' },
     opensReports: false,
     url: `http://127.0.0.1:${site.port}/`,
     log,

@@ -1,4 +1,5 @@
 /** One build through every renderer. */
+import { tailHtml } from '../../src/logs/tail-html.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { renderBuilds } from '../../src/pages/builds.ts';
@@ -8,6 +9,7 @@ import { renderFolder } from '../../src/pages/folder.ts';
 import { renderHome } from '../../src/pages/home.ts';
 import { renderJob } from '../../src/pages/job.ts';
 import { pathHref, segment } from '../../src/pages/links.ts';
+import { renderLiveLog } from '../../src/pages/live-log.ts';
 import { renderLog } from '../../src/pages/log.ts';
 import { renderLogHits } from '../../src/pages/log-hits.ts';
 import { renderPipeline } from '../../src/pages/pipeline.ts';
@@ -52,6 +54,16 @@ export function everyPage(
     ],
     ['log', renderLog({ build, job, lines: htmlOf(text), from: 1, shown: total, total, failing: 1 })],
     ['part of a log', renderLog({ build, job, lines: htmlOf(text), from: 5001, shown: total, total: 1e6, failing: 7 })],
+    [
+      'live log',
+      renderLiveLog({
+        build,
+        job: { ...job, bytes: 0, url: null },
+        ended: false,
+        tail: { read_at: text, size: 7e4, start: 5000, trouble: text },
+        lines: tailHtml(text, false),
+      }),
+    ],
     ['hits in a log', renderLogHits({ build, job, query: text, hits: [hit], next: 7, total: 1e6 })],
     ['error', renderError({ status: 404, message: text, id: text })],
   ]);

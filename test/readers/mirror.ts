@@ -10,6 +10,7 @@ import type { Task } from '../../src/queue/tasks.ts';
 import { catalogSource } from '../../src/readers/catalog-source.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
+import { createWatch } from '../../src/readers/watching.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
 import { writeBuildRecord, writeJobRecord, writeViews } from '../../src/tree/records.ts';
@@ -31,6 +32,7 @@ export function openMirror(): TestMirror {
   const searcher = createSearcher();
   const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
   const asked: Task[] = [];
+  const queue = { enqueue: async (task: Task) => void asked.push(task) };
   return {
     paths,
     asked,
@@ -39,7 +41,8 @@ export function openMirror(): TestMirror {
       catalog: () => catalog.current(),
       pages: pageCache(paths, log),
       searcher,
-      queue: { enqueue: async (task) => void asked.push(task) },
+      queue,
+      watch: createWatch(queue),
       organization: 'acme',
       url: 'http://mirror.test/',
       opensReports: true,
