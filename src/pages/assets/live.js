@@ -21,7 +21,7 @@ async function follow(log, told, live, whole) {
       whole.hidden = !state.whole;
       waitMs = everyMs;
     } catch (fault) {
-      told.textContent = `The mirror does not answer (${fault instanceof Error ? fault.message : fault}); asking again`;
+      told.textContent = `The mirror does not answer (${fault instanceof Error ? fault.message : String(fault)}); asking again`;
       waitMs = Math.min(seldomMs, waitMs * 2);
     }
   }
