@@ -6,11 +6,13 @@ import { array, asyncProperty, assert as check, constantFrom, integer, oneof, st
 import { textsOf } from './print.ts';
 
 const esc = '\u001b';
+/** Wider than any line of these tests becomes: xterm would break it there, and ours stays one. */
+const columns = 2048;
 
 /** Lines as xterm shows them, without what is blank at their ends and at the log's. */
 async function shownByXterm(text: string): Promise<string[]> {
   const terminal = new xterm.Terminal({
-    cols: 160,
+    cols: columns,
     rows: 100,
     scrollback: 5000,
     convertEol: true,
@@ -40,7 +42,7 @@ const text = string({
 });
 const moves = oneof(
   tuple(constantFrom('A', 'B', 'E', 'F'), oneof(few, count)).map(([final, by]) => `${esc}[${by}${final}`),
-  tuple(constantFrom('C', 'D', 'G'), oneof(few, count)).map(([final, by]) => `${esc}[${by}${final}`),
+  tuple(constantFrom('C', 'D', 'G'), integer({ min: 0, max: 20 })).map(([final, by]) => `${esc}[${by}${final}`),
   constantFrom(`${esc}[K`, `${esc}[0K`, `${esc}[1K`, `${esc}[2K`, `${esc}[J`, `${esc}[1J`, `${esc}[2J`),
 );
 const dressing = oneof(
@@ -56,9 +58,7 @@ test('what is printed shows as xterm shows it', { timeout: 120_000 }, async () =
   await check(
     asyncProperty(logs, async (pieces) => {
       const all = pieces.join('');
-      // A line as wide as the screen would be broken there, and ours stays one.
       const shown = await shownByXterm(all);
-      if (shown.some((line) => line.length >= 159)) return;
       assert.deepEqual(withoutBlankEnd(textsOf(all)), shown, JSON.stringify(all));
     }),
     { numRuns: 250, endOnFailure: true },
@@ -81,7 +81,6 @@ test('also on a screen that has scrolled', { timeout: 120_000 }, async () => {
     asyncProperty(long, async (pieces) => {
       const all = pieces.join('');
       const shown = await shownByXterm(all);
-      if (shown.some((line) => line.length >= 159)) return;
       assert.deepEqual(withoutBlankEnd(textsOf(all)), shown, JSON.stringify(all));
     }),
     { numRuns: 60, endOnFailure: true },
