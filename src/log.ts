@@ -40,3 +40,8 @@ export function logRefusal(log: Log, thrown: unknown, message: string): void {
   if (error.code === 'ERR_CONFIG') process.stderr.write(`${message}: ${error.message}\n`);
   else logError(log, thrown, message);
 }
+
+/** Names come from other people's builds: no control character of theirs reaches the terminal. */
+export function inert(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  audit: async () => (await import('./audit.ts')).audit,
   backup: async () => (await import('./backup.ts')).backup,
   pin: async () => (await import('./pin.ts')).pin,
   doctor: async () => (await import('./doctor.ts')).doctor,

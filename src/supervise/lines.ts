@@ -1,5 +1,6 @@
 /** What the programs say, made readable: JSON lines become `time program level message key=value` for a person. */
 import { styleText } from 'node:util';
+import { inert } from '../log.ts';
 
 export interface Printer {
   /** One line that a program wrote on stdout or stderr. */
@@ -104,9 +105,4 @@ function parseEntry(line: string): Entry | null {
 /** Text without blanks as it is, everything else as JSON: so the end of a value is always plain to see. */
 function plain(value: unknown): string {
   return inert(typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value));
-}
-
-/** Names come from other people's builds: no control character of theirs reaches the terminal. */
-function inert(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

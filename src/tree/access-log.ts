@@ -1,9 +1,7 @@
 /** Who was sent a file: from Lighttpd's access log and what was rotated from it. */
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
-import { listFolder } from './files.ts';
+import { listFolder, writtenAt } from './files.ts';
+import { type JsonLine, jsonLines, type OnFault } from './json-lines.ts';
 import type { DataPaths } from './paths.ts';
 
 export interface Reading {
@@ -17,54 +15,57 @@ export interface Reading {
   readonly user_agent: string;
 }
 
-/** @param urls decoded paths · @returns requests that were answered with bytes, the oldest log first */
+/**
+ * Every entry of the access log, the oldest part first; an entry is written when its answer has ended.
+ * @param from `since`, ms since 1970: parts that were last written before it are not opened
+ */
+export async function* accessEntries(
+  paths: DataPaths,
+  { since = 0, onFault }: { readonly since?: number; readonly onFault?: OnFault } = {},
+): AsyncGenerator<JsonLine> {
+  const names = (await listFolder(paths.logs)).map(({ name }) => name).filter((name) => name.startsWith('access.log'));
+  const parts = names.flatMap((name) => {
+    const file = join(paths.logs, name);
+    const at = writtenAt(file);
+    return at === null || at < since ? [] : [{ file, at }];
+  });
+  for (const { file } of parts.toSorted((left, right) => left.at - right.at)) {
+    // Rotated away since it was listed: it is the oldest, and gone for whoever asks.
+    if (writtenAt(file) !== null) yield* jsonLines(file, onFault);
+  }
+}
+
+/** @param urls decoded paths · @returns requests that were answered with bytes, the oldest first */
 export async function findReadings(paths: DataPaths, urls: ReadonlySet<string>): Promise<Reading[]> {
   const readings: Reading[] = [];
-  const names = (await listFolder(paths.logs)).map(({ name }) => name).filter((name) => name.startsWith('access.log'));
-  for (const name of names.toSorted().toReversed()) {
-    const file = createReadStream(join(paths.logs, name));
-    const input = name.endsWith('.gz') ? file.pipe(createGunzip()) : file;
-    for await (const line of createInterface({ input })) {
-      const reading = readingOf(line, urls);
-      if (reading !== null) readings.push(reading);
-    }
+  for await (const entry of accessEntries(paths)) {
+    const reading = readingOf(entry, urls);
+    if (reading !== null) readings.push(reading);
   }
   return readings.toSorted((left, right) => (left.ts < right.ts ? -1 : Number(left.ts > right.ts)));
 }
 
-function readingOf(line: string, urls: ReadonlySet<string>): Reading | null {
-  const entry = parse(line);
-  if (entry === null) return null;
-  const { ts, ip, url, status, bytes, user_agent: agent, user, who } = entry;
+function readingOf(entry: JsonLine, urls: ReadonlySet<string>): Reading | null {
+  const { ts, ip, url, status, bytes, user_agent: agent, subject } = entry;
   // 304: the reader had it already.
-  if (typeof url !== 'string' || ![200, 206, 304].includes(Number(status)) || !urls.has(decoded(url))) return null;
-  const name = [who, user].map(text).find((each) => each !== '' && each !== '-');
+  if (typeof url !== 'string' || ![200, 206, 304].includes(Number(status)) || !urls.has(decodedPath(url))) return null;
   return {
-    ts: text(ts),
-    ip: text(ip),
-    who: name ?? null,
+    ts: loggedText(ts) ?? '',
+    ip: loggedText(ip) ?? '',
+    who: loggedText(subject),
     url,
     status: Number(status),
-    bytes: text(bytes),
-    user_agent: text(agent),
+    bytes: loggedText(bytes) ?? '',
+    user_agent: loggedText(agent) ?? '',
   };
 }
 
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+/** Lighttpd writes "-" where there is nothing to say. */
+export function loggedText(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' && value !== '-' ? value : null;
 }
 
-function parse(line: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-  } catch {
-    // Cut by a full disk or a kill: a line is one request at the most.
-    return null;
-  }
-}
-
-function decoded(url: string): string {
+export function decodedPath(url: string): string {
   try {
     return decodeURIComponent(url);
   } catch {

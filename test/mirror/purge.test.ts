@@ -57,7 +57,7 @@ describe('a purge', () => {
     const [first, second] = builds as [SampleBuild, SampleBuild];
     mkdirSync(mirror.paths.logs, { recursive: true });
     const line = (url: string, ip: string, status = 200): string =>
-      `${JSON.stringify({ ts: '2026-01-01T00:00:00Z', id: 'x', ip, method: 'GET', url, query: '', status, bytes: '12', duration_us: 1, user_agent: 'curl', referer: '' })}\n`;
+      `${JSON.stringify({ ts: '2026-01-01T00:00:00Z', id: 'x', ip, method: 'GET', url, query: '', status, bytes: '12', duration_us: 1, user_agent: 'curl', referer: '', subject: ip === '192.0.2.2' ? 'ann@example.com' : '-' })}\n`;
     const merged = `/acme/${second.pipeline.slug}/builds/${second.number}/artifacts/out/0.txt`;
     const others = line(address(first, 1), '192.0.2.9') + line(address(first, 0), '192.0.2.8', 404);
     writeFileSync(
@@ -72,7 +72,10 @@ describe('a purge', () => {
     assert.ok(existsSync(own(first, 0)));
     const { code, found } = await purge(address(first, 0), '--reason', 'rotated');
     assert.deepEqual([code, found.proof?.left, found.purged], [0, [], 2]);
-    assert.deepEqual(found.read_by.map(({ ip }) => ip).toSorted(), ['192.0.2.1', '192.0.2.2']);
+    assert.deepEqual(found.read_by.map(({ ip, who }) => `${ip} ${who}`).toSorted(), [
+      '192.0.2.1 null',
+      '192.0.2.2 ann@example.com',
+    ]);
     for (const build of builds) {
       assert.ok(!existsSync(own(build, 0)));
       assert.ok(!existsSync(join(mirror.paths.merged(placeOf(build)), 'out/0.txt')));
