@@ -4,7 +4,7 @@ import { formatBytes } from './format.ts';
 import { html, raw } from './html.ts';
 import { renderPage } from './layout.ts';
 import { logCrumbs, nameOf } from './log.ts';
-import { jobPill, pill } from './parts.ts';
+import { pill } from './parts.ts';
 
 /** What is known of the log; see src/tree/log-tail.ts. */
 interface Tail {
@@ -39,10 +39,10 @@ export function renderLiveLog({ build, job, ended, tail, lines }: LiveLogPage): 
     scripts: ['live.js'],
     head: html`<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>\n`,
     crumbs,
-    body: html`<div class="head">${jobPill(job, false)}<h1>Log of <bdi>${nameOf(job)}</bdi></h1></div>
+    body: html`<div class="head"><h1>Log of <bdi>${nameOf(job)}</bdi></h1></div>
 <div class="logbar" id="logbar"><span id="live" role="status">${ended ? pill('ended') : pill('running', 'live')}</span>
 <span class="facts-line" id="told">${tellTail(job, tail)}</span>
-<a class="button first" id="whole" href="./" hidden>Read the whole log</a>
+<a class="button" id="whole" href="./" hidden>Read the whole log</a>
 <a class="button" id="last" href="#end">Last line</a></div>
 <div class="card log" id="log" role="region" aria-label="Log" tabindex="0"${tail !== null && html` data-read="${tail.read_at}"`}>${raw(lines)}</div>
 <div id="end"></div>`,
@@ -52,7 +52,7 @@ export function renderLiveLog({ build, job, ended, tail, lines }: LiveLogPage): 
 
 /** One line of plain text: what is shown, of when, and what keeps it from being newer. */
 export function tellTail({ state }: Pick<JobSummary, 'state'>, tail: Tail | null): string {
-  const said = [`job ${state.replaceAll('_', ' ')}`];
+  const said = [tellState(state)];
   if (tail === null) said.push('its log has not been read yet');
   else {
     if (tail.size === 0) said.push('nothing printed yet');
@@ -61,4 +61,13 @@ export function tellTail({ state }: Pick<JobSummary, 'state'>, tail: Tail | null
     if (tail.trouble !== null) said.push(tail.trouble);
   }
   return said.join(' · ');
+}
+
+/** The same once the log is mirrored. @param isReady its page is there, too */
+export function tellWhole({ state }: Pick<JobSummary, 'state'>, isReady: boolean): string {
+  return `${tellState(state)} · ${isReady ? 'its whole log is mirrored' : 'its log’s page is being made'}`;
+}
+
+function tellState(state: string): string {
+  return `job ${state.replaceAll('_', ' ')}`;
 }

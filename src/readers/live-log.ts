@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { readLogIndex } from '../logs/index-file.ts';
 import { tailHtml } from '../logs/tail-html.ts';
 import { type BuildRecord, isFinishedJob, isUnsettled, type JobRecord, type JobSummary } from '../model.ts';
-import { renderLiveLog, tellTail } from '../pages/live-log.ts';
+import { renderLiveLog, tellTail, tellWhole } from '../pages/live-log.ts';
 import { isTailDue, type LogTail, readLogTail } from '../tree/log-tail.ts';
 import type { Place } from '../tree/paths.ts';
 import { readBuildRecord } from '../tree/records.ts';
@@ -25,7 +25,14 @@ export async function sendEnded(
 ): Promise<void> {
   if (!asksJson(request)) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
   const whole = (await readLogIndex(paths, place, job.id)) !== null;
-  sendState(response, { state: job.state, ended: true, whole, told: tellTail(job, null), read_at: null, lines: null });
+  sendState(response, {
+    state: job.state,
+    ended: true,
+    whole,
+    told: tellWhole(job, whole),
+    read_at: null,
+    lines: null,
+  });
 }
 
 /** @throws MirrorError ERR_NOT_FOUND with `why` for a job that the build's record does not list, or whose log will not come */

@@ -99,6 +99,7 @@ describe("a running job's log", { timeout: 200_000 }, () => {
         withScript(build, 1, { state: 'passed', finishedAt, exitStatus: 0, log: { content: Buffer.from(text) } }),
       );
       await page.getByText('ended', { exact: true }).waitFor();
+      await page.getByText('job passed · its whole log is mirrored').waitFor();
       await page.getByRole('link', { name: 'Read the whole log' }).click();
       await page.locator('#log[data-ready]').waitFor();
       assert.match(page.url(), /\/log\/$/);
