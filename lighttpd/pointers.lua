@@ -21,9 +21,15 @@ return function(lighty, site, files, answers)
     if not name then return nil end
     if kind == "latest" and wanted.branch then name = wanted.branch end
     local digest = c.md("sha256", name):lower()
+    -- The one thing that is the branch's and no build's: a picture of its latest state, whatever that is.
+    local is_badge = kind == "latest" and (tail:match("^/%-/(.*)$") or tail:match("^/.-/%-/(.*)$")) == "badge.svg"
+    if is_badge then state = "any" end
     local number = files.first_line(site.pages .. folder .. "/" .. kind .. "/" .. digest .. "." .. state)
     if not number or not number:match("^%d+$") then return nil end
     if may and not may(folder .. "/builds/" .. number) then return nil end
+    if is_badge then
+      return files.send(site.pages .. folder .. "/latest/" .. digest .. ".svg", answers.page_policy(), nil)
+    end
     local sent = attribute["uri.path-raw"]
     local rest = sent:match("^/[^/]+/[^/]+/%l+/%-/(.*)$") or sent:match("^/[^/]+/[^/]+/%l+/.-/%-/(.*)$")
     local prefix = sent:match("^/[^/]+/[^/]+")

@@ -132,7 +132,8 @@ return function(lighty)
   end
 
   local function folder(path)
-    local query, listed = attribute["uri.query"] or "", answers.is_asked("list")
+    local query = attribute["uri.query"] or ""
+    local listed = answers.is_asked("list") or answers.is_asked("archive")
     local status = pointers.answer(path) or pointers.moved(path)
     if not status and not listed and shapes.is_artifact(path) then
       status = files.send(tree .. path .. "index.html", files.untrusted, nil)

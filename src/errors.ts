@@ -50,6 +50,7 @@ const table = {
   ERR_REQUEST_TOO_LARGE: { status: 413, task: 'never', level: 'info' },
   ERR_PRECONDITION_FAILED: { status: 412, task: 'never', level: 'info' },
   ERR_RANGE_UNSATISFIABLE: { status: 416, task: 'never', level: 'info' },
+  ERR_READER_BUSY: { status: 429, task: 'retry', level: 'info' },
   ERR_TREE_UNREADABLE: { status: 503, task: 'retry', level: 'error' },
   ERR_BACKEND_UNAVAILABLE: { status: 503, task: 'retry', level: 'error' },
   ERR_BUSY: { status: 503, task: 'retry', level: 'info' },

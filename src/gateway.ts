@@ -19,6 +19,7 @@ import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
 import { createWatch } from './readers/watching.ts';
 import { fillLabels } from './search/fill-labels.ts';
+import { openSearch } from './search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 
@@ -39,10 +40,13 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
   stopper.add('searches', () => searcher.close());
   const queue = openQueue({ url: secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}` }, log);
   stopper.add('queue', () => queue.close());
+  const search = openSearch(paths.search, { readOnly: true });
+  stopper.add('search', () => search.close());
   const identity = await openIdentity(settings, paths, log, stopper);
   if (identity !== null) void labelOldBuilds(paths, log);
   const app = createReaders({
     paths,
+    search,
     catalog: () => catalog.current(),
     pages: pageCache(paths, log),
     searcher,

@@ -104,6 +104,8 @@ export const ArtifactRecord = z.object({
   size: z.number(),
   sha1: z.string().nullable(),
   sha256: z.string().nullable(),
+  /** Of the stored bytes, eight hexadecimal digits: what an archive of them needs. Absent in the oldest records. */
+  crc32: z.string().nullable().optional(),
   mime_type: z.string(),
   state: FileState,
   upstream_state: z.string(),
@@ -261,6 +263,7 @@ export interface ViewEntry {
   readonly job: string;
   readonly artifact: string;
   readonly sha256: string;
+  readonly crc32?: string | null | undefined;
   readonly size: number;
   readonly mimeType: string;
 }

@@ -17,7 +17,15 @@ export async function writeBuildPages(
 ): Promise<void> {
   const details = new Map(Array.from(records, ([id, record]) => [id, describeJob(record)]));
   const { previous, next } = catalog.neighbours(place.organization, place.folder, place.number);
-  const page = renderBuild({ build, merged, previous, next, details, folder: place.folder, url: settings.url });
+  const page = renderBuild({
+    build,
+    merged,
+    previous,
+    next,
+    details,
+    folder: place.folder,
+    url: settings.url,
+  });
   await writeDerived(paths, paths.page(...segments(place)), page);
   for (const job of records.values()) {
     if (isFresh(paths, place, job)) continue;

@@ -4,6 +4,7 @@ import type { Upstream } from '../src/buildkite/client.ts';
 import type { Matcher } from '../src/globs.ts';
 import type { TaskQueue } from '../src/queue/queue.ts';
 import type { Catalog } from '../src/search/catalog.ts';
+import type { Search } from '../src/search/search.ts';
 import type { Storage } from '../src/storage/storage.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
 import type { Lock } from '../src/tree/pipelines.ts';
@@ -33,6 +34,7 @@ export interface WorkerContext {
   readonly storage: Storage;
   readonly queue: TaskQueue;
   readonly catalog: Catalog;
+  readonly search: Search;
   readonly lock: Lock;
   readonly space: Space;
   readonly staging: Staging;

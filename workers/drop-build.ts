@@ -10,12 +10,12 @@ import { type DropOrder, markDropped, strikeOrder, writeOrder } from '../src/tre
 import { type Place, possibleFiles } from '../src/tree/paths.ts';
 import { isPinned } from '../src/tree/pins.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
-import { writePointer } from '../src/tree/pointers.ts';
 import { readBuildRecord, readJobRecord, readViews } from '../src/tree/records.ts';
 import { fileOf, takeAway, unknownFiles, unlinkFiles } from '../src/tree/remove.ts';
 import { readUnsettled } from '../src/tree/unsettled.ts';
 import { forgetListings } from './build-pages.ts';
 import { forgetLogPage } from './log-pages.ts';
+import { followPointers } from './note-in-catalog.ts';
 import { publishBuild, readRecords } from './publish-build.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -69,10 +69,9 @@ async function dropWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal:
     await markDropped(paths, order);
     const { previous, next } = catalog.neighbours(organization, folder, number);
     catalog.remove(order.build, (changes) => {
-      for (const { kind, name, state, number: to } of changes) {
-        writePointer(paths, paths.pointer(organization, folder, kind, name, state), to);
-      }
+      followPointers(upkeep, place, changes);
     });
+    await upkeep.search.remove(order.build);
     await takeAway(paths, dirname(paths.views(place)));
     await takeAway(paths, paths.build(place));
     await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });

@@ -20,8 +20,10 @@ export interface FetchTarget {
   readonly missingInBuild: number;
 }
 
+export type Sums = Pick<Staged, 'sha256' | 'crc32'>;
+
 /**
- * @returns the SHA-256 under which the bytes are stored
+ * @returns what the stored bytes sum up to; they are stored under the SHA-256
  * @throws MirrorError ERR_BLOB_MISMATCH with `expected` and `found`, ERR_DOWNLOAD_REFUSED, ERR_UPSTREAM_GONE, …
  */
 export async function fetchArtifact(
@@ -29,13 +31,13 @@ export async function fetchArtifact(
   facts: ArtifactFacts,
   target: FetchTarget,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<Sums> {
   const release = await worker.space.reserve(facts.size, signal);
   try {
     const staged = await fetchVerified(worker, facts, target, signal);
     refusePurged(worker, staged);
     worker.onStored(placeStaged(worker.paths, staged, target.base, target.file, target.known));
-    return staged.sha256;
+    return { sha256: staged.sha256, crc32: staged.crc32 };
   } finally {
     release();
   }

@@ -3,7 +3,7 @@ import { MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts, ArtifactRecord, LogRecord } from '../src/model.ts';
 import type { JobStub } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
-import { type FetchTarget, fetchArtifact } from './fetch-artifact.ts';
+import { type FetchTarget, fetchArtifact, type Sums } from './fetch-artifact.ts';
 import { fetchLog } from './fetch-log.ts';
 import { withKnownSum } from './list-artifacts.ts';
 import type { PlannedArtifact } from './plan-job.ts';
@@ -70,9 +70,9 @@ async function takeArtifact(
   const { stub: ref, base, folders: known, missingInBuild } = work;
   const target: FetchTarget = { ref, base, file, known, missingInBuild };
   try {
-    const sha256 = await fetchOrRefresh(worker, facts, target, record, signal);
-    if (sha256 === null) return;
-    Object.assign(record, { sha256, state: 'present', reason: null });
+    const sums = await fetchOrRefresh(worker, facts, target, record, signal);
+    if (sums === null) return;
+    Object.assign(record, { ...sums, state: 'present', reason: null });
     worker.onArtifact('present', record.size);
   } catch (thrown) {
     const error = toMirrorError(thrown);
@@ -110,7 +110,7 @@ async function fetchOrRefresh(
   target: FetchTarget,
   record: ArtifactRecord,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<Sums | null> {
   try {
     return await fetchArtifact(worker, facts, target, signal);
   } catch (thrown) {

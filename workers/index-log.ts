@@ -13,6 +13,8 @@ import { createSlots } from './slots.ts';
 
 /** Each reads a log from end to end and keeps a processor busy: one after the other. */
 const slots = createSlots(1);
+/** Several logs of one build are found by one publish. */
+const searchableAfterMs = 1000;
 
 export async function indexJobLog(worker: WorkerContext, task: Payload<'index-log'>): Promise<Outcome> {
   const { paths, logScript } = worker;
@@ -38,5 +40,9 @@ export async function indexJobLog(worker: WorkerContext, task: Payload<'index-lo
     script: logScript,
   });
   await writeDerived(paths, logPage(paths, place, job.id), page);
+  // The search index has these lines, and the build may be in it already.
+  const { job: _, ...payload } = task;
+  if (index.failure.decisive.length > 0)
+    await worker.queue.enqueue({ name: 'publish-build', payload }, { delayMs: searchableAfterMs });
   return undefined;
 }

@@ -23,7 +23,8 @@ import { shelfStore } from '../src/queue/shelves.ts';
 import type { Task } from '../src/queue/tasks.ts';
 import { webhookUrl } from '../src/reconcile/webhook-care.ts';
 import { openCatalog } from '../src/search/catalog.ts';
-import { createStopper, stopOnSignals } from '../src/stop.ts';
+import { openSearch } from '../src/search/search.ts';
+import { createStopper, type Stopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { dataPaths } from '../src/tree/paths.ts';
@@ -34,6 +35,7 @@ import { createPurgedLookup } from '../src/tree/tombstones.ts';
 import { createApis } from './apis.ts';
 import type { WorkerContext } from './context.ts';
 import { drop } from './drop.ts';
+import { restoreSearch } from './index-build.ts';
 import { indexJobLog } from './index-log.ts';
 import { mirrorJob } from './mirror-job.ts';
 import { publishBuild } from './publish-build.ts';
@@ -82,6 +84,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const dispatcher = new Agent({ connect: { timeout: 10_000 } });
   const catalog = openCatalog(paths.catalog);
   stopper.add('catalog', () => catalog.close());
+  const search = openSearch(paths.search);
+  stopper.add('search', () => search.close());
 
   const shared: Omit<WorkerContext, 'upstream' | 'links' | 'slots'> = {
     paths,
@@ -106,6 +110,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     }),
     queue,
     catalog,
+    search,
     lock: createLock(redis),
     space: createSpace(config.dataRoot, config.minFreeBytes, makeRoom(queue, log)),
     staging: openStaging(paths.staging),
@@ -192,6 +197,19 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   });
   stopper.add('reconcile', () => reconciling.stop());
   stopper.add('schedule', startSchedule(upkeep, { dropEveryMs: config.retentionSeconds * 1000 }, log));
+  await indexAgain(worker.bulk, stopper, log);
+}
+
+/** Long where the search index is new: by then the worker is at work already. */
+async function indexAgain(worker: WorkerContext, stopper: Stopper, log: Log): Promise<void> {
+  const stop = new AbortController();
+  stopper.add('search index', () => stop.abort());
+  try {
+    const builds = await restoreSearch(worker, stop.signal);
+    if (builds > 0) log.info({ builds }, 'builds were put into the search index again');
+  } catch (thrown) {
+    if (!stop.signal.aborted) logError(log, thrown, 'the search index could not be made again');
+  }
 }
 
 /** While downloads wait for room the policy runs, and what nothing shows is swept at once; not more often than this. */

@@ -80,6 +80,7 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
       sha1,
       // Ours alone: it is there once the bytes are, or have been. What upstream states is checked and not recorded.
       sha256: before?.sha256 ?? null,
+      crc32: before?.crc32 ?? null,
       mime_type: facts.mime_type,
       state,
       upstream_state: facts.state,

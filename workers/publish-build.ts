@@ -25,6 +25,7 @@ import { linkView, mergeJobs, mergeSteps, syncFolders } from '../src/tree/views.
 import { forgetListings, writeBuildPages } from './build-pages.ts';
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
+import { indexBuild } from './index-build.ts';
 import { differs } from './merged-flags.ts';
 import { noteInCatalog } from './note-in-catalog.ts';
 
@@ -71,6 +72,8 @@ export async function publishBuild(
     name: 'publish-pipeline',
     payload: { organization: place.organization, folder: place.folder, number: record.number },
   });
+  // Last, as nothing depends on it: an index that cannot be written holds nothing up.
+  await indexBuild(worker, place, record, jobs);
   return undefined;
 }
 

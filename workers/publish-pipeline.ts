@@ -13,14 +13,18 @@ const buildsAPage = 100;
 const branchesShown = 50;
 
 export async function publishPipeline(worker: WorkerContext, task: Payload<'publish-pipeline'>): Promise<Outcome> {
-  const { paths, catalog, lock } = worker;
+  const { paths, catalog, lock, settings } = worker;
   const { organization, folder } = task;
   const builds = catalog.builds({ organization, folder, limit: buildsAPage });
   const branches = catalog.branches(organization, folder, branchesShown);
   const pipeline = builds[0]?.pipeline ?? folder;
   const common = { organization, pipeline, folder };
   const recent = builds.slice(0, recentBuilds);
-  await writeDerived(paths, paths.page(organization, folder), renderPipeline({ ...common, builds: recent, branches }));
+  await writeDerived(
+    paths,
+    paths.page(organization, folder),
+    renderPipeline({ ...common, builds: recent, branches, badgeUrl: settings.url }),
+  );
   const nextBefore = builds.length === buildsAPage ? (builds.at(-1)?.number ?? null) : null;
   await writeDerived(
     paths,

@@ -7,6 +7,7 @@ import { unlinkFile } from '../src/tree/blobs.ts';
 import { writeAtomic, writeDerived } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { writeJobRecord } from '../src/tree/records.ts';
+import { fileOf } from '../src/tree/remove.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
 import { syncFolders } from '../src/tree/views.ts';
 import type { WorkerContext } from './context.ts';
@@ -35,11 +36,10 @@ export async function saveJob(
 
 /** SHA256SUMS of what is present, with paths as `sha256sum -c` wants them when it runs in the job's folder. */
 async function writeSums(paths: DataPaths, place: Place, record: JobRecord): Promise<void> {
-  const prefix = `jobs/${record.id}/`;
   const files = [...record.artifacts, ...(record.log === null ? [] : [record.log])];
   const lines = files.flatMap(({ state, sha256, url }) => {
     if (state !== 'present' || sha256 === null || url === null) return [];
-    const path = url.slice(prefix.length).split('/').map(decodeURIComponent).join('/');
+    const path = fileOf({ url }) ?? '';
     // No stored name holds a backslash or a line break, which the format would want escaped.
     return [`${sha256}  ${path}\n`];
   });

@@ -1,7 +1,8 @@
-/** The merged view as a tree that folds, bounded: what does not fit is a link to its listing. */
+/** The merged view as a tree that folds, bounded: a folder that does not fit comes when it is opened, or as a listing. */
 import type { ViewEntry } from '../model.ts';
 import type { JobDetails } from './details.ts';
-import { counted, formatBytes, formatCount } from './format.ts';
+import { fileLine, folderLine } from './files.ts';
+import { counted, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
 import { pathHref } from './links.ts';
 import { filesText } from './parts.ts';
@@ -20,12 +21,20 @@ interface Folder {
   bytes: number;
 }
 
-export function renderArtifacts(merged: readonly ViewEntry[], details: ReadonlyMap<string, JobDetails>): Html {
+/** @param collisions how many files of other jobs have the path of one that is shown */
+export function renderArtifacts(
+  merged: readonly ViewEntry[],
+  details: ReadonlyMap<string, JobDetails>,
+  collisions: ReadonlyMap<string, number>,
+): Html {
   const note = elsewhere([...details.values()]);
-  if (merged.length === 0) return html`<h2>Artifacts</h2><div class="card empty">No artifacts.</div>${note}`;
+  if (merged.length === 0)
+    return html`<h2 id="artifacts">Artifacts</h2><div class="card empty">No artifacts.</div>${note}`;
   const root = treeOf(merged);
-  return html`<h2>Artifacts <small>${filesText(root.count, root.bytes)} · <a href="artifacts/?list">list</a></small></h2>
-<div class="card tree"><ul>${lines(root, { left: shownLines, open: merged.length <= openBelow })}</ul></div>${note}`;
+  const isWhole = merged.length <= shownLines;
+  return html`<h2 id="artifacts">Artifacts <small>${filesText(root.count, root.bytes)}</small><span class="end"><a href="artifacts/?list">list</a><a href="artifacts/?archive" download>download all</a></span></h2>
+<div class="card"><form class="tree-tools" role="search" method="get" action="artifacts/"${!isWhole && raw(' data-more')}><input type="hidden" name="list" value=""><input name="match" placeholder="Filter by path" aria-label="Filter artifacts by path" maxlength="200" autocomplete="off" spellcheck="false" data-filter="tree"><button type="submit">Find</button></form>
+<div class="tree"><ul id="tree">${lines(root, { left: shownLines, open: merged.length <= openBelow, collisions })}</ul></div></div>${note}`;
 }
 
 /** What was mirrored and is not in the tree. */
@@ -74,37 +83,37 @@ function folderAt(path: string, name = ''): Folder {
 interface Budget {
   left: number;
   readonly open: boolean;
+  readonly collisions: ReadonlyMap<string, number>;
 }
 
-/** Folders first. A folder that does not fit as a whole becomes a link; files that do not fit, one line. */
+/** Folders first. A folder that does not fit as a whole comes when it is opened; files that do not fit, one line. */
 function lines(folder: Folder, budget: Budget): Html[] {
   const out: Html[] = [];
   const folders = [...folder.folders.values()].toSorted((a, b) => compare(a.name, b.name));
   budget.left -= folders.length + Math.min(folder.files.length, budget.left);
-  for (const child of folders.slice(0, shownLines)) out.push(folderLine(child, budget));
+  for (const child of folders.slice(0, shownLines)) out.push(childLine(child, budget));
   const files = folder.files.toSorted((a, b) => compare(a.path, b.path));
   const fitting = files.slice(0, shownLines);
-  for (const file of fitting) out.push(fileLine(file));
+  for (const file of fitting) out.push(leaf(file, budget.collisions.get(file.path)));
   const rest = files.length - fitting.length + Math.max(0, folders.length - shownLines);
-  if (rest > 0) out.push(html`<li class="leaf"><a href="${listing(folder)}">${formatCount(rest)} more</a></li>`);
+  if (rest > 0) out.push(html`<li class="leaf folder"><a href="${listing(folder)}">${formatCount(rest)} more</a></li>`);
   return out;
 }
 
-function folderLine(folder: Folder, budget: Budget): Html {
-  const size = html`<span class="quiet">${filesText(folder.count, folder.bytes)}</span>`;
-  if (folder.count > budget.left) {
-    return html`<li class="leaf"><a class="mono" href="${listing(folder)}"><bdi>${folder.name}/</bdi></a> ${size}</li>`;
-  }
+function childLine(folder: Folder, budget: Budget): Html {
+  const { name, count, bytes } = folder;
+  if (count > budget.left) return folderLine({ name, href: listing(folder), count, bytes }, true);
   const hasIndex = folder.files.some(({ path }) => path === `${folder.path}index.html`);
   const side = html`<span class="side">${
-    hasIndex && html`<a href="artifacts/${pathHref(folder.path)}">open index.html</a>`
-  }<a href="${listing(folder)}">list</a></span>`;
-  return html`<li>${side}<details${budget.open && raw(' open')}><summary><bdi class="mono">${folder.name}/</bdi> ${size}</summary><ul>${lines(folder, budget)}</ul></details></li>`;
+    hasIndex && html`<a href="artifacts/${pathHref(folder.path)}?open">open report</a>`
+  }<a href="${listing(folder)}" aria-label="List ${name}">list</a></span>`;
+  return html`<li>${side}<details${budget.open && raw(' open')}><summary><bdi class="mono">${name}/</bdi> <span class="count quiet">${filesText(count, bytes)}</span></summary><ul>${lines(folder, budget)}</ul></details></li>`;
 }
 
-function fileLine(file: ViewEntry): Html {
-  const name = file.path.slice(file.path.lastIndexOf('/') + 1);
-  return html`<li class="leaf"><a class="mono" href="artifacts/${pathHref(file.path)}"><bdi>${name}</bdi></a><span class="quiet">${formatBytes(file.size)}</span><span class="quiet">${file.mimeType}</span></li>`;
+function leaf({ path, size, mimeType, sha256 }: ViewEntry, others: number | undefined): Html {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const href = `artifacts/${pathHref(path)}`;
+  return fileLine({ name, path, href, size, type: mimeType, sha256, ...(others !== undefined && { others }) });
 }
 
 function listing(folder: Folder): string {

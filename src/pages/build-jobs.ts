@@ -1,9 +1,10 @@
 /** The jobs of a build: retried ones beside their replacements, steps without files as thin lines between. */
 import { isFinishedJob, type JobSummary } from '../model.ts';
-import { groupAttempts } from './attempts.ts';
+import { type AttemptGroup, groupAttempts } from './attempts.ts';
 import type { JobDetails } from './details.ts';
 import { counted, formatBytes, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
+import { nameHtml } from './names.ts';
 import { durationOf, isFailedJob, jobPill } from './parts.ts';
 
 type Details = ReadonlyMap<string, JobDetails>;
@@ -33,11 +34,13 @@ export function renderFailed(jobs: readonly JobSummary[], details: Details): Htm
 
 export function renderJobs(jobs: readonly JobSummary[], details: Details): Html {
   if (jobs.length === 0) return html`<h2>Jobs</h2><div class="card empty">This build has no jobs.</div>`;
-  const rows = groupAttempts(jobs).map(({ last, earlier }) => {
+  const groups = groupAttempts(jobs);
+  const bands = bandsOf(groups, details);
+  const rows = groups.map(({ last, earlier }) => {
     if (last.type !== 'script') return gateRow(last);
     const total = earlier.length + 1;
     const older = earlier.map((job, index) => jobRow(job, details.get(job.id), { attempt: index + 1, total }));
-    return [jobRow(last, details.get(last.id), { attempt: total, total }), ...older];
+    return [bands.get(last.id), jobRow(last, details.get(last.id), { attempt: total, total }), ...older];
   });
   const scripts = jobs.filter((job) => job.type === 'script' && !job.retried).length;
   return html`<h2>Jobs <small>${formatCount(scripts)}</small></h2>
@@ -64,13 +67,44 @@ function jobRow(
   }${job.bytes > 0 && html` <span class="quiet">${formatBytes(job.bytes)}</span>`}</td><td class="fit">${jobLinks(job, details)}</td></tr>`;
 }
 
+/** A heading before the first of jobs that belong together: a group's, or the jobs of one matrix or parallel step. */
+function bandsOf(groups: readonly AttemptGroup<JobSummary>[], details: Details): Map<string, Html> {
+  const bands = new Map<string, Html>();
+  let current: string | null = null;
+  for (const [index, { last }] of groups.entries()) {
+    const key = bandKey(last, details);
+    if (key !== current && key !== null) {
+      const run = groups.slice(index).map((group) => group.last);
+      const end = run.findIndex((job) => bandKey(job, details) !== key);
+      const members = end === -1 ? run : run.slice(0, end);
+      const isGroup = details.get(last.id)?.group !== null;
+      if (isGroup || members.length > 1) bands.set(last.id, band(key, members, details));
+    }
+    current = key;
+  }
+  return bands;
+}
+
+function bandKey(job: JobSummary, details: Details): string | null {
+  const known = details.get(job.id);
+  if (known === undefined || job.type !== 'script') return null;
+  return known.group ?? (known.variant === null ? null : job.step_key);
+}
+
+function band(key: string, members: readonly JobSummary[], details: Details): Html {
+  const failed = members.filter((job) => isFailedJob(job) && details.get(job.id)?.softFailed !== true).length;
+  return html`<tr class="band"><th colspan="6" scope="colgroup">${nameHtml(key)} <span class="quiet">${counted(members.length, 'job')}${
+    failed > 0 && html`, ${formatCount(failed)} failed`
+  }</span></th></tr>`;
+}
+
 function gateRow(job: JobSummary): Html {
   const what = job.name ?? gateNames.get(job.type) ?? job.type;
-  return html`<tr class="gate" id="${job.id}"><td>${job.state.replaceAll('_', ' ')}</td><td colspan="5" class="whole"><bdi>${what}</bdi></td></tr>`;
+  return html`<tr class="gate" id="${job.id}"><td>${job.state.replaceAll('_', ' ')}</td><td colspan="5" class="whole">${nameHtml(what)}</td></tr>`;
 }
 
 function jobName(job: JobSummary): Html {
-  const name = html`<bdi>${job.name ?? job.step_key ?? 'Unnamed job'}</bdi>`;
+  const name = nameHtml(job.name ?? job.step_key ?? 'Unnamed job');
   return job.url === null
     ? html`<span class="name">${name}</span>`
     : html`<a class="name" href="jobs/${job.id}/">${name}</a>`;

@@ -9,6 +9,7 @@ import { elapsed, formatBytes, formatDuration, instant, shortCommit } from './fo
 import { type Html, html, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
 import { outwardHref, segment } from './links.ts';
+import { nameHtml, nameText } from './names.ts';
 import { buildPill, durationOf, mirroredBar, mirroredText, titleOf } from './parts.ts';
 import { renderReports } from './reports.ts';
 
@@ -23,6 +24,8 @@ export interface BuildPage {
   readonly details?: ReadonlyMap<string, JobDetails>;
   /** The pipeline's place in the addresses, where that is not its slug. */
   readonly folder?: string;
+  /** When retention will drop it (ISO 8601), or why it never will; without it the page says nothing of that. */
+  readonly kept?: { readonly until: string } | { readonly because: string };
   /** The mirror's public base URL, for lines to copy. */
   readonly url?: string;
 }
@@ -35,30 +38,38 @@ export function renderBuild({
   details = new Map(),
   folder = build.pipeline,
   url,
+  kept,
 }: BuildPage): string {
   const title = titleOf(build);
   return renderPage({
-    title: `${title} · ${build.pipeline} #${build.number}`,
+    title: `${nameText(title)} · ${build.pipeline} #${build.number}`,
+    head:
+      url !== undefined &&
+      preview(
+        build,
+        `${url.replace(/\/+$/, '')}/${segment(build.organization)}/${segment(folder)}/builds/${build.number}/`,
+      ),
     crumbs: [
       { name: build.organization, href: '../../../' },
       { name: build.pipeline, href: '../../' },
       { name: 'builds', href: '../' },
       { name: `#${build.number}`, href: './' },
     ],
-    body: html`<div class="head">${buildPill(build)}<h1><span class="quiet">#${build.number}</span> <bdi>${title}</bdi></h1></div>
+    body: html`<div class="head">${buildPill(build)}<h1><span class="quiet">#${build.number}</span> ${nameHtml(title)}</h1>${neighbours(previous, next)}</div>
 ${messageRest(build.message)}
-${actions(build, previous, next)}
+${actions(build, merged.length > 0)}
 ${facts(build)}
 <section class="card mirror" aria-label="Mirrored files"><strong>${mirroredText(build)}</strong>${
       build.bytes > 0 && html` <span class="quiet">${formatBytes(build.bytes)}</span>`
     }
 ${mirroredBar(build)}
+${keptText(kept)}
 ${renderGaps(build, details)}
 </section>
 ${renderReports(merged)}
 ${renderFailed(build.jobs, details)}
 ${renderJobs(build.jobs, details)}
-${renderArtifacts(merged, details)}
+${renderArtifacts(merged, details, collisionsOf(details))}
 ${renderScript({ build, merged, folder, url })}`,
     foot: html`Mirrored ${instant(build.mirrored_at)}, learned from ${source(build.learned_from)}. Build ${build.id}`,
   });
@@ -72,14 +83,38 @@ function messageRest(message: string | null): Html | null {
   return rest === '' ? null : html`<p class="message"><bdi>${rest}</bdi></p>`;
 }
 
-function actions(build: BuildRecord, previous: number | null, next: number | null): Html | null {
+function neighbours(previous: number | null, next: number | null): Html | null {
+  if (previous === null && next === null) return null;
+  return html`<span class="end">${
+    previous !== null &&
+    html`<a class="button" rel="prev" href="../${previous}/" aria-label="Previous build, #${previous}">← #${previous}</a>`
+  }${next !== null && html`<a class="button" rel="next" href="../${next}/" aria-label="Next build, #${next}">#${next} →</a>`}</span>`;
+}
+
+function actions(build: BuildRecord, hasFiles: boolean): Html {
   const upstream = outwardHref(build.web_url);
-  if (upstream === null && previous === null && next === null) return null;
-  return html`<div class="actions">${
-    previous !== null && html`<a class="button" rel="prev" href="../${previous}/">Previous, #${previous}</a>`
-  }${next !== null && html`<a class="button" rel="next" href="../${next}/">Next, #${next}</a>`}${
-    upstream !== null && html`<a class="button" rel="noreferrer" href="${upstream}">View on Buildkite</a>`
-  }</div>`;
+  return html`<div class="actions">${hasFiles && html`<a class="button" href="#artifacts">Artifacts</a>`}<a class="button" href="compare/">Compare</a>${
+    hasFiles && html`<a class="button" href="artifacts/?archive" download>Download all</a>`
+  }${upstream !== null && html`<a class="button" rel="noreferrer" href="${upstream}">View on Buildkite</a>`}</div>`;
+}
+
+/** How many files of other jobs have the path of one that the merged view shows. */
+function collisionsOf(details: ReadonlyMap<string, JobDetails>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { outrankedPaths } of details.values())
+    for (const path of outrankedPaths) counts.set(path, (counts.get(path) ?? 0) + 1);
+  return counts;
+}
+
+function keptText(kept: BuildPage['kept']): Html | null {
+  if (kept === undefined) return null;
+  return html`<p class="quiet">${'until' in kept ? html`Kept until ${instant(kept.until)}.` : kept.because}</p>`;
+}
+
+/** What a chat shows of a link to this page: it reads it as anybody would, or is asked to sign in and shows nothing. */
+function preview(build: BuildRecord, address: string): Html {
+  const about = `${build.state.replaceAll('_', ' ')} · ${build.branch} · ${mirroredText(build)}`;
+  return html`<meta property="og:type" content="website"><meta property="og:site_name" content="Kitemirror"><meta property="og:title" content="${build.pipeline} #${build.number}: ${nameText(titleOf(build))}"><meta property="og:description" content="${about}"><meta property="og:url" content="${address}">`;
 }
 
 function facts(build: BuildRecord): Html {

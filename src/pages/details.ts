@@ -21,16 +21,21 @@ export interface JobDetails {
   readonly gaps: readonly Gap[];
   /** Present files that the merged view leaves to another job, though no later attempt replaced this one. */
   readonly outranked: number;
+  /** The paths of the first of those. */
+  readonly outrankedPaths: readonly string[];
+  readonly group: string | null;
   /** Present files whose path no folder can have; they are stored by their ids. */
   readonly unnamed: number;
 }
 
 const gapsKept = 25;
+const pathsKept = 500;
 
 export function describeJob(record: JobRecord): JobDetails {
   const states: Partial<Record<FileState, number>> = {};
   const gaps: Gap[] = [];
   let [outranked, unnamed] = [0, 0];
+  const outrankedPaths: string[] = [];
   const note = (path: string | null, file: ArtifactRecord | LogRecord): void => {
     states[file.state] = (states[file.state] ?? 0) + 1;
     if (file.state !== 'present' && gaps.length < gapsKept) gaps.push({ path, state: file.state, reason: file.reason });
@@ -39,13 +44,16 @@ export function describeJob(record: JobRecord): JobDetails {
   for (const artifact of record.artifacts) {
     note(artifact.path, artifact);
     if (artifact.state !== 'present' || artifact.merged || record.retried) continue;
-    if (artifact.url?.startsWith(artifactsPrefix(record.id))) outranked += 1;
-    else unnamed += 1;
+    if (artifact.url?.startsWith(artifactsPrefix(record.id))) {
+      outranked += 1;
+      if (outrankedPaths.length < pathsKept) outrankedPaths.push(artifact.path);
+    } else unnamed += 1;
   }
   const log = record.log === null ? null : { state: record.log.state, size: record.log.size };
   const artifacts = record.artifacts.length;
   const softFailed = record.soft_failed;
-  return { artifacts, log, softFailed, variant: variantOf(record), states, gaps, outranked, unnamed };
+  const [variant, group] = [variantOf(record), record.group_key];
+  return { artifacts, log, softFailed, variant, group, states, gaps, outranked, outrankedPaths, unnamed };
 }
 
 export function variantOf(record: JobRecord): string | null {

@@ -1,75 +1,72 @@
 /** The listing of a folder: what is in it, by name. */
 import { kindOf } from '../reports/kind.ts';
-import { counted, formatBytes, shortDigest } from './format.ts';
+import { type FileLine, type FolderLine, fileLine, folderLine } from './files.ts';
+import { counted, formatBytes } from './format.ts';
 import { type Html, html } from './html.ts';
 import { type Crumb, renderPage } from './layout.ts';
-
-export interface ListedFolder {
-  readonly name: string;
-  readonly href: string;
-  /** Files below it, at any depth; null where nobody counted. */
-  readonly count: number | null;
-  readonly bytes: number | null;
-  /** What the name does not tell. */
-  readonly note?: string;
-}
-
-export interface ListedFile {
-  readonly name: string;
-  readonly href: string;
-  readonly size: number | null;
-  readonly type: string | null;
-  readonly sha256: string | null;
-  /** Whether it has a page of its own. */
-  readonly isArtifact?: boolean;
-}
 
 export interface FolderPage {
   readonly title: string;
   /** From the organization to this folder; the last but one is its parent. */
   readonly crumbs: readonly Crumb[];
-  readonly folders: readonly ListedFolder[];
-  readonly files: readonly ListedFile[];
+  readonly folders: readonly FolderLine[];
+  readonly files: readonly FileLine[];
   /** Where the listing goes on when this is a part of it. */
   readonly next?: string | null;
+  /** What is looked for in this folder and all below it. */
+  readonly match?: string;
+  /** Where all of the folder can be had as one file. */
+  readonly archive?: string;
 }
 
-export function renderFolder({ title, crumbs, folders, files, next }: FolderPage): string {
+export function renderFolder({ title, crumbs, folders, files, next, match, archive }: FolderPage): string {
   const parent = crumbs.at(-2);
   const up =
     parent !== undefined &&
-    html`<tr><td class="whole" colspan="4"><a class="mono" href="${parent.href}" rel="up">../</a></td></tr>`;
+    match === undefined &&
+    html`<li class="leaf folder" data-up><a class="mono" href="${parent.href}" rel="up">../</a></li>`;
   const isEmpty = folders.length + files.length === 0;
-  const bytes = [...folders.map((folder) => folder.bytes), ...files.map((file) => file.size)].reduce<number>(
-    (sum, size) => sum + (size ?? 0),
-    0,
-  );
+  return renderPage({
+    title,
+    crumbs,
+    body: html`<div class="head"><h1 class="mono"><bdi>${crumbs.at(-1)?.name ?? title}/</bdi></h1>${
+      archive !== undefined &&
+      !isEmpty &&
+      html`<span class="end"><a class="button" href="${archive}" download>Download folder</a></span>`
+    }</div>
+<p class="lead">${contents(folders, files, match, typeof next === 'string')}${files.some(({ name }) => kindOf(name) === 'image') && html` · <a href="?gallery">pictures</a>`}</p>
+<div class="card listing">
+<form class="tree-tools" method="get" action="./" role="search"><input type="hidden" name="list" value=""><input name="match" value="${match ?? ''}" placeholder="Filter by name" aria-label="Filter by name" maxlength="200" autocomplete="off" spellcheck="false"${
+      match === undefined && html` data-filter="listing"`
+    }><button type="submit">Find below</button>${match !== undefined && html`<a class="button" href="./?list">Clear</a>`}</form>
+<div class="tree"><ul id="listing">${up}${folders.toSorted(byName).map((folder) => folderLine(folder, false))}${files
+      .toSorted(byName)
+      .map(fileLine)}</ul></div></div>
+${typeof next === 'string' && html`<p class="actions"><a class="button" rel="next" href="${next}">More</a></p>`}`,
+  });
+}
+
+function contents(
+  folders: readonly FolderLine[],
+  files: readonly FileLine[],
+  match: string | undefined,
+  isPart: boolean,
+): Html | string {
+  const isEmpty = folders.length + files.length === 0;
+  if (match !== undefined) {
+    return isEmpty
+      ? html`Nothing below this folder has <bdi class="mono">${match}</bdi> in its path.`
+      : html`${isPart && 'The first '}${counted(files.length, 'file')} with <bdi class="mono">${match}</bdi> in the path`;
+  }
+  if (isEmpty) return 'This folder is empty.';
+  const sizes = [...folders.map((folder) => folder.bytes), ...files.map((file) => file.size)];
+  const bytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
   const parts = [
     folders.length > 0 && counted(folders.length, 'folder'),
     files.length > 0 && counted(files.length, 'file'),
     bytes > 0 && formatBytes(bytes),
   ];
-  return renderPage({
-    title,
-    crumbs,
-    body: html`<h1 class="mono"><bdi>${crumbs.at(-1)?.name ?? title}/</bdi></h1>
-<p class="lead">${isEmpty ? 'This folder is empty.' : parts.filter((part) => part !== false).join(', ')}${files.some(({ name }) => kindOf(name) === 'image') && html` · <a href="?gallery">pictures</a>`}</p>
-<div class="card scroll listing"><table class="stack"><thead><tr><th scope="col">Name</th><th scope="col" class="n">Size</th><th scope="col">Type</th><th scope="col">SHA-256</th></tr></thead>
-<tbody>${up}${folders.toSorted(byName).map(folderRow)}${files.toSorted(byName).map(fileRow)}</tbody></table></div>
-${typeof next === 'string' && html`<p class="actions"><a class="button" rel="next" href="${next}">More</a></p>`}`,
-  });
-}
-
-function folderRow({ name, href, count, bytes, note }: ListedFolder): Html {
-  return html`<tr><td class="whole"><a class="mono" href="${href}"><bdi>${name}/</bdi></a>${note !== undefined && html` <bdi class="quiet">${note}</bdi>`}</td><td class="n">${bytes !== null && formatBytes(bytes)}</td><td colspan="2" class="quiet">${
-    count !== null && counted(count, 'file')
-  }</td></tr>`;
-}
-
-function fileRow({ name, href, size, type, sha256, isArtifact }: ListedFile): Html {
-  return html`<tr><td class="whole"><a class="mono" href="${href}"><bdi>${name}</bdi></a>${isArtifact === true && html` <a class="quiet" href="${href}?view" aria-label="view ${name}">view</a>`}</td><td class="n">${size !== null && formatBytes(size)}</td><td>${type}</td><td>${
-    sha256 !== null && shortDigest(sha256)
-  }</td></tr>`;
+  return parts.filter((part) => part !== false).join(', ');
 }
 
 function byName(a: { name: string }, b: { name: string }): number {

@@ -4,6 +4,7 @@ import { counted, instant, shortCommit } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { segment } from './links.ts';
+import { nameHtml } from './names.ts';
 import { buildPill, mirroredText, titleOf } from './parts.ts';
 
 /** A pipeline's line; `folder` is its place in the addresses. */
@@ -42,10 +43,10 @@ function pipelineRow(row: PipelineRow, href: string): Html {
   return html`<li>
 <div>${latest !== null && buildPill(latest)}</div>
 <div class="what">
-<div class="title"><a href="${href}"><bdi>${row.name ?? row.pipeline}</bdi></a></div>
+<div class="title"><a href="${href}">${nameHtml(row.name ?? row.pipeline)}</a></div>
 <div class="under">${row.name !== row.folder && html`<span class="mono">${row.folder}</span>`}<span>${counted(row.builds, 'build')}</span>${
     latest !== null &&
-    html`<span><a href="${href}builds/${latest.number}/">#${latest.number}</a> <bdi>${titleOf(latest)}</bdi></span>
+    html`<span><a href="${href}builds/${latest.number}/">#${latest.number}</a> ${nameHtml(titleOf(latest))}</span>
 <span class="mono"><bdi>${latest.branch}</bdi></span><span>${shortCommit(latest.commit)}</span><span>${mirroredText(latest)}</span>`
   }</div>
 </div>

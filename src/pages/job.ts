@@ -1,11 +1,13 @@
 /** `…/jobs/<job-id>/`: one job, with every artifact that it ever had. */
-import type { ArtifactRecord, BuildRecord, JobRecord } from '../model.ts';
+import type { ArtifactRecord, BuildRecord, JobRecord, JobSummary } from '../model.ts';
 import { groupAttempts } from './attempts.ts';
 import { variantOf } from './details.ts';
-import { counted, formatBytes, instant, shortDigest } from './format.ts';
-import { type Html, html, type Value } from './html.ts';
+import { counted, formatBytes, formatCount, instant, shortDigest } from './format.ts';
+import { type Html, html, raw, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
 import { outwardHref } from './links.ts';
+import { nameHtml, nameText } from './names.ts';
+import { openingsOf } from './openings.ts';
 import { durationOf, jobPill, mirroredBar, mirroredText, pill, stateMeaning } from './parts.ts';
 
 export interface JobPage {
@@ -13,25 +15,26 @@ export interface JobPage {
   readonly job: JobRecord;
 }
 
-/** Buildkite's own limit for a job; job.json has them all in any case. */
-const shownArtifacts = 5000;
+/** A browser lays out more of them slowly; the filter and the listing have them all. */
+const shownArtifacts = 500;
 
 export function renderJob({ build, job }: JobPage): string {
   const name = job.name ?? job.step_key ?? 'Unnamed job';
   return renderPage({
-    title: `${name} · ${build.pipeline} #${build.number}`,
+    title: `${nameText(name)} · ${build.pipeline} #${build.number}`,
     crumbs: [
       { name: build.organization, href: '../../../../../' },
       { name: build.pipeline, href: '../../../../' },
       { name: 'builds', href: '../../../' },
       { name: `#${build.number}`, href: '../../' },
-      { name, href: './' },
+      { name: nameText(name), href: './' },
     ],
-    body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1><bdi>${name}</bdi></h1></div>
+    body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1>${nameHtml(name)}</h1></div>
 ${actions(job)}
 ${facts(build, job)}
 <section class="card mirror" aria-label="Mirrored files"><strong>${mirroredText(job)}</strong>${mirroredBar(job)}
 ${logLine(job)}</section>
+${attempts(build, job)}
 ${artifacts(job)}
 <h2>From a script</h2>
 <p class="quiet"><a href="job.json">job.json</a> is the record of this job; <a href="SHA256SUMS">SHA256SUMS</a> checks its files with <code>sha256sum -c</code>.</p>`,
@@ -42,7 +45,8 @@ ${artifacts(job)}
 function actions(job: JobRecord): Html {
   const upstream = outwardHref(job.web_url);
   return html`<div class="actions">${job.log?.state === 'present' && html`<a class="button" href="log/">Log</a>`}${
-    job.artifacts.length > 0 && html`<a class="button" href="artifacts/?list">Folder</a>`
+    job.artifacts.length > 0 &&
+    html`<a class="button" href="artifacts/?list">Folder</a><a class="button" href="artifacts/?archive" download>Download all</a>`
   }${upstream !== null && html`<a class="button" rel="noreferrer" href="${upstream}">View on Buildkite</a>`}</div>`;
 }
 
@@ -53,7 +57,6 @@ function facts(build: BuildRecord, job: JobRecord): Html {
     ['Duration', durationOf(job)],
     ['Started', instant(job.started_at)],
     ['Finished', instant(job.finished_at)],
-    ['Attempts', attemptLinks(build, job)],
     ['Variant', variant !== null && html`<bdi>${variant}</bdi>`],
     ['Step', job.step_key !== null && html`<bdi class="mono">${job.step_key}</bdi>`],
     ['Group', job.group_key !== null && html`<bdi class="mono">${job.group_key}</bdi>`],
@@ -63,20 +66,32 @@ function facts(build: BuildRecord, job: JobRecord): Html {
   return html`<dl class="card facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-function attemptLinks(build: BuildRecord, job: JobRecord): Html | null {
+/** Side by side: what another attempt did differently is what one wants to see. */
+function attempts(build: BuildRecord, job: JobRecord): Html | null {
   const group = groupAttempts(build.jobs).find(
     ({ last, earlier }) => last.id === job.id || earlier.some(({ id }) => id === job.id),
   );
   if (group === undefined || group.earlier.length === 0) return null;
   const all = [...group.earlier, group.last];
-  return html`${all.map((attempt, index) => {
-    const text = `${index + 1}. ${attempt.state.replaceAll('_', ' ')}`;
-    const shown =
-      attempt.id === job.id || attempt.url === null
-        ? html`<strong>${text}</strong>`
-        : html`<a href="../${attempt.id}/">${text}</a>`;
-    return html`${index > 0 && html`<br>`}${shown}`;
-  })}`;
+  const row = (label: string, cell: (attempt: JobSummary) => Value): Html =>
+    html`<tr><th scope="row">${label}</th>${all.map((attempt) => html`<td>${cell(attempt)}</td>`)}</tr>`;
+  return html`<h2>Attempts <small>${all.length}</small></h2>
+<div class="card scroll"><table><thead><tr><td></td>${all.map((attempt, index) => {
+    const text = `${index + 1} of ${all.length}`;
+    return attempt.id === job.id || attempt.url === null
+      ? html`<th scope="col">${text}${attempt.id === job.id && ', this one'}</th>`
+      : html`<th scope="col"><a href="../${attempt.id}/">${text}</a></th>`;
+  })}</tr></thead><tbody>${row('State', (attempt) => jobPill(attempt, false))}${row('Exit', ({ exit_status: exit }) => exit)}${row(
+    'Duration',
+    durationOf,
+  )}${row('Finished', ({ finished_at: at }) => instant(at))}${row('Mirrored', mirroredCount)}${row(
+    'Log',
+    (attempt) => attempt.present > 0 && html`<a href="../${attempt.id}/log/">log</a>`,
+  )}</tbody></table></div>`;
+}
+
+function mirroredCount({ present, expected }: JobSummary): string {
+  return `${formatCount(present)} of ${formatCount(expected)}`;
 }
 
 function logLine({ log }: JobRecord): Html {
@@ -92,21 +107,30 @@ function logLine({ log }: JobRecord): Html {
 function artifacts(job: JobRecord): Html {
   if (job.artifacts.length === 0)
     return html`<h2>Artifacts</h2><div class="card empty">This job uploaded no artifacts.</div>`;
-  const rows = job.artifacts
-    .toSorted((a, b) => (a.path < b.path ? -1 : 1))
-    .slice(0, shownArtifacts)
-    .map((artifact) => artifactRow(artifact, job.retried));
+  const shown = job.artifacts.toSorted(missingFirst).slice(0, shownArtifacts);
+  const rows = shown.map((artifact) => artifactRow(artifact, job.retried));
   const bytes = job.artifacts.reduce((sum, { state, size }) => sum + (state === 'present' ? size : 0), 0);
+  const isWhole = shown.length === job.artifacts.length;
   return html`<h2>Artifacts <small>${counted(job.artifacts.length, 'file')}, ${formatBytes(bytes)}</small></h2>
-<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Path</th><th scope="col" class="n">Size</th><th scope="col">Type</th><th scope="col">SHA-256</th><th scope="col">State</th></tr></thead>
-<tbody>${rows}</tbody></table></div>
-${job.artifacts.length > shownArtifacts && html`<p class="quiet">The first ${shownArtifacts} of ${job.artifacts.length}; <a href="job.json">job.json</a> has them all.</p>`}`;
+<div class="card"><form class="tree-tools" role="search" method="get" action="artifacts/"${!isWhole && raw(' data-more')}><input type="hidden" name="list" value=""><input name="match" placeholder="Filter by path" aria-label="Filter artifacts by path" maxlength="200" autocomplete="off" spellcheck="false" data-filter="files"><button type="submit">Find</button></form>
+<div class="scroll tree-or-table"><table class="stack" id="files"><thead><tr><th scope="col">Path</th><th scope="col" class="n">Size</th><th scope="col">Type</th><th scope="col">SHA-256</th><th scope="col">State</th></tr></thead>
+<tbody>${rows}</tbody></table></div></div>
+${!isWhole && html`<p class="quiet">${formatCount(shown.length)} of ${formatCount(job.artifacts.length)}; the <a href="artifacts/?list">folder</a> and <a href="job.json">job.json</a> have them all.</p>`}`;
+}
+
+function missingFirst(a: ArtifactRecord, b: ArtifactRecord): number {
+  const order = Number(a.state === 'present') - Number(b.state === 'present');
+  return order === 0 ? (a.path < b.path ? -1 : Number(a.path > b.path)) : order;
 }
 
 function artifactRow(artifact: ArtifactRecord, isRetried: boolean): Html {
   const isPresent = artifact.state === 'present';
   const name = html`<bdi class="mono">${artifact.path}</bdi>`;
-  return html`<tr><td class="whole">${isPresent && artifact.url !== null ? html`<a href="../../${artifact.url}">${name}</a>` : name}${
+  const href = artifact.url === null ? null : `../../${artifact.url}`;
+  const openings = isPresent && href !== null ? openingsOf({ path: artifact.path, href }) : [];
+  return html`<tr><td class="whole">${isPresent && href !== null ? html`<a href="${href}">${name}</a>` : name}${openings.map(
+    ({ label, href: at }) => html` <a href="${at}">${label}</a>`,
+  )}${
     isPresent &&
     !artifact.merged &&
     !isRetried &&

@@ -2,8 +2,9 @@
 import type { BuildSummary, Counts, FileState } from '../model.ts';
 import { counted, elapsed, formatBytes, formatCount, formatDuration, instant, shortCommit } from './format.ts';
 import { type Html, html, raw } from './html.ts';
+import { nameHtml } from './names.ts';
 
-type Tone = 'good' | 'bad' | 'busy' | 'idle';
+export type Tone = 'good' | 'bad' | 'busy' | 'idle';
 
 /** Of the states that are known to be good, bad or under way; every other is neither. */
 const tones = new Map<string, Tone>([
@@ -18,11 +19,15 @@ function tone(of: Tone, states: string): [string, Tone][] {
 
 const longestLabel = 32;
 
+export function pillTone(state: string): Tone {
+  return tones.get(state) ?? 'idle';
+}
+
 /** A state as a word on its colour. `label` where the word differs from the state. */
 export function pill(state: string, label: string = state.replaceAll('_', ' ')): Html {
   const isLong = label.length > longestLabel;
   const shown = isLong ? `${label.slice(0, longestLabel)}…` : label;
-  return html`<span class="pill ${tones.get(state) ?? 'idle'}"${isLong && html` title="${label}"`}>${shown}</span>`;
+  return html`<span class="pill ${pillTone(state)}"${isLong && html` title="${label}"`}>${shown}</span>`;
 }
 
 export function buildPill(build: Pick<BuildSummary, 'state' | 'blocked'>): Html {
@@ -84,7 +89,7 @@ export function buildRow(build: BuildSummary, href: string): Html {
   return html`<li>
 <div>${buildPill(build)}</div>
 <div class="what">
-<div class="title"><a href="${href}"><bdi>${titleOf(build)}</bdi></a></div>
+<div class="title"><a href="${href}">${nameHtml(titleOf(build))}</a></div>
 <div class="under"><span>#${build.number}</span><span><bdi class="mono">${build.branch}</bdi></span>${
     build.commit !== '' && html`<span>${shortCommit(build.commit)}</span>`
   }${build.author !== null && html`<span><bdi>${build.author}</bdi></span>`}<span${

@@ -3,7 +3,8 @@ import type { BuildSummary } from '../model.ts';
 import { instant } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
-import { latestHref } from './links.ts';
+import { latestHref, segment } from './links.ts';
+import { nameHtml } from './names.ts';
 import { buildList, buildPill, mirroredText, titleOf } from './parts.ts';
 
 export interface PipelinePage {
@@ -16,9 +17,11 @@ export interface PipelinePage {
   readonly builds: readonly BuildSummary[];
   /** The latest build of each branch. */
   readonly branches: readonly BuildSummary[];
+  /** The mirror's public base URL, where a badge may be shown to anybody. */
+  readonly badgeUrl?: string;
 }
 
-export function renderPipeline({ organization, pipeline, folder, builds, branches }: PipelinePage): string {
+export function renderPipeline({ organization, pipeline, folder, builds, branches, badgeUrl }: PipelinePage): string {
   const name = builds[0]?.pipeline_name ?? pipeline;
   return renderPage({
     title: `${name} · ${organization}`,
@@ -30,7 +33,8 @@ export function renderPipeline({ organization, pipeline, folder, builds, branche
 ${folder !== pipeline && html`<p class="lead">An earlier pipeline that was called <code>${pipeline}</code>; another one has that name now.</p>`}
 ${branches.length > 0 && html`<h2>Branches <small>the latest build of each</small></h2>${branchList(branches, builds)}`}
 <h2>Builds <small><a href="builds/">all builds</a></small></h2>
-${buildList(builds, (build) => `builds/${build.number}/`, 'No build of this pipeline has been mirrored yet.')}`,
+${buildList(builds, (build) => `builds/${build.number}/`, 'No build of this pipeline has been mirrored yet.')}
+${badgeUrl !== undefined && badge(`${badgeUrl.replace(/\/+$/, '')}/${segment(organization)}/${segment(folder)}/`, branches)}`,
   });
 }
 
@@ -44,12 +48,26 @@ function isLatestPassed({ state, settled, blocked, pull_request: pull }: BuildSu
   return state === 'passed' && settled && !blocked && pull?.fork !== true;
 }
 
+/** Of the branch that was built last, as most pipelines have one that counts. */
+function badge(address: string, branches: readonly BuildSummary[]): Html | null {
+  const branch = branches.find(({ branch: name }) => name === 'main' || name === 'master') ?? branches[0];
+  if (branch === undefined || branch.branch === '') return null;
+  const line = `[![build](${address}${latestHref(branch.branch, 'badge.svg')})](${address}${stateHref(branch.branch)})`;
+  return html`<h2>Badge</h2><p><img src="${latestHref(branch.branch, 'badge.svg')}" alt="State of the latest build of ${branch.branch}" height="20"></p><pre class="copy"><code>${line}</code></pre>`;
+}
+
+/** The latest build, whatever its state. */
+function stateHref(branch: string): string {
+  const href = latestHref(branch);
+  return `${href}${href.includes('?') ? '&' : '?'}state=any`;
+}
+
 /** @param hasPassed whether a build of that branch is known to have passed: only then there is a latest one */
 function branchRow(build: BuildSummary, hasPassed: boolean): Html {
   return html`<li>
 <div>${buildPill(build)}</div>
 <div class="what"><div class="title"><a class="mono" href="builds/${build.number}/"><bdi>${build.branch}</bdi></a></div>
-<div class="under"><span>#${build.number} <bdi>${titleOf(build)}</bdi></span><span>${mirroredText(build)}</span></div></div>
+<div class="under"><span>#${build.number} ${nameHtml(titleOf(build))}</span><span>${mirroredText(build)}</span></div></div>
 <div class="when">${instant(build.finished_at ?? build.created_at)}<br>${
     hasPassed && html`<a href="${latestHref(build.branch)}">latest passed</a>`
   }</div>

@@ -44,7 +44,17 @@ export function buildsRouter(parts: ReaderParts): Router {
     if (latest === undefined) throw notFound('no build of this pipeline is mirrored');
     if (redirected(request, response, [organization, folder])) return;
     const branches = catalog()?.branches(organization, folder, latestBranches) ?? [];
-    sendPage(response, renderPipeline({ organization, pipeline: latest.pipeline, folder, builds, branches }));
+    sendPage(
+      response,
+      renderPipeline({
+        organization,
+        pipeline: latest.pipeline,
+        folder,
+        builds,
+        branches,
+        badgeUrl: parts.url,
+      }),
+    );
   });
 
   router.get('/:organization/:folder/builds', (request, response) => {
@@ -79,14 +89,32 @@ async function sendBuild(parts: ReaderParts, place: Place, request: Request, res
   }
   const beside = parts.catalog()?.neighbours(place.organization, place.folder, place.number);
   const { previous, next } = beside ?? { previous: null, next: null };
-  sendPage(response, renderBuild({ build, merged, previous, next, details, folder: place.folder, url: parts.url }));
+  sendPage(
+    response,
+    renderBuild({
+      build,
+      merged,
+      previous,
+      next,
+      details,
+      folder: place.folder,
+      url: parts.url,
+    }),
+  );
 }
 
 async function sendBuildFolder(parts: ReaderParts, place: Place, request: Request, response: Response): Promise<void> {
   const build = await readBuildRecord(parts.paths, place);
   if (build === null) throw notFound('this build is not mirrored');
   const found = contentsOf(filesOfViews(await viewsNow(parts.paths, place, build)), []);
-  const record = { name: 'build.json', href: 'build.json', size: null, type: 'application/json', sha256: null };
+  const record = {
+    name: 'build.json',
+    path: 'build.json',
+    href: 'build.json',
+    size: null,
+    type: 'application/json',
+    sha256: null,
+  };
   const jobs = { name: 'jobs', href: 'jobs/', count: null, bytes: null };
   const contents = { folders: [...(found?.folders ?? []), jobs], files: [record] };
   await sendListing(parts, { place, tail: [], contents, isCurrent: null }, request, response);

@@ -3,14 +3,17 @@ import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../errors.ts';
 import type { BuildRecord, JobRecord } from '../model.ts';
 import { renderFolder } from '../pages/folder.ts';
+import type { Crumb } from '../pages/layout.ts';
 import { segment } from '../pages/links.ts';
+import { nameText } from '../pages/names.ts';
 import { readIfPresent } from '../tree/files.ts';
 import { type DataPaths, type Place, stepFolder } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord, readViews, type Views } from '../tree/records.ts';
 import { mergeJobs, mergeSteps } from '../tree/views.ts';
 import { missingSlash, notFound, placeOf, tailOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
-import { type Contents, contentsOf, filesOfViews, pageOf } from './listing.ts';
+import { archiveOfView, sendArchive } from './archives.ts';
+import { type Contents, contentsOf, type FileAt, filesOfViews, matchesOf, pageOf } from './listing.ts';
 import type { ReaderParts } from './parts.ts';
 
 /** More rows than this make a page that browsers are slow with; Buildkite itself allows a job no more files. */
@@ -37,6 +40,10 @@ async function sendView(
   // The views' file changes before kept listings are removed, and the build's record only after.
   const before = await readIfPresent(parts.paths.views(place));
   const views = await viewsNow(parts.paths, place, build);
+  if (request.query['archive'] !== undefined)
+    return sendArchive(parts, archiveOfView(parts.paths, place, views, tail), request, response);
+  const match = matchOf(request);
+  if (match !== null) return sendMatches({ place, tail, within: tail, files: filesOfViews(views), match }, response);
   const found = contentsOf(filesOfViews(views), tail);
   // A build without artifacts has an empty folder of them, not a missing one.
   if (found === null && !(tail.length === 1 && top === 'artifacts'))
@@ -45,6 +52,35 @@ async function sendView(
   const contents: Contents = found ?? { folders: [], files: [] };
   if (top === 'steps' && tail.length === 1) contents.folders = withKeys(contents.folders, Object.keys(views.steps));
   await sendListing(parts, { place, tail, contents, isCurrent: build.settled ? isCurrent : null }, request, response);
+}
+
+export interface Matches {
+  readonly place: Place;
+  readonly tail: readonly string[];
+  readonly jobName?: string;
+  readonly files: Iterable<FileAt>;
+  /** The folder, as the files' paths name it. */
+  readonly within: readonly string[];
+  readonly match: string;
+}
+
+/** What of a folder and all below it has a text in its path: never kept, as anybody may ask for any text. */
+export function sendMatches({ place, tail, jobName, files, within, match }: Matches, response: Response): void {
+  const { whole, ...found } = matchesOf(files, within, match);
+  const page = renderFolder({
+    title: `${match} · ${place.folder} #${place.number}`,
+    crumbs: crumbsOf(place, tail, jobName),
+    ...found,
+    match,
+    next: whole ? null : '?list',
+  });
+  sendPage(response, page);
+}
+
+/** @returns null where nothing is looked for; the text is bounded by the longest query that is taken */
+export function matchOf(request: Request): string | null {
+  const { match } = request.query;
+  return typeof match === 'string' && match.trim() !== '' ? match.trim() : null;
 }
 
 /** A key that cannot be a folder's name is told beside the one that stands for it. */
@@ -91,15 +127,26 @@ export async function sendListing(
   const { part, next } = pageOf(contents, afterOf(request), rowsPerPage);
   const page = renderFolder({
     title: `${tail.join('/')} · ${place.folder} #${place.number}`,
-    crumbs: above.map((name, index) => ({
-      name: index === 3 ? `#${name}` : index === 5 ? (jobName ?? name) : name,
-      href: hrefUp(above.length - 1 - index, index > 5 || above.slice(4, index + 1).includes('artifacts')),
-    })),
+    crumbs: crumbsOf(place, tail, jobName),
+    ...(hasArchive(tail) && { archive: '?archive' }),
     ...part,
     next: next === null ? null : `?list&after=${segment(next)}`,
   });
   sendPage(response, page);
   if (isCurrent !== null && isWhole(request)) await pages.keep(above, page, isCurrent);
+}
+
+/** Folders of artifacts can be had as one file; the ones above them hold records and links. */
+function hasArchive(tail: readonly string[]): boolean {
+  return tail.includes('artifacts');
+}
+
+function crumbsOf(place: Place, tail: readonly string[], jobName: string | undefined): Crumb[] {
+  const above = [place.organization, place.folder, 'builds', String(place.number), ...tail];
+  return above.map((name, index) => ({
+    name: index === 3 ? `#${name}` : index === 5 && jobName !== undefined ? nameText(jobName) : name,
+    href: hrefUp(above.length - 1 - index, index > 5 || above.slice(4, index + 1).includes('artifacts')),
+  }));
 }
 
 /** @param lists whether that folder may have an index of its own, which would open instead of the listing */

@@ -26,8 +26,8 @@ export interface GuardIdentity {
   readonly hasLogin: boolean;
 }
 
-/** What spans builds and is made from the scoped catalog; nothing else that names no build is. */
-const composed = /^\/(?!-\/)([^/]+\/?|[^/]+\/[^/]+\/?|[^/]+\/[^/]+\/builds\/?)?$/;
+/** What spans builds and shows its reader only theirs; nothing else that names no build does. */
+const composed = /^\/(-\/search$|(?!-\/)([^/]+\/?|[^/]+\/[^/]+\/?|[^/]+\/[^/]+\/builds\/?)?$)/;
 
 export function guard({ paths, organization, identity }: GuardParts): RequestHandler {
   if (identity === null) return (_request, _response, next) => answerAs('open', next);

@@ -6,7 +6,8 @@ import { stateMeaning } from '../pages/parts.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { folderHref, jobOf, missingSlash, notFound, placeOf, tailOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
-import { sendListing } from './folders.ts';
+import { archiveOfJob, sendArchive } from './archives.ts';
+import { matchOf, sendListing, sendMatches } from './folders.ts';
 import { type Contents, contentsOf, filesOfJob } from './listing.ts';
 import { logMessage, sendLog } from './logs.ts';
 import type { ReaderParts } from './parts.ts';
@@ -46,6 +47,15 @@ async function sendJobFolder(parts: ReaderParts, request: Request, response: Res
     ]);
     return slash === null ? sendPage(response, renderJob({ build, job })) : sendRedirect(response, slash);
   }
+  const jobName = job.name ?? job.step_key ?? job.id;
+  if (request.query['archive'] !== undefined)
+    return sendArchive(parts, archiveOfJob(parts.paths, place, job, tail), request, response);
+  const match = matchOf(request);
+  if (match !== null)
+    return sendMatches(
+      { place, tail: ['jobs', job.id, ...tail], within: tail, jobName, files: filesOfJob(job), match },
+      response,
+    );
   const found = contentsOf(filesOfJob(job), tail);
   // A job that uploaded nothing has an empty folder, not a missing one.
   const isRoot = tail.length === 1 && tail[0] === 'artifacts';
@@ -55,7 +65,7 @@ async function sendJobFolder(parts: ReaderParts, request: Request, response: Res
   const listing = {
     place,
     tail: ['jobs', job.id, ...tail],
-    jobName: job.name ?? job.step_key ?? job.id,
+    jobName,
     contents: found ?? { folders: [], files: [] },
     isCurrent: job.settled && tail.length > 0 ? isCurrent : null,
   };

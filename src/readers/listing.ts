@@ -1,9 +1,10 @@
 /** A folder's contents, worked out from a flat list of files. Pure. */
 import type { JobRecord } from '../model.ts';
-import type { ListedFile, ListedFolder } from '../pages/folder.ts';
-import { segment } from '../pages/links.ts';
+import type { FileLine, FolderLine } from '../pages/files.ts';
+import { pathHref, segment } from '../pages/links.ts';
 import { stepFolder } from '../tree/paths.ts';
 import type { Views } from '../tree/records.ts';
+import { fileOf } from '../tree/remove.ts';
 
 export interface FileAt {
   /** Below the folder that the list is of. */
@@ -14,8 +15,8 @@ export interface FileAt {
 }
 
 export interface Contents {
-  folders: ListedFolder[];
-  files: ListedFile[];
+  folders: FolderLine[];
+  files: FileLine[];
 }
 
 interface Sum {
@@ -28,21 +29,15 @@ interface Sum {
 export function contentsOf(files: Iterable<FileAt>, folder: readonly string[]): Contents | null {
   const prefix = folder.map((part) => `${part}/`).join('');
   const sums = new Map<string, Sum>();
-  const own: ListedFile[] = [];
+  const own: FileLine[] = [];
   for (const { path, size, type, sha256 } of files) {
     if (!path.startsWith(prefix)) continue;
     const rest = path.slice(prefix.length);
     const cut = rest.indexOf('/');
-    if (cut === -1)
-      own.push({
-        name: rest,
-        href: segment(rest),
-        size,
-        type,
-        sha256,
-        ...(/(^|\/)artifacts(-by-id)?\//.test(path) && { isArtifact: true }),
-      });
-    else add(sums, rest.slice(0, cut), { size: size ?? 0, isIndex: rest.slice(cut + 1) === 'index.html' });
+    if (cut === -1) {
+      const isArtifact = /(^|\/)artifacts(-by-id)?\//.test(path);
+      own.push({ name: rest, path: rest, href: segment(rest), size, type, sha256, isArtifact });
+    } else add(sums, rest.slice(0, cut), { size: size ?? 0, isIndex: rest.slice(cut + 1) === 'index.html' });
   }
   if (sums.size + own.length === 0) return null;
   const folders = Array.from(sums, ([name, { count, bytes, hasIndex }]) => {
@@ -50,6 +45,26 @@ export function contentsOf(files: Iterable<FileAt>, folder: readonly string[]): 
     return { name, href: `${segment(name)}/${hasIndex ? '?list' : ''}`, count, bytes };
   });
   return { folders, files: own };
+}
+
+const mostMatches = 500;
+
+/** Files at any depth below a folder whose path there has this text in it, whatever its case; the first of them. */
+export function matchesOf(
+  files: Iterable<FileAt>,
+  folder: readonly string[],
+  text: string,
+): Contents & { whole: boolean } {
+  const prefix = folder.map((part) => `${part}/`).join('');
+  const wanted = text.toLowerCase();
+  const found: FileLine[] = [];
+  for (const { path, size, type, sha256 } of files) {
+    const rest = path.slice(prefix.length);
+    if (!path.startsWith(prefix) || !rest.toLowerCase().includes(wanted)) continue;
+    if (found.length === mostMatches) return { folders: [], files: found, whole: false };
+    found.push({ name: rest, path: rest, href: pathHref(rest), size, type, sha256 });
+  }
+  return { folders: [], files: found, whole: true };
 }
 
 function add(sums: Map<string, Sum>, name: string, file: { size: number; isIndex: boolean }): void {
@@ -65,8 +80,7 @@ export function filesOfJob(job: JobRecord): FileAt[] {
   const prefix = `jobs/${job.id}/`;
   const present = job.artifacts.flatMap(({ state, url, size, mime_type: type, sha256 }) => {
     if (state !== 'present' || url === null || !url.startsWith(prefix)) return [];
-    const path = url.slice(prefix.length).split('/').map(decodeURIComponent).join('/');
-    return [{ path, size, type, sha256 }];
+    return [{ path: fileOf({ url }) ?? '', size, type, sha256 }];
   });
   const { log } = job;
   const logFile = { path: 'log.txt', size: log?.size ?? null, type: 'text/plain', sha256: log?.sha256 ?? null };

@@ -2,6 +2,7 @@
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
 import type { TaskQueue } from '../queue/queue.ts';
+import type { Search } from '../search/search.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
 import type { ReadersCatalog } from './scoped-catalog.ts';
@@ -11,6 +12,7 @@ export interface ReaderParts {
   readonly paths: DataPaths;
   /** Cut to the reader of the moment; null while there is none yet. */
   readonly catalog: () => ReadersCatalog | null;
+  readonly search: Search;
   readonly pages: PageCache;
   readonly searcher: Searcher;
   /** What readers may ask the workers for. */

@@ -7,12 +7,14 @@ import { MirrorError } from '../errors.ts';
 import type { Catalog } from '../search/catalog.ts';
 import { answerWithError, requestId } from './answers.ts';
 import { buildsRouter } from './builds.ts';
+import { compareRouter } from './compare.ts';
 import { foldersRouter } from './folders.ts';
 import { type ReaderIdentity, useIdentity } from './identity.ts';
 import { jobsRouter } from './jobs.ts';
 import { ledgerRouter } from './ledger.ts';
 import type { ReaderParts } from './parts.ts';
 import { scopedCatalog } from './scoped-catalog.ts';
+import { searchRouter } from './search.ts';
 import { upstreamRouter } from './upstream.ts';
 import { viewsRouter } from './views.ts';
 
@@ -46,6 +48,7 @@ export function createReaders(whole: ReaderSources): Express {
   // Of all builds at once: the guard lets in who reads everything.
   app.use(ledgerRouter(whole));
   app.use(readOnly);
+  app.use(searchRouter(parts), compareRouter(parts));
   app.use(upstreamRouter(parts), viewsRouter(parts));
   app.use(buildsRouter(parts), jobsRouter(parts), foldersRouter(parts));
   app.use((request: Request) => {

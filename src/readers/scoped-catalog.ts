@@ -38,7 +38,7 @@ function isWhole(organization: string, folder: string): boolean {
   return readsWhole(organization, slugOfFolder(folder));
 }
 
-function isReadable(build: BuildSummary, folder: string | undefined): boolean {
+export function isReadable(build: BuildSummary, folder: string | undefined): boolean {
   return mayRead(labelOf({ organization: build.organization, folder: folder ?? build.pipeline }, labelFacts(build)));
 }
 

@@ -12,8 +12,10 @@
  *   pages/…/builds/<number>/views.json   what the merged and step views show now
  *   pages/…/builds/<number>/label        what the access policy judges the build by
  *   pages/<org>/<pipeline>/latest/<sha256 of the name>.<state>   pointer: a build's number (also commits/, pulls/)
+ *   pages/<org>/<pipeline>/latest/<sha256 of the branch>.svg   its badge: the state of its latest build
  *   pages/<org>/<old slug>.moved         pointer: the slug a renamed pipeline has now
  *   pages/catalog.sqlite                 the index of builds
+ *   pages/search.sqlite                  the full-text index
  *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
  *   state/identity/{keys,subjects,tokens,revoked}/<id>.json   who there is; state/identity/grants: what the gate reads
  *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
@@ -59,6 +61,8 @@ export interface DataPaths {
   backfill(name: string): string;
   readonly identity: string;
   readonly catalog: string;
+  /** The full-text index. */
+  readonly search: string;
   /** The keys of the content origin's labels; Lighttpd reads them too. */
   readonly contentKeys: string;
   blob(sha256: string, copy?: number): string;
@@ -83,6 +87,8 @@ export interface DataPaths {
   views(place: Place): string;
   label(place: Place): string;
   pointer(organization: string, folder: string, kind: PointerKind, name: string, state: PointerState): string;
+  /** The picture of a branch's latest state. */
+  badge(organization: string, folder: string, branch: string): string;
   movedPointer(organization: string, slug: string): string;
   unsettledBuild(build: string): string;
   unsettledBuildFile(build: string): string;
@@ -130,6 +136,7 @@ export function dataPaths(root: string): DataPaths {
     backfill: (name) => at('state', 'backfills', `${name}.json`),
     identity: at('state', 'identity'),
     catalog: at('pages', 'catalog.sqlite'),
+    search: at('pages', 'search.sqlite'),
     contentKeys: at('state', 'keys', 'content'),
     blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
     stagingFile: (name) => at('staging', name),
@@ -151,6 +158,8 @@ export function dataPaths(root: string): DataPaths {
     label: (place) => at('pages', ...builds(place), 'label'),
     pointer: (organization, folder, kind, name, state) =>
       at('pages', organization, folder, kind, `${createHash('sha256').update(name).digest('hex')}.${state}`),
+    badge: (organization, folder, branch) =>
+      at('pages', organization, folder, 'latest', `${createHash('sha256').update(branch).digest('hex')}.svg`),
     movedPointer: (organization, slug) => at('pages', organization, `${slug}.moved`),
     unsettledBuild: (build) => at('state', 'unsettled', build),
     unsettledBuildFile: (build) => at('state', 'unsettled', build, 'build.json'),

@@ -15,13 +15,22 @@ import { temporaryFile } from './temporary.ts';
  * @param number null removes the pointer
  */
 export function writePointer(paths: DataPaths, file: string, number: number | null): void {
-  if (number === null) {
+  writeOrRemove(paths, file, number === null ? null : `${number}\n`);
+}
+
+/** Beside the pointer, and like it. @param svg null removes the badge */
+export function writeBadge(paths: DataPaths, file: string, svg: string | null): void {
+  writeOrRemove(paths, file, svg);
+}
+
+function writeOrRemove(paths: DataPaths, file: string, text: string | null): void {
+  if (text === null) {
     unlinkFile(file);
     return;
   }
   const temporary = temporaryFile(paths);
   try {
-    writeFileSync(temporary, `${number}\n`, { flag: 'wx' });
+    writeFileSync(temporary, text, { flag: 'wx' });
     try {
       renameSync(temporary, file);
     } catch (thrown) {

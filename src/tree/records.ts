@@ -11,6 +11,7 @@ const ViewEntry = z.object({
   job: z.string(),
   artifact: z.string(),
   sha256: z.string(),
+  crc32: z.string().nullable().optional(),
   size: z.number(),
   mimeType: z.string(),
 });

@@ -1,11 +1,13 @@
 /**
  * Bytes that are not verified yet. A small file stays in memory until it is whole and is then written in one go (the
  * system calls, not the network, are what small files cost); a larger one is written as it comes, in batches.
- * The sums are taken on the way: SHA-256, which names the blob, and SHA-1 where upstream states nothing better.
+ * The sums are taken on the way: SHA-256, which names the blob, CRC-32, which archives want, and SHA-1 where upstream
+ * states nothing better.
  */
 import { createHash, type Hash, hash } from 'node:crypto';
 import { closeSync, fdatasync, openSync, statfsSync, unlinkSync, writeSync, writev } from 'node:fs';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import { errnoOf } from '../errors.ts';
 import { diskError } from './files.ts';
 
@@ -32,6 +34,7 @@ export interface Staged {
   /** Null where it was not asked for. */
   readonly sha1: string | null;
   readonly sha256: string;
+  readonly crc32: string;
 }
 
 export class StagedFile {
@@ -98,7 +101,8 @@ export class StagedFile {
     } finally {
       closeSync(fd);
     }
-    return { sha1: this.#takesSha1 ? hash('sha1', bytes) : null, sha256: hash('sha256', bytes) };
+    const sha1 = this.#takesSha1 ? hash('sha1', bytes) : null;
+    return { sha1, sha256: hash('sha256', bytes), crc32: hexOf(crc32(bytes)) };
   }
 
   /** Removes what is there; safe at any time, also after `finish`. */
@@ -109,9 +113,10 @@ export class StagedFile {
   }
 }
 
-interface Sums {
-  readonly sha1: string | null;
-  readonly sha256: string;
+type Sums = Pick<Staged, 'sha1' | 'sha256' | 'crc32'>;
+
+function hexOf(sum: number): string {
+  return sum.toString(16).padStart(8, '0');
 }
 
 /** A file that is written while it comes in. Given up, it ends what it is writing and touches nothing after that. */
@@ -120,6 +125,7 @@ class Spill {
   readonly #fd: number;
   readonly #sha1: Hash | null;
   readonly #sha256: Hash = createHash('sha256');
+  #crc32 = 0;
   #queue: Buffer[] = [];
   #queued = 0;
   #written = 0;
@@ -136,6 +142,7 @@ class Spill {
   write(chunk: Buffer): boolean {
     this.#sha1?.update(chunk);
     this.#sha256.update(chunk);
+    this.#crc32 = crc32(chunk, this.#crc32);
     this.#queue.push(chunk);
     this.#queued += chunk.length;
     this.#writing ??= this.#drain();
@@ -169,7 +176,7 @@ class Spill {
     await this.drained();
     if (durable) await datasync(this.#fd);
     this.#close();
-    return { sha1: this.#sha1?.digest('hex') ?? null, sha256: this.#sha256.digest('hex') };
+    return { sha1: this.#sha1?.digest('hex') ?? null, sha256: this.#sha256.digest('hex'), crc32: hexOf(this.#crc32) };
   }
 
   abandon(): void {

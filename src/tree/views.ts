@@ -26,8 +26,8 @@ export function mergeJobs(jobs: readonly JobRecord[]): ViewEntry[] {
     for (const artifact of job.artifacts) {
       if (artifact.state !== 'present' || artifact.sha256 === null || !artifact.url?.startsWith(prefix)) continue;
       const path = artifact.url.slice(prefix.length).split('/').map(decodeURIComponent).join('/');
-      const { sha256, size, mime_type: mimeType } = artifact;
-      winners.set(path, { path, job: job.id, artifact: artifact.id, sha256, size, mimeType });
+      const { sha256, crc32, size, mime_type: mimeType } = artifact;
+      winners.set(path, { path, job: job.id, artifact: artifact.id, sha256, crc32, size, mimeType });
     }
   }
   const folders = foldersOf(winners.keys());

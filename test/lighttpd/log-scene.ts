@@ -10,6 +10,7 @@ import { renderLog } from '../../src/pages/log.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
 import { createWatch } from '../../src/readers/watching.ts';
+import { openSearch } from '../../src/search/search.ts';
 import { writeDerived } from '../../src/tree/files.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
 import { publishScript } from '../../src/tree/scripts.ts';
@@ -27,11 +28,21 @@ export async function startLogScene(): Promise<LogScene> {
   const site = await startSite();
   const { paths } = site;
   const searcher = createSearcher();
+  const search = openSearch(paths.search, { readOnly: true });
   const log = createLog('test', 'silent');
   const queue = { enqueue: async () => undefined };
   const watch = createWatch(queue);
   const app = createReaders({
-    ...{ paths, queue, watch, catalog: () => null, pages: pageCache(paths, log), searcher, organization: 'acme' },
+    ...{
+      paths,
+      queue,
+      watch,
+      catalog: () => null,
+      pages: pageCache(paths, log),
+      searcher,
+      search,
+      organization: 'acme',
+    },
     opensReports: false,
     url: `http://127.0.0.1:${site.port}/`,
     log,
@@ -74,7 +85,7 @@ export async function startLogScene(): Promise<LogScene> {
       return { url: `http://127.0.0.1:${site.port}${build}/jobs/${job.id}/log/`, index };
     },
     close: async () => {
-      await searcher.close();
+      await Promise.all([searcher.close(), search.close()]);
       await site.close();
     },
   };

@@ -39,9 +39,9 @@ test('every link of a build and of a job leads to an address of the contract', (
     /^\/(acme\/(web\/(builds\/(4[12]\/)?)?)?)?(#content)?$/,
     /^\/acme\/web\/builds\/\?branch=main$/,
     /^\/acme\/web\/latest\/main\/-\/$/,
-    /^\/acme\/web\/builds\/42\/(build\.json|artifacts\/(a%20b\/)?\?list|artifacts\/a%20b\/%C3%BC%23%3F\.txt|artifacts\/top\.txt)$/,
+    /^\/acme\/web\/builds\/42\/(build\.json|compare\/|artifacts\/(a%20b\/)?\?(list|archive)|artifacts\/a%20b\/%C3%BC%23%3F\.txt|artifacts\/top\.txt)$/,
     new RegExp(
-      `^/acme/web/builds/42/jobs/${id}/(log/|log\\.txt|SHA256SUMS|job\\.json|artifacts/((\\?list)?|a%20b/%C3%BC%23%3F\\.txt|top\\.txt))?(#content)?$`,
+      `^/acme/web/builds/42/jobs/${id}/(log/|log\\.txt|SHA256SUMS|job\\.json|artifacts/((\\?(list|archive))?|a%20b/%C3%BC%23%3F\\.txt|top\\.txt))?(#content)?$`,
     ),
   ];
   const pages = [
@@ -53,7 +53,8 @@ test('every link of a build and of a job leads to an address of the contract', (
       const url = new URL(href, at);
       if (url.protocol === 'data:') continue;
       if (url.host === 'buildkite.com' || url.pathname.startsWith('/-/assets/')) continue;
-      const address = url.pathname + url.search + (url.hash === '#content' ? url.hash : '');
+      const search = url.search === '?view' && /\/artifacts\/.+[^/]$/.test(url.pathname) ? '' : url.search;
+      const address = url.pathname + search + (url.hash === '#content' ? url.hash : '');
       assert.ok(
         known.some((pattern) => pattern.test(address)),
         `${href} at ${at}`,

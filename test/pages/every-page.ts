@@ -3,6 +3,7 @@ import { tailHtml } from '../../src/logs/tail-html.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { renderBuilds } from '../../src/pages/builds.ts';
+import { renderCompare } from '../../src/pages/compare.ts';
 import { describeJob } from '../../src/pages/details.ts';
 import { renderError } from '../../src/pages/error.ts';
 import { renderFolder } from '../../src/pages/folder.ts';
@@ -13,6 +14,7 @@ import { renderLiveLog } from '../../src/pages/live-log.ts';
 import { renderLog } from '../../src/pages/log.ts';
 import { renderLogHits } from '../../src/pages/log-hits.ts';
 import { renderPipeline } from '../../src/pages/pipeline.ts';
+import { renderSearch } from '../../src/pages/search.ts';
 import { htmlOf, linesOf } from '../logs/print.ts';
 import { summaryOfBuild, viewOf } from './samples.ts';
 
@@ -25,6 +27,7 @@ export function everyPage(
   const builds = [summaryOfBuild(build)];
   const details = new Map(jobs.map((job) => [job.id, describeJob(job)]));
   const common = { organization, pipeline: build.pipeline, folder: build.pipeline, builds };
+  const line = { name: text, place: text, message: text };
   const [job] = jobs;
   if (job === undefined) throw new Error('no job to render');
   const total = linesOf(text).length;
@@ -48,7 +51,7 @@ export function everyPage(
           { name: text, href: './' },
         ],
         folders: [{ name: text, href: `${segment(text)}/`, count: 1, bytes: 2, note: text }],
-        files: [{ name: text, href: pathHref(text), size: 1, type: text, sha256: text, isArtifact: true }],
+        files: [{ name: text, path: text, others: 2, href: pathHref(text), size: 1, type: text, sha256: text }],
         next: `?list&after=${segment(text)}`,
       }),
     ],
@@ -65,6 +68,37 @@ export function everyPage(
       }),
     ],
     ['hits in a log', renderLogHits({ build, job, query: text, hits: [hit], next: 7, total: 1e6 })],
+    [
+      'compare',
+      renderCompare({
+        build,
+        folder: build.pipeline,
+        baseBranch: text,
+        other: {
+          build,
+          jobs: jobs.map((each, index) => ({ now: each, before: index === 0 ? null : each })),
+          tests: { newlyFailing: [line], stillFailing: [line], fixed: [line], added: 1, gone: 1, now: 3, before: 3 },
+          artifacts: viewOf(jobs).map((entry) => ({ path: entry.path, now: entry, before: null })),
+          areTestsWhole: false,
+        },
+      }),
+    ],
+    ['compare with nothing', renderCompare({ build, folder: build.pipeline, baseBranch: text, other: null })],
+    [
+      'search',
+      renderSearch({
+        text,
+        hits: [
+          {
+            folder: build.pipeline,
+            summary: summaryOfBuild(build),
+            matches: [{ field: 'lines', text: `a \u0001${text}\u0002 ${text}` }],
+          },
+        ],
+        next: '/-/search?q=a&before=1',
+        milliseconds: 3,
+      }),
+    ],
     ['error', renderError({ status: 404, message: text, id: text })],
   ]);
 }

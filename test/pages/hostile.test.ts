@@ -8,14 +8,15 @@ import { hostileBuild, hostileTexts } from './samples.ts';
 const elements = new Set(
   (
     'html head meta title link style body a header main footer nav ol ul li h1 h2 p div span section dl dt dd table thead tbody tr th td' +
-    ' time code pre bdi small strong details summary form label input select option button br i svg path script kbd mark b noscript'
+    ' time code pre bdi small strong details summary form label input select option button br i svg path script kbd mark b noscript img h3 figure figcaption'
   ).split(' '),
 );
 const attributes = new Set(
   (
     'lang charset name content rel href class id title style datetime scope colspan method action value maxlength autocomplete' +
     ' spellcheck type selected open tabindex role aria-label aria-current aria-hidden focusable viewBox width height fill opacity d' +
-    ' stroke stroke-width stroke-linecap data-label src placeholder hidden data-keys required data-lines data-t http-equiv data-read'
+    ' stroke stroke-width stroke-linecap data-label src placeholder hidden data-keys required data-lines data-t http-equiv data-read' +
+    ' data-filter data-load data-path data-more data-up download property alt inputmode pattern data-difference loading'
   ).split(' '),
 );
 const tag = /<(\/?)([A-Za-z][A-Za-z0-9]*)((?:\s+[^\s=<>"'/]+(?:="[^"<]*")?)*)\s*\/?>/g;
@@ -36,7 +37,7 @@ function checkPage(name: string, page: string): void {
 function checkAttribute(page: string, key: string, value: string): void {
   assert.ok(attributes.has(key), `${page}: attribute ${key}`);
   if (key === 'style') assert.match(value, /^width:\d+%$/);
-  if (key === 'src') assert.match(value, /^\/-\/assets\/(site|live)\.js$/);
+  if (key === 'src') assert.match(value, /^\/-\/assets\/[a-z]+\.js$|^latest\/[^/:]|^\.\.\//);
   if (key !== 'href' && key !== 'action') return;
   const target = new URL(
     value.replaceAll('&amp;', '&').replaceAll('&#39;', "'"),

@@ -59,7 +59,7 @@ async function page(path: string): Promise<string> {
 }
 
 async function links(path: string): Promise<string[]> {
-  return hrefsOf(await page(path)).filter((href) => !/^(data:|#|\.|\/)|\?(view|gallery)$/.test(href));
+  return hrefsOf(await page(path)).filter((href) => !/^(data:|#|\.|\/|\?archive)|\?(open|view|gallery)$/.test(href));
 }
 
 test('the merged view lists its folders and files', async () => {

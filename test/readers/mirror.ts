@@ -12,6 +12,7 @@ import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
 import { createWatch } from '../../src/readers/watching.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
+import { openSearch, type Search } from '../../src/search/search.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
 import { writeBuildRecord, writeJobRecord, writeViews } from '../../src/tree/records.ts';
 import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
@@ -23,6 +24,7 @@ export interface TestMirror {
   readonly asked: Task[];
   /** Writes the records of a build, its views and its line in the catalog. */
   add(build: BuildRecord, jobs: readonly JobRecord[], folder?: string): Promise<Place>;
+  readonly search: Search;
   close(): void;
 }
 
@@ -30,6 +32,8 @@ export function openMirror(): TestMirror {
   const paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-readers-')));
   const log = createLog('test', 'silent');
   const searcher = createSearcher();
+  mkdirSync(dirname(paths.search), { recursive: true });
+  const search = openSearch(paths.search);
   const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
   const asked: Task[] = [];
   const queue = { enqueue: async (task: Task) => void asked.push(task) };
@@ -39,6 +43,7 @@ export function openMirror(): TestMirror {
     app: createReaders({
       paths,
       catalog: () => catalog.current(),
+      search,
       pages: pageCache(paths, log),
       searcher,
       queue,
@@ -65,7 +70,9 @@ export function openMirror(): TestMirror {
       writer.close();
       return place;
     },
+    search,
     close: () => {
+      void search.close();
       catalog.close();
       void searcher.close();
       rmSync(paths.root, { recursive: true });

@@ -25,7 +25,13 @@ async function shelf(t: TestContext): Promise<Shelf> {
   const stage = (text: string): Staged => {
     const file = paths.stagingFile(`s-${(count += 1)}`);
     writeFileSync(file, text);
-    return { file, size: Buffer.byteLength(text), sha1: hash('sha1', text), sha256: hash('sha256', text) };
+    return {
+      file,
+      size: Buffer.byteLength(text),
+      sha1: hash('sha1', text),
+      sha256: hash('sha256', text),
+      crc32: '00000000',
+    };
   };
   return { paths, base, stage, place: (text, file) => placeStaged(paths, stage(text), base, file, new Set()) };
 }

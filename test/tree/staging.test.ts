@@ -3,6 +3,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { openStaging, StagedFile } from '../../src/tree/staging.ts';
 import { temporaryFolder } from './folder.ts';
@@ -31,6 +32,7 @@ describe('bytes in staging', () => {
           size: whole.length,
           sha1: takesSha1 ? hash('sha1', whole) : null,
           sha256: hash('sha256', whole),
+          crc32: crc32(whole).toString(16).padStart(8, '0'),
         });
         assert.ok(readFileSync(file).equals(whole));
       }),

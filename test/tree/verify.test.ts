@@ -114,7 +114,7 @@ describe('a blob that is damaged', () => {
     chmodSync(paths.blob(sha256), 0);
     const file = paths.stagingFile('x.part');
     writeFileSync(file, 'right');
-    placeStaged(paths, { file, size: 5, sha1: '', sha256 }, paths.tree, 'a.txt', new Set());
+    placeStaged(paths, { file, size: 5, sha1: '', sha256, crc32: '00000000' }, paths.tree, 'a.txt', new Set());
     assert.notEqual(statSync(paths.blob(sha256)).ino, before);
     assert.equal(statSync(join(paths.tree, 'a.txt')).mode & 0o400, 0o400);
     assert.ok(!existsSync(file));

@@ -13,7 +13,6 @@ export function startFilters() {
     if (list === null) continue;
     const asks = field.form?.dataset['more'] !== undefined;
     field.addEventListener('input', asks ? asking(field, list) : () => hideOthers(list, field.value));
-    field.form?.addEventListener('submit', (event) => asks || event.preventDefault());
   }
 }
 
@@ -45,7 +44,7 @@ function hideOthers(list, text) {
  */
 function asking(field, list) {
   const found = document.createElement('ul');
-  found.className = 'found';
+  found.className = 'tree found';
   list.after(found);
   let round = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */

@@ -1,0 +1,79 @@
+/** `/-/search`: a page for people, JSON for scripts (`?format=json`, or `Accept: application/json`). */
+import { type Request, type Response, Router } from 'express';
+import { MirrorError } from '../errors.ts';
+import { renderSearch } from '../pages/search.ts';
+import type { SearchPage, SearchQuestion, SearchResult } from '../search/fulltext.ts';
+import { buildHref } from './address.ts';
+import { sendPage } from './answers.ts';
+import type { ReaderParts } from './parts.ts';
+import { isReadable } from './scoped-catalog.ts';
+
+const [pageSize, longestText, mostRounds] = [25, 200, 20];
+
+export function searchRouter(parts: ReaderParts): Router {
+  const router = Router({ caseSensitive: true });
+  router.get('/-/search', (request, response) => answer(parts, request, response));
+  return router;
+}
+
+async function answer({ search, organization, url }: ReaderParts, request: Request, response: Response): Promise<void> {
+  const text = parameter(request, 'q', longestText) ?? '';
+  const beforeText = parameter(request, 'before', 16);
+  if (beforeText !== null && !/^\d+$/.test(beforeText)) throw malformed('before');
+  const startedAt = performance.now();
+  const before = beforeText === null ? null : Number(beforeText);
+  const { results, next } = await findReadable(search, { organization, text, before, limit: pageSize });
+  const milliseconds = performance.now() - startedAt;
+  const nextHref = next === null ? null : `/-/search?q=${encodeURIComponent(text)}&before=${next}`;
+  if (!wantsJson(request))
+    return sendPage(response, renderSearch({ text, hits: results, next: nextHref, milliseconds }));
+  response.set('Cache-Control', 'no-cache').json({
+    query: text,
+    results: results.map(({ folder, summary, matches }) => ({
+      url: new URL(buildHref({ organization: summary.organization, folder, number: summary.number }), url).href,
+      organization: summary.organization,
+      pipeline: summary.pipeline,
+      number: summary.number,
+      state: summary.state,
+      branch: summary.branch,
+      commit: summary.commit,
+      message: summary.message,
+      author: summary.author,
+      finished_at: summary.finished_at,
+      matches: matches.map(({ field, text: found }) => ({ in: field, text: found.replaceAll(/[\u0001\u0002]/g, '') })),
+    })),
+    next: nextHref === null ? null : new URL(`${nextHref}&format=json`, url).href,
+  });
+}
+
+/** What its reader may not read is not there: more is looked at instead, within bounds. */
+async function findReadable(search: ReaderParts['search'], question: SearchQuestion): Promise<SearchPage> {
+  const results: SearchResult[] = [];
+  let { before } = question;
+  for (let round = 0; round < mostRounds; round += 1) {
+    const page = await search.find({ ...question, before, limit: question.limit - results.length });
+    results.push(...page.results.filter(({ folder, summary }) => isReadable(summary, folder)));
+    before = page.next;
+    if (before === null || results.length >= question.limit) break;
+  }
+  return { results, next: before };
+}
+
+function wantsJson(request: Request): boolean {
+  const { format } = request.query;
+  if (format !== undefined) return format === 'json';
+  const accept = request.get('accept') ?? '';
+  return accept.includes('application/json') && !accept.includes('text/html');
+}
+
+/** @returns null where it is not given. @throws MirrorError ERR_REQUEST_MALFORMED that names it */
+function parameter(request: Request, name: string, longest: number): string | null {
+  const value = request.query[name];
+  if (value === undefined || value === '') return null;
+  if (typeof value !== 'string' || value.length > longest || /\p{Cc}/u.test(value)) throw malformed(name);
+  return value;
+}
+
+function malformed(name: string): MirrorError {
+  return new MirrorError('ERR_REQUEST_MALFORMED', `"${name}" is not what a search can be asked for`);
+}

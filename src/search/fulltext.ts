@@ -1,0 +1,181 @@
+/**
+ * The full-text index of builds: an SQLite file with FTS5, one row a build, made from the records and made again from
+ * them at will. Rows are in order of time, so that the newest matches come first without sorting all of them.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import type { BuildSummary } from '../model.ts';
+import { type Field, fields, parseQuery } from './query.ts';
+
+/** What of a build can be found. Each list is cut where it is too long; the first of it is kept. */
+export interface SearchDocument {
+  readonly folder: string;
+  readonly summary: BuildSummary;
+  readonly jobs: readonly string[];
+  /** Of artifacts. */
+  readonly paths: readonly string[];
+  /** Names of failing tests. */
+  readonly tests: readonly string[];
+  /** What the logs of failed jobs say of why. */
+  readonly lines: readonly string[];
+}
+
+export interface SearchMatch {
+  readonly field: Field;
+  /** The words around; what was looked for stands between \u0001 and \u0002. */
+  readonly text: string;
+}
+
+export interface SearchResult {
+  readonly folder: string;
+  readonly summary: BuildSummary;
+  readonly matches: readonly SearchMatch[];
+}
+
+export interface SearchPage {
+  readonly results: readonly SearchResult[];
+  /** To go on from here; null at the end. */
+  readonly next: number | null;
+}
+
+export interface SearchQuestion {
+  readonly organization: string;
+  readonly text: string;
+  /** Of an earlier page's `next`. */
+  readonly before: number | null;
+  readonly limit: number;
+}
+
+export interface FullText {
+  put(document: SearchDocument): void;
+  has(build: string): boolean;
+  remove(build: string): void;
+  find(question: SearchQuestion): SearchPage;
+  close(): void;
+}
+
+const version = 1;
+const schema = `
+  CREATE TABLE IF NOT EXISTS found (
+    id INTEGER PRIMARY KEY, build TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, folder TEXT NOT NULL,
+    state TEXT NOT NULL, summary TEXT NOT NULL
+  ) STRICT;
+  CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+    about, jobs, paths, tests, lines, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3', detail = full
+  );`;
+/** Of each field, in characters. */
+const mostText = 64 * 1024;
+const snippetWords = 14;
+
+/** @param file its folder must be there; an index of another version is emptied */
+export function openFullText(file: string, options: { readOnly?: boolean } = {}): FullText {
+  const db = new DatabaseSync(file, { readOnly: options.readOnly ?? false, timeout: 10_000 });
+  if (options.readOnly !== true) {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+    if (found !== version) db.exec('DROP TABLE IF EXISTS found; DROP TABLE IF EXISTS words');
+    db.exec(`${schema}; PRAGMA user_version = ${version}`);
+  }
+  return fullTextOn(db);
+}
+
+function fullTextOn(db: DatabaseSync): FullText {
+  const idOf = (build: string): number | null => {
+    const row = db.prepare('SELECT id FROM found WHERE build = ?').get(build);
+    return row === undefined ? null : Number(row['id']);
+  };
+  const drop = (id: number): void => {
+    db.prepare('DELETE FROM words WHERE rowid = ?').run(id);
+    db.prepare('DELETE FROM found WHERE id = ?').run(id);
+  };
+  const transaction = (work: () => void): void => {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      db.exec('COMMIT');
+    } catch (thrown) {
+      db.exec('ROLLBACK');
+      throw thrown;
+    }
+  };
+  return {
+    put: (document) =>
+      transaction(() => {
+        const { summary, folder } = document;
+        const known = idOf(summary.id);
+        if (known !== null) drop(known);
+        const id = freeId(db, summary);
+        const values = [summary.id, summary.organization, folder, summary.state, JSON.stringify(summary)];
+        db.prepare('INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)').run(id, ...values);
+        const texts = [about(summary), document.jobs, document.paths, document.tests, document.lines].map(joined);
+        db.prepare('INSERT INTO words (rowid, about, jobs, paths, tests, lines) VALUES (?, ?, ?, ?, ?, ?)').run(
+          id,
+          ...texts,
+        );
+      }),
+    has: (build) => idOf(build) !== null,
+    remove: (build) =>
+      transaction(() => {
+        const id = idOf(build);
+        if (id !== null) drop(id);
+      }),
+    find: (question) => find(db, question),
+    close: () => db.close(),
+  };
+}
+
+function find(db: DatabaseSync, { organization, text, before, limit }: SearchQuestion): SearchPage {
+  const query = parseQuery(text);
+  if (query === null) return { results: [], next: null };
+  const conditions: [string, string | number | null][] = [
+    ['words MATCH ?', query.match],
+    ['words.rowid < ?', before],
+    ['found.organization = ?', organization],
+    ['found.state = ?', query.state],
+    ['found.folder = ?', query.pipeline],
+  ];
+  const used = conditions.filter((condition): condition is [string, string | number] => condition[1] !== null);
+  const snippets = fields.map(
+    (field, index) => `snippet(words, ${index}, char(1), char(2), '…', ${snippetWords}) AS ${field}`,
+  );
+  const rows = db
+    .prepare(
+      `SELECT found.id AS id, found.folder AS folder, found.summary AS summary, ${snippets.join(', ')}
+       FROM words JOIN found ON found.id = words.rowid WHERE ${used.map(([sql]) => sql).join(' AND ')}
+       ORDER BY words.rowid DESC LIMIT ?`,
+    )
+    .all(...used.map(([, value]) => value), limit + 1);
+  const results = rows.slice(0, limit).map((row) => ({
+    folder: String(row['folder']),
+    summary: JSON.parse(String(row['summary'])) as BuildSummary,
+    matches: fields.flatMap((field) => {
+      const snippet = String(row[field] ?? '');
+      return snippet.includes('\u0001') ? [{ field, text: snippet }] : [];
+    }),
+  }));
+  const last = rows[limit - 1];
+  return { results, next: rows.length > limit && last !== undefined ? Number(last['id']) : null };
+}
+
+/** Later builds have greater ids: milliseconds since 1970, and room for many builds in each. */
+function freeId(db: DatabaseSync, { finished_at, created_at, number }: BuildSummary): number {
+  const at = Date.parse(finished_at ?? created_at ?? '');
+  let id = (Number.isFinite(at) && at > 0 ? at : 0) * 1000 + (number % 1000);
+  while (db.prepare('SELECT 1 FROM found WHERE id = ?').get(id) !== undefined) id += 1;
+  return id;
+}
+
+function about(summary: BuildSummary): string[] {
+  const { message, author, branch, tag, commit, pipeline, pipeline_name: name, number, pull_request: pull } = summary;
+  const parts = [message, author, branch, tag, commit, pipeline, name, String(number), pull === null ? null : pull.id];
+  return parts.filter((part) => part !== null && part !== '').map(String);
+}
+
+/** Between two of a list stands a line break, which no phrase is looked for across. */
+function joined(parts: readonly string[]): string {
+  let text = '';
+  for (const part of parts) {
+    if (text.length + part.length > mostText) return text === '' ? part.slice(0, mostText) : text;
+    text += text === '' ? part : `\n${part}`;
+  }
+  return text;
+}

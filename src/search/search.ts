@@ -1,0 +1,90 @@
+/** The full-text index as the programs use it: asked and told from outside of its thread. */
+import { Worker } from 'node:worker_threads';
+import { MirrorError } from '../errors.ts';
+import type { SearchDocument, SearchPage, SearchQuestion } from './fulltext.ts';
+
+export interface ThreadData {
+  readonly file: string;
+  readonly readOnly: boolean;
+}
+
+type Call =
+  | { readonly name: 'put'; readonly document: SearchDocument }
+  | { readonly name: 'remove'; readonly build: string }
+  | { readonly name: 'has'; readonly build: string }
+  | { readonly name: 'find'; readonly question: SearchQuestion };
+
+export interface Question {
+  readonly id: number;
+  readonly call: Call;
+}
+
+export interface Answer {
+  readonly id: number;
+  value: unknown;
+  fault: string | null;
+}
+
+export interface Search {
+  /** Replaces what was known of the build. */
+  put(document: SearchDocument): Promise<void>;
+  remove(build: string): Promise<void>;
+  has(build: string): Promise<boolean>;
+  /** @throws MirrorError ERR_READER_BUSY when too many wait already */
+  find(question: SearchQuestion): Promise<SearchPage>;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const mostWaiting = 64;
+
+export function openSearch(file: string, { readOnly = false } = {}): Search {
+  const workerData: ThreadData = { file, readOnly };
+  const waiting = new Map<number, Waiting>();
+  let [thread, last]: [Worker | null, number] = [null, 0];
+
+  /** Begun with the first question, and again after it broke. */
+  function begin(): Worker {
+    const started = new Worker(new URL('./thread.ts', import.meta.url), { workerData });
+    started.unref();
+    started.on('message', ({ id, value, fault }: Answer) => {
+      const asked = waiting.get(id);
+      waiting.delete(id);
+      if (waiting.size === 0) started.unref();
+      if (fault === null) asked?.resolve(value);
+      else asked?.reject(new Error(`the search index: ${fault}`));
+    });
+    const end = (error: Error): void => {
+      thread = null;
+      for (const { reject } of waiting.values()) reject(error);
+      waiting.clear();
+    };
+    started.on('error', end);
+    started.on('exit', (code) => end(new Error(`the search thread ended with ${code}`)));
+    return started;
+  }
+
+  function ask(call: Call): Promise<unknown> {
+    thread ??= begin();
+    const id = (last += 1);
+    thread.ref();
+    thread.postMessage({ id, call } satisfies Question);
+    return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+  }
+
+  return {
+    put: async (document) => void (await ask({ name: 'put', document })),
+    remove: async (build) => void (await ask({ name: 'remove', build })),
+    has: async (build) => (await ask({ name: 'has', build })) === true,
+    find: async (question) => {
+      if (waiting.size >= mostWaiting)
+        throw new MirrorError('ERR_READER_BUSY', 'many are searching; try again in a moment');
+      return (await ask({ name: 'find', question })) as SearchPage;
+    },
+    close: async () => void (await thread?.terminate()),
+  };
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { after, before, test } from 'node:test';
+import request from 'supertest';
+import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import { hrefsOf, textOf } from '../pages/reading.ts';
+import { sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
+import { openMirror, type TestMirror } from './mirror.ts';
+
+let mirror: TestMirror;
+
+function junit(outcomes: Record<string, boolean>): string {
+  const cases = Object.entries(outcomes).map(([name, passes]) =>
+    passes
+      ? `<testcase name="${name}"/>`
+      : `<testcase name="${name}"><failure message="&lt;b&gt; is wrong"/></testcase>`,
+  );
+  return `<testsuite name="Cart">${cases.join('')}</testsuite>`;
+}
+
+async function add(
+  number: number,
+  report: string,
+  build: Partial<BuildRecord>,
+  job: Partial<JobRecord>,
+): Promise<void> {
+  const id = uuid(number * 10);
+  const artifacts = [
+    sampleArtifact(id, number, 'junit.xml', { size: report.length, sha256: String(number).padStart(64, '0') }),
+    sampleArtifact(id, 7, 'same.txt'),
+    sampleArtifact(id, number, 'shot.png', { sha256: String(number).padStart(64, '1'), size: 1000 * number }),
+  ];
+  const jobs = [sampleJob(number, { id, step_key: 'test', name: 'Test', artifacts, ...job })];
+  const place = await mirror.add(sampleBuild(jobs, { number, id: uuid(1000 + number), ...build }), jobs);
+  const file = mirror.paths.jobFile(place, id, 'artifacts/junit.xml');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, report);
+}
+
+before(async () => {
+  mirror = openMirror();
+  await add(1, junit({ old: true, broken: false, mended: false, gone: true }), {}, {});
+  await add(2, junit({ old: false }), { state: 'failed' }, { state: 'failed', exit_status: 1 });
+  const pull_request = { id: '5', base: 'main', repository: null, fork: false };
+  await add(
+    3,
+    junit({ old: false, broken: false, mended: true, fresh: true }),
+    { state: 'failed', branch: 'feature', pull_request },
+    { state: 'failed', exit_status: 1 },
+  );
+});
+after(() => mirror.close());
+
+const page = async (path: string): Promise<string> =>
+  (await request(mirror.app).get(`/acme/web/builds/${path}`).expect(200)).text;
+
+test('a build is compared with the last passed one of the branch that it goes into', async () => {
+  const text = textOf(await page('3/compare/'));
+  assert.match(text, /Compare #1 with #3/);
+  assert.match(text, /Newly failing 1 old .*<b> is wrong.*Still failing 1 broken.*Fixed 1 mended/);
+  assert.match(text, /4 before, 4 now, 1 new, 1 gone/);
+  assert.match(text, /1 of 1 differ/);
+  assert.match(text, /2 changed, 0 new, 0 gone/);
+  assert.doesNotMatch(text, /same\.txt/);
+});
+
+test('any other build can be taken, and pictures that changed stand side by side', async () => {
+  const found = await page('3/compare/?with=2');
+  assert.match(textOf(found), /Compare #2 with #3.*No|Compare #2 with #3/);
+  const images = Array.from(found.matchAll(/<img src="([^"]+)"/g), ([, src]) => src);
+  assert.deepEqual(images, ['../../2/artifacts/shot.png', '../artifacts/shot.png']);
+  assert.ok(hrefsOf(found).includes(`../../2/jobs/${uuid(20)}/`));
+});
+
+test('where there is nothing to compare with the page says so, and what is no build is refused', async () => {
+  assert.match(textOf(await page('1/compare/')), /No earlier build of main that passed is mirrored/);
+  await request(mirror.app).get('/acme/web/builds/3/compare/?with=99').expect(404);
+  await request(mirror.app).get('/acme/web/builds/99/compare/').expect(404);
+  for (const other of ['x', '-1', '1&with=2'])
+    await request(mirror.app).get(`/acme/web/builds/3/compare/?with=${other}`).expect(400);
+  await request(mirror.app)
+    .get('/acme/web/builds/3/compare')
+    .expect(302)
+    .expect('Location', '/acme/web/builds/3/compare/');
+});

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import request from 'supertest';
+import { hrefsOf, textOf } from '../pages/reading.ts';
+import { sampleBuild, summaryOfBuild } from '../pages/samples.ts';
+import { openMirror, type TestMirror } from './mirror.ts';
+
+let mirror: TestMirror;
+
+before(async () => {
+  mirror = openMirror();
+  const summary = summaryOfBuild(sampleBuild([]));
+  const lines = ['<script>alert(1)</script> memory'];
+  await mirror.search.put({ folder: 'web', summary, jobs: [], paths: ['dist/app.js'], tests: [], lines });
+});
+after(() => mirror.close());
+
+test('people get a page with links, and upstream’s text stays text in it', async () => {
+  const { text } = await request(mirror.app).get('/-/search?q=memory').set('Accept', 'text/html').expect(200);
+  assert.ok(hrefsOf(text).includes('/acme/web/builds/42/'));
+  assert.match(text, /&lt;script&gt;alert\(1\)&lt;\/script&gt; <mark>memory<\/mark>/);
+  assert.match(textOf((await request(mirror.app).get('/-/search?q=nowhere').expect(200)).text), /Nothing has nowhere/);
+  assert.match(textOf((await request(mirror.app).get('/-/search').expect(200)).text), /the beginning of one is enough/);
+});
+
+test('scripts get JSON with whole addresses', async () => {
+  for (const answer of [
+    request(mirror.app).get('/-/search?q=path:app.js&format=json'),
+    request(mirror.app).get('/-/search?q=path:app.js').set('Accept', 'application/json'),
+  ]) {
+    const { body } = await answer.expect(200).expect('Content-Type', /json/);
+    assert.deepEqual([body.query, body.next, body.results.length], ['path:app.js', null, 1]);
+    assert.equal(body.results[0].url, 'http://mirror.test/acme/web/builds/42/');
+    assert.deepEqual(body.results[0].matches, [{ in: 'paths', text: 'dist/app.js' }]);
+  }
+});
+
+test('what a search cannot be asked for is refused by name', async () => {
+  for (const query of [`q=${'x'.repeat(201)}`, 'q=a&q=b', 'q=a&before=-1', 'q=%07']) {
+    const { body } = await request(mirror.app).get(`/-/search?${query}`).expect(400);
+    assert.equal(body.error, 'ERR_REQUEST_MALFORMED');
+    assert.match(body.message, /"(q|before)" is not what/);
+  }
+});
