@@ -4,9 +4,12 @@
  */
 import { z } from 'zod';
 
-const uuid = z.string().regex(/^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/);
+/** As upstream may write it; what is kept is `Uuid`. */
+export const UuidText = z
+  .string()
+  .regex(/^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/);
 /** Lower-cased, so that one build never has two names. */
-export const Uuid = uuid.transform((value) => value.toLowerCase());
+export const Uuid = UuidText.transform((value) => value.toLowerCase());
 /** An organization's or a pipeline's slug: one safe path component, by Buildkite's own rule. */
 export const Slug = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/);
 export const BuildNumber = z.int().min(1).max(Number.MAX_SAFE_INTEGER);

@@ -14,9 +14,13 @@ const number = z
   .nullish()
   .transform((value) => value ?? null);
 
+/** What `toISOString` makes, of the days that every month has: it needs no look at the calendar. */
+const canonical = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
+
 /** `2018-07-01 20:14:38 UTC` (webhooks of old) or RFC 3339 → ISO 8601 in UTC; null for anything else. */
 export function parseInstant(value: string | null | undefined): string | null {
   if (value === null || value === undefined) return null;
+  if (canonical.test(value)) return value;
   const legacy = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) (?:UTC|Z)$/.exec(value);
   const date = new Date(legacy === null ? value : `${legacy[1]}T${legacy[2]}Z`);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();

@@ -53,7 +53,7 @@ async function runBackfill(context: CommandContext): Promise<number> {
     paths: openPaths(context),
     organization: config.organization,
     queue,
-    catalog: openCatalogOrNone(context) ?? { known: () => null },
+    catalog: openCatalogOrNone(context) ?? { known: () => new Map<string, never>() },
     list: createBuildList(rest),
     rules: { includesPipeline: nameMatcher(config.pipelines), includesBranch: nameMatcher(config.branches) },
   };

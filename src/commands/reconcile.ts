@@ -32,7 +32,7 @@ async function runReconcile(context: CommandContext): Promise<number> {
     paths,
     organization: config.organization,
     queue: await openTasks(context),
-    catalog: openCatalogOrNone(context) ?? { known: () => null },
+    catalog: openCatalogOrNone(context) ?? { known: () => new Map<string, never>() },
     list: createBuildList(openRest(context, redis, 'person')),
     rules: { includesPipeline: nameMatcher(config.pipelines), includesBranch: nameMatcher(config.branches) },
     log: silent,

@@ -80,10 +80,11 @@ function queriesOf(organization: string, range: BackfillRange): BuildQuery[] {
 
 async function lackingOf(parts: Parts, range: BackfillRange, builds: readonly ListedBuild[]): Promise<ListedBuild[]> {
   const found: ListedBuild[] = [];
+  const known = parts.catalog.known(builds.map(({ id }) => id));
   for (const build of builds) {
     if (!isFinishedBuild(build.state, build.finished_at)) continue;
     if (range.until !== null && (build.finished_at ?? '') > range.until) continue;
-    const verdict = judgeBuild(build, parts.catalog.known(build.id), parts.rules);
+    const verdict = judgeBuild(build, known.get(build.id) ?? null, parts.rules);
     const isWanted = isDifference(verdict) || (range.again && verdict === 'unchanged');
     if (isWanted && !(await isDropped(parts.paths, build.id))) found.push(build);
   }

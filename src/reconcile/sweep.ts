@@ -99,8 +99,9 @@ export function newSweep(from: string): NonNullable<ReconcileState['sweep']> {
 
 async function takePage(parts: SweepParts, page: WalkedPage, counts: Counts): Promise<void> {
   const differences: Difference[] = [];
+  const known = parts.catalog.known(page.builds.map(({ id }) => id));
   for (const build of page.builds) {
-    const verdict = judgeBuild(build, parts.catalog.known(build.id), parts.rules);
+    const verdict = judgeBuild(build, known.get(build.id) ?? null, parts.rules);
     // What our own retention removed is not brought back.
     const isGone = verdict === 'unknown' && (await isDropped(parts.paths, build.id));
     count(parts, counts, isGone ? 'dropped' : verdict);

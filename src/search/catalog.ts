@@ -65,6 +65,8 @@ export interface FoundBuild {
 export interface Catalog {
   /** Notes a build; `onPointers` runs inside the transaction, so that two builds cannot overtake each other. */
   put(entry: Entry, onPointers: (changes: PointerChange[]) => void): void;
+  /** What `work` puts and removes is on disk at once, and at the price of one. Others wait meanwhile: some hundred at most. */
+  together(work: () => void): void;
   /** Forgets a build; nothing where it is not known. */
   remove(build: string, onPointers: (changes: PointerChange[]) => void): void;
   /** Every build, in no order. */
@@ -83,8 +85,8 @@ export interface Catalog {
   neighbours(organization: string, folder: string, number: number): { previous: number | null; next: number | null };
   pipelines(organization: string): PipelineSummary[];
   totals(): Totals;
-  /** By the build's uuid; a few microseconds. */
-  known(build: string): KnownBuild | null;
+  /** By the builds' uuids, those that are here; some microseconds for each. */
+  known(builds: readonly string[]): ReadonlyMap<string, KnownBuild>;
   find(build: string): FoundBuild | null;
   /** Builds of which something that is expected is absent; `after` is the last one's uuid. */
   incomplete(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
@@ -138,6 +140,13 @@ interface Row {
   readonly lost: number;
 }
 
+interface KnownRow {
+  readonly id: string;
+  readonly state: string;
+  readonly finished_at: string | null;
+  readonly settled: number;
+}
+
 type Named = Pick<Row, 'branch' | 'sha' | 'pull' | 'fork'>;
 
 interface Home {
@@ -146,11 +155,24 @@ interface Home {
 }
 
 function catalogOn(db: DatabaseSync): Catalog {
-  const all = (sql: string, values: SQLInputValue[]): Record<string, unknown>[] => db.prepare(sql).all(...values);
+  const prepared = new Map<string, StatementSync>();
+  /** Their texts are few, and to compile one costs more than most of them do. */
+  function statement(sql: string): StatementSync {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const made = db.prepare(sql);
+    prepared.set(sql, made);
+    return made;
+  }
+
+  const all = (sql: string, values: SQLInputValue[]): Record<string, unknown>[] => statement(sql).all(...values);
+  const add = (name: string, value: number): void =>
+    void statement('INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value').run(
+      name,
+      value,
+    );
   const summaries = (sql: string, values: SQLInputValue[]): BuildSummary[] =>
     all(sql, values).map((row) => JSON.parse(String(row['summary'])) as BuildSummary);
-
-  const statements: { known?: StatementSync } = {};
 
   function found(condition: string, page: { after: string | null; limit: number }): FoundBuild[] {
     return rowsOf(`${condition} AND id > ? ORDER BY id LIMIT ?`, [page.after ?? '', page.limit]);
@@ -186,6 +208,10 @@ function catalogOn(db: DatabaseSync): Catalog {
   }
 
   function transaction(work: () => void): void {
+    if (db.isTransaction) {
+      work();
+      return;
+    }
     db.exec('BEGIN IMMEDIATE');
     try {
       work();
@@ -200,10 +226,10 @@ function catalogOn(db: DatabaseSync): Catalog {
     put: ({ folder, summary, lost, withheld }, onPointers) =>
       transaction(() => {
         const { organization } = summary;
-        const before = db.prepare('SELECT * FROM builds WHERE id = ?').get(summary.id) as Row | undefined;
+        const before = statement('SELECT * FROM builds WHERE id = ?').get(summary.id) as Row | undefined;
         const now = rowOf(summary);
         const eligible = isEligible(summary);
-        db.prepare(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+        statement(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
           summary.id,
           organization,
           folder,
@@ -222,21 +248,20 @@ function catalogOn(db: DatabaseSync): Catalog {
           withheld,
           JSON.stringify(summary),
         );
-        const add = addTo(db);
-        add.run('builds', before === undefined ? 1 : 0);
-        add.run('lost', lost - (before?.lost ?? 0));
-        add.run('bytes', summary.bytes - (before?.bytes ?? 0));
+        add('builds', before === undefined ? 1 : 0);
+        add('lost', lost - (before?.lost ?? 0));
+        add('bytes', summary.bytes - (before?.bytes ?? 0));
         onPointers(pointersOf([organization, folder], [now, ...(before === undefined ? [] : [before])]));
       }),
+    together: transaction,
     remove: (build, onPointers) =>
       transaction(() => {
-        const row = db.prepare('SELECT * FROM builds WHERE id = ?').get(build) as (Row & Home) | undefined;
+        const row = statement('SELECT * FROM builds WHERE id = ?').get(build) as (Row & Home) | undefined;
         if (row === undefined) return;
-        db.prepare('DELETE FROM builds WHERE id = ?').run(build);
-        const add = addTo(db);
-        add.run('builds', -1);
-        add.run('lost', -row.lost);
-        add.run('bytes', -row.bytes);
+        statement('DELETE FROM builds WHERE id = ?').run(build);
+        add('builds', -1);
+        add('lost', -row.lost);
+        add('bytes', -row.bytes);
         onPointers(pointersOf([row.organization, row.folder], [row]));
       }),
     *entries() {
@@ -244,7 +269,7 @@ function catalogOn(db: DatabaseSync): Catalog {
         yield { folder: String(folder), summary: JSON.parse(String(summary)) as BuildSummary };
       }
     },
-    addStored: (bytes) => void addTo(db).run('stored', bytes),
+    addStored: (bytes) => add('stored', bytes),
     scrub: () => {
       db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
     },
@@ -314,12 +339,17 @@ function catalogOn(db: DatabaseSync): Catalog {
         storedBytes: values.get('stored') ?? 0,
       };
     },
-    known: (build) => {
-      statements.known ??= db.prepare('SELECT state, finished_at, settled FROM builds WHERE id = ?');
-      const row = statements.known.get(build);
-      if (row === undefined) return null;
-      const finishedAt = row['finished_at'] === null ? null : String(row['finished_at']);
-      return { state: String(row['state']), finishedAt, settled: row['settled'] === 1 };
+    known: (builds) => {
+      const rows = all(
+        'SELECT id, state, finished_at, settled FROM builds WHERE id IN (SELECT value FROM json_each(?))',
+        [JSON.stringify(builds)],
+      ) as unknown as KnownRow[];
+      return new Map(
+        rows.map(({ id, state, finished_at: finishedAt, settled }) => [
+          id,
+          { state, finishedAt, settled: settled === 1 },
+        ]),
+      );
     },
     find: (build) => rowsOf('id = ?', [build])[0] ?? null,
     incomplete: (page) => found('complete = 0', page),
@@ -328,10 +358,6 @@ function catalogOn(db: DatabaseSync): Catalog {
       Number(all('SELECT sum(bytes) AS bytes FROM builds WHERE finished_at >= ?', [finished])[0]?.['bytes'] ?? 0),
     close: () => db.close(),
   };
-}
-
-function addTo(db: DatabaseSync) {
-  return db.prepare('INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value');
 }
 
 interface Target {
