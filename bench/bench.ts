@@ -12,6 +12,8 @@ export interface BenchContext {
   /** The value of PATH. */
   readonly path: string;
   readonly rounds: number | null;
+  /** Leaves out what takes long. */
+  readonly quick: boolean;
   /** One line of what is going on. */
   say(line: string): void;
   /** Called in the reverse order when the bench ends, however it ends. */
