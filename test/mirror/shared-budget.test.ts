@@ -28,7 +28,8 @@ for (const workers of [1, 4]) {
       t.diagnostic(
         `${seconds.toFixed(1)} s, at best ${best} s; ${rest} requests, ${needed} needed, ${refused} refused`,
       );
-      assert.ok(rest <= needed + 4 + refused, `${rest} requests, ${needed} needed`);
+      // Comparing with Buildkite and a second look at the build are asked of the same budget.
+      assert.ok(rest <= needed * 1.05 + 4 + refused, `${rest} requests, ${needed} needed`);
       assert.ok(refused <= allowed(rest), `${refused} refused`);
       assert.ok(seconds >= best * 0.9, `${seconds} s is less than the share allows (${best} s)`);
     });
