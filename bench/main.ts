@@ -17,10 +17,11 @@ import { latency } from './latency.ts';
 import { logs } from './logs.ts';
 import { renderTable, type Table } from './measure.ts';
 import { root } from './mirror.ts';
+import { pages } from './pages.ts';
 import { scale } from './scale.ts';
 import { small } from './small.ts';
 
-const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, scale };
+const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, pages, scale };
 const usage = `Usage: npm run bench [-- NAME …] [--rounds N] [--quick] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
 /** A bench that takes longer hangs. */
 const benchMs = 30 * 60_000;

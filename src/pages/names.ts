@@ -8,7 +8,7 @@ import { type Html, html, type Value } from './html.ts';
 /** Pictures that Buildkite alone has. We ship none of theirs: a letter on a tile stands for each. */
 const tiles = new Set(
   (
-    'android ansible apple aws azure babel bazel bitbucket bitrise bootstrap browserstack buildkite buildkite-agent buildpack bun bundler cargo chrome ' +
+    'android ansible apple aws azure babel bazel bitbucket bitrise bootstrap browserstack buildkite buildkite-agent buildpack bun bundler cargo chrome chromium ' +
     'circleci clojure cocoapods codeclimate codecov composer coveralls cypress dart debian deno docker docker-compose dotnet edge elasticsearch electron ' +
     'elixir elm ember erlang eslint fastlane firefox flutter gcloud gem git github gitlab golang google-cloud googlecloud gradle graphql groovy grunt gulp ' +
     'haskell helm heroku ie ios java javascript jest jenkins jquery junit kotlin kubernetes lambda laravel lint linux llvm mac macos maven meteor mocha ' +

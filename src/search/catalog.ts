@@ -5,6 +5,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { type BuildSummary, isEligible } from '../model.ts';
 import type { PointerKind, PointerState } from '../tree/paths.ts';
+import { countBuilds, headsSchema, recountFolder, refreshHead } from './heads.ts';
 
 export interface PipelineSummary {
   readonly pipeline: string;
@@ -112,9 +113,9 @@ const schema = `
   CREATE INDEX IF NOT EXISTS incomplete ON builds (id) WHERE complete = 0;
   CREATE INDEX IF NOT EXISTS withheld ON builds (id) WHERE withheld > 0;
   CREATE INDEX IF NOT EXISTS by_finish ON builds (finished_at);
-  CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`;
+  CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;${headsSchema}`;
 
-const version = 2;
+const version = 3;
 export const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'];
 
 /** @param file its folder must be there; a catalog of another version is emptied, and so must be made again */
@@ -127,7 +128,8 @@ export function openCatalog(file: string, options: { readOnly?: boolean } = {}):
 function prepare(db: DatabaseSync): void {
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (found !== version) db.exec('DROP TABLE IF EXISTS builds; DROP TABLE IF EXISTS totals');
+  if (found !== version)
+    for (const table of ['builds', 'totals', 'folders', 'heads']) db.exec(`DROP TABLE IF EXISTS ${table}`);
   db.exec(`${schema}; PRAGMA user_version = ${version}`);
 }
 
@@ -226,7 +228,7 @@ function catalogOn(db: DatabaseSync): Catalog {
     put: ({ folder, summary, lost, withheld }, onPointers) =>
       transaction(() => {
         const { organization } = summary;
-        const before = statement('SELECT * FROM builds WHERE id = ?').get(summary.id) as Row | undefined;
+        const before = statement('SELECT * FROM builds WHERE id = ?').get(summary.id) as (Row & Home) | undefined;
         const now = rowOf(summary);
         const eligible = isEligible(summary);
         statement(`INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
@@ -251,6 +253,12 @@ function catalogOn(db: DatabaseSync): Catalog {
         add('builds', before === undefined ? 1 : 0);
         add('lost', lost - (before?.lost ?? 0));
         add('bytes', summary.bytes - (before?.bytes ?? 0));
+        if (before?.folder !== folder) {
+          countBuilds(statement, organization, folder, 1);
+          if (before !== undefined) countBuilds(statement, before.organization, before.folder, -1);
+        }
+        refreshHead(statement, { organization, folder, branch: summary.branch });
+        if (before !== undefined) refreshHead(statement, before);
         onPointers(pointersOf([organization, folder], [now, ...(before === undefined ? [] : [before])]));
       }),
     together: transaction,
@@ -262,6 +270,8 @@ function catalogOn(db: DatabaseSync): Catalog {
         add('builds', -1);
         add('lost', -row.lost);
         add('bytes', -row.bytes);
+        countBuilds(statement, row.organization, row.folder, -1);
+        refreshHead(statement, row);
         onPointers(pointersOf([row.organization, row.folder], [row]));
       }),
     *entries() {
@@ -283,6 +293,7 @@ function catalogOn(db: DatabaseSync): Catalog {
     moveFolder: (organization, from, to) =>
       transaction(() => {
         db.prepare('UPDATE builds SET folder = ? WHERE organization = ? AND folder = ?').run(to, organization, from);
+        for (const folder of [from, to]) recountFolder(statement, organization, folder);
       }),
     builds: ({ organization, folder, branch, state, before, limit }) => {
       const conditions: [string, SQLInputValue | undefined][] = [
@@ -298,8 +309,8 @@ function catalogOn(db: DatabaseSync): Catalog {
     },
     branches: (organization, folder, limit) =>
       summaries(
-        `SELECT summary, max(number) AS number FROM builds WHERE organization = ? AND folder = ? AND fork = 0
-         GROUP BY branch ORDER BY number DESC LIMIT ?`,
+        `SELECT builds.summary AS summary FROM heads JOIN builds USING (organization, folder, branch, number)
+         WHERE heads.organization = ? AND heads.folder = ? AND builds.fork = 0 ORDER BY heads.number DESC LIMIT ?`,
         [organization, folder, limit],
       ),
     neighbours: (organization, folder, number) => {
@@ -313,15 +324,13 @@ function catalogOn(db: DatabaseSync): Catalog {
       return { previous: pick('max', '<'), next: pick('min', '>') };
     },
     pipelines: (organization) =>
-      all(
-        'SELECT folder, count(*) AS builds, max(number) AS number FROM builds WHERE organization = ? GROUP BY folder ORDER BY folder',
-        [organization],
-      ).map(({ folder, builds, number }) => {
-        const [latest] = summaries('SELECT summary FROM builds WHERE organization = ? AND folder = ? AND number = ?', [
-          organization,
-          String(folder),
-          Number(number),
-        ]);
+      all('SELECT folder, builds FROM folders WHERE organization = ? AND builds > 0 ORDER BY folder', [
+        organization,
+      ]).map(({ folder, builds }) => {
+        const [latest] = summaries(
+          'SELECT summary FROM builds WHERE organization = ? AND folder = ? ORDER BY number DESC LIMIT 1',
+          [organization, String(folder)],
+        );
         const name = latest?.pipeline_name ?? null;
         const pipeline = latest?.pipeline ?? String(folder);
         return { pipeline, folder: String(folder), name, builds: Number(builds), latest: latest ?? null };

@@ -149,7 +149,7 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
     summary: JSON.parse(String(row['summary'])) as BuildSummary,
     matches: fields.flatMap((field) => {
       const snippet = String(row[field] ?? '');
-      return snippet.includes('\u0001') ? [{ field, text: snippet }] : [];
+      return snippet.includes('\u0001') ? [{ field, text: linesFound(snippet) }] : [];
     }),
   }));
   const last = rows[limit - 1];
@@ -168,6 +168,12 @@ function about(summary: BuildSummary): string[] {
   const { message, author, branch, tag, commit, pipeline, pipeline_name: name, number, pull_request: pull } = summary;
   const parts = [message, author, branch, tag, commit, pipeline, name, String(number), pull === null ? null : pull.id];
   return parts.filter((part) => part !== null && part !== '').map(String);
+}
+
+/** Of a list, the parts that were found. */
+function linesFound(snippet: string): string {
+  const found = snippet.split('\n').filter((line) => line.includes('\u0001'));
+  return found.slice(0, 3).join('\n');
 }
 
 /** Between two of a list stands a line break, which no phrase is looked for across. */

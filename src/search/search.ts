@@ -45,9 +45,11 @@ const mostWaiting = 64;
 export function openSearch(file: string, { readOnly = false } = {}): Search {
   const workerData: ThreadData = { file, readOnly };
   const waiting = new Map<number, Waiting>();
-  let [thread, last]: [Worker | null, number] = [null, 0];
+  // Begun at once: the first question is answered as soon as the others.
+  let thread: Worker | null = begin();
+  let last = 0;
 
-  /** Begun with the first question, and again after it broke. */
+  /** Again after it broke. */
   function begin(): Worker {
     const started = new Worker(new URL('./thread.ts', import.meta.url), { workerData });
     started.unref();

@@ -54,7 +54,9 @@ export async function removeStalePointers(
   for (const kind of ['latest', 'commits', 'pulls']) {
     const below = join(paths.pages, organization, folder, kind);
     for (const { name } of await listFolder(below)) {
-      const number = Number(await readIfPresent(join(below, name)));
+      // A badge is as stale as the pointer that it is a picture of.
+      const pointer = name.endsWith('.svg') ? `${name.slice(0, -'.svg'.length)}.any` : name;
+      const number = Number(await readIfPresent(join(below, pointer)));
       if (!numbers.has(number)) unlinkFile(join(below, name));
     }
   }
