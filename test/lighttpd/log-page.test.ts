@@ -122,8 +122,19 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     await page.getByRole('button', { name: 'Unfold all' }).click();
     await page.goto(`${large.url}#L1000000`);
     await page.locator('#L1000000.on:not(.waits)').waitFor();
-    const seenFirst = `(() => { const top = document.querySelector('#log').getBoundingClientRect().top;
-      return Number([...document.querySelectorAll('#log .line')].find((line) => line.getBoundingClientRect().top >= top).id.slice(1)); })()`;
+    // The first line in view, once it has been the same for so many frames that no movement can be under way.
+    const seenFirst = `new Promise((done) => {
+      let before = 0, same = 0;
+      const look = () => {
+        const top = document.querySelector('#log').getBoundingClientRect().top;
+        const line = [...document.querySelectorAll('#log .line')].find((each) => each.getBoundingClientRect().top >= top);
+        const now = Number(line.id.slice(1));
+        same = now === before ? same + 1 : 0;
+        before = now;
+        if (same > 20) done(now); else requestAnimationFrame(look);
+      };
+      look();
+    })`;
     const inView = await page.evaluate<number>("document.querySelector('#log').clientHeight / 20");
     await page.locator('#log').focus();
     for (let step = 0; step < 5; step += 1) {
