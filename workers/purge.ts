@@ -51,6 +51,7 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
   }
   for (const sha256 of digests) await removeBytes(paths, sha256);
   catalog.scrub();
+  await upkeep.search.scrub();
   for (const tombstone of open) await finish(upkeep, tombstone, total.files);
   log.warn({ ...total, blobs: digests.size }, 'purged');
   return total;

@@ -49,6 +49,8 @@ export interface FullText {
   put(document: SearchDocument): void;
   has(build: string): boolean;
   remove(build: string): void;
+  /** Leaves nothing of what was replaced or removed in the file. */
+  scrub(): void;
   find(question: SearchQuestion): SearchPage;
   close(): void;
 }
@@ -118,6 +120,10 @@ function fullTextOn(db: DatabaseSync): FullText {
         const id = idOf(build);
         if (id !== null) drop(id);
       }),
+    scrub: () => {
+      // FTS5 keeps the words of what was removed until its segments are merged.
+      db.exec("INSERT INTO words (words) VALUES ('optimize'); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    },
     find: (question) => find(db, question),
     close: () => db.close(),
   };

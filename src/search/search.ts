@@ -11,6 +11,7 @@ export interface ThreadData {
 type Call =
   | { readonly name: 'put'; readonly document: SearchDocument }
   | { readonly name: 'remove'; readonly build: string }
+  | { readonly name: 'scrub' }
   | { readonly name: 'has'; readonly build: string }
   | { readonly name: 'find'; readonly question: SearchQuestion };
 
@@ -29,6 +30,8 @@ export interface Search {
   /** Replaces what was known of the build. */
   put(document: SearchDocument): Promise<void>;
   remove(build: string): Promise<void>;
+  /** Leaves nothing of what was replaced or removed in the file. */
+  scrub(): Promise<void>;
   has(build: string): Promise<boolean>;
   /** @throws MirrorError ERR_READER_BUSY when too many wait already */
   find(question: SearchQuestion): Promise<SearchPage>;
@@ -81,6 +84,7 @@ export function openSearch(file: string, { readOnly = false } = {}): Search {
   return {
     put: async (document) => void (await ask({ name: 'put', document })),
     remove: async (build) => void (await ask({ name: 'remove', build })),
+    scrub: async () => void (await ask({ name: 'scrub' })),
     has: async (build) => (await ask({ name: 'has', build })) === true,
     find: async (question) => {
       if (waiting.size >= mostWaiting)

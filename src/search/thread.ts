@@ -16,6 +16,7 @@ parentPort?.on('message', ({ id, call }: Question) => {
     const index = current();
     if (call.name === 'put') index?.put(call.document);
     else if (call.name === 'remove') index?.remove(call.build);
+    else if (call.name === 'scrub') index?.scrub();
     else if (call.name === 'has') answer.value = index?.has(call.build) ?? false;
     else answer.value = index?.find(call.question) ?? { results: [], next: null };
   } catch (thrown) {
