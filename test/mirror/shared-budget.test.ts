@@ -46,7 +46,9 @@ describe('several worker processes', { timeout: 200_000 }, () => {
     const needed = jobs * (artifactsPerJob + 3);
     t.diagnostic(`${points} points, ${needed} needed; ${links} links by REST; ${refused} refused`);
     assert.equal(links, 0);
-    assert.ok(points <= needed * 1.1, `${points} points, ${needed} needed`);
+    // A worker that comes to a job before its list is on the shelf asks again; four that knew nothing of each other would
+    // ask four times.
+    assert.ok(points <= needed * 2, `${points} points, ${needed} needed`);
     assert.ok(refused <= 1, `${refused} refused`);
   });
 });
