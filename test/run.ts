@@ -20,7 +20,7 @@ const root = join(import.meta.dirname, '..');
 /** Folders whose tests start nothing and write next to nothing: seconds in all. */
 const unitFolders = ['bench', 'buildkite', 'commands', 'house', 'logs', 'pages', 'reconcile', 'search'];
 /** A file that hangs, or leaves something open when its tests are done, is ended and has failed. */
-const fileTimeoutMs = 480_000;
+const fileTimeoutMs = 900_000;
 
 /** Whoever ends the run ends the file that runs with it. */
 const ended = new AbortController();

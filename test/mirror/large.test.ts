@@ -54,8 +54,8 @@ describe('a large build', () => {
   it('of 50,000 artifacts in 2,000 jobs costs upstream no more for each than one of a twentieth', async () => {
     const small = newBuild({ jobs: 100, artifactsPerJob: 25, bytes: 16, logBytes: 16 });
     const large = newBuild({ jobs: 2000, artifactsPerJob: 25, bytes: 16, logBytes: 16 });
-    const one = await mirrored(small, 60_000);
-    const twenty = await mirrored(large, 180_000);
+    const one = await mirrored(small, 120_000);
+    const twenty = await mirrored(large, 600_000);
     assert.deepEqual([one.storage, twenty.storage], [2500, 50_000]);
     // An artifact is resolved by a request of its own, a log is one, a listing has a hundred.
     const least = (jobs: number): number => jobs * 25 + jobs + jobs * 0.25;
