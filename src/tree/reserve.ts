@@ -4,7 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { unlinkFile } from './blobs.ts';
 import { readFreeBytes } from './free.ts';
 import type { DataPaths } from './paths.ts';
@@ -43,6 +43,8 @@ export function createReserve(paths: DataPaths, bytes: number = reserveBytes): R
 
 /** Random bytes: a file system that compresses would not keep room for zeros. */
 async function fill(paths: DataPaths, bytes: number): Promise<void> {
+  // The receiver may be there before the first worker has made the folders.
+  await mkdir(paths.staging, { recursive: true });
   const temporary = temporaryFile(paths);
   const handle = await open(temporary, 'wx', 0o600);
   try {
