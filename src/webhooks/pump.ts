@@ -175,10 +175,13 @@ export class Pump {
     const { journal, log, keepMs, reconciledUntil } = this.#options;
     const now = Date.now();
     const mark = this.#mark;
-    const position = this.#trail.reached(this.#place, now);
-    if (position === null || mark === null) return;
+    if (mark === null) return;
     try {
-      await journal.writeCheckpoint({ mark, position });
+      const moved = this.#trail.reached(this.#place, now);
+      if (moved !== null) await journal.writeCheckpoint({ mark, position: moved });
+      // Also where nothing moved: the reconciliation that covers the older entries comes after them, and perhaps last.
+      const position = this.#trail.start;
+      if (journal.start.segment >= position.segment) return;
       const until = await reconciledUntil();
       const removed = until === null ? 0 : await journal.cut(Math.min(until, now - keepMs), position);
       if (removed > 0) log.info({ entries: removed }, 'entries of the journal that a reconciliation covers are cut');

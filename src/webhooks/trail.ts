@@ -21,11 +21,16 @@ export class EnqueuedTrail {
     return this.#steps[0]?.position ?? null;
   }
 
-  /** Forgets what was enqueued since. @returns the place that can be counted on */
-  rewind(): Position {
+  /** The place that can be counted on. */
+  get start(): Position {
     const [first] = this.#steps;
     if (first === undefined) throw new RangeError('a trail has a beginning');
-    this.#steps = [first];
     return first.position;
+  }
+
+  /** Forgets what was enqueued since. @returns the place that can be counted on */
+  rewind(): Position {
+    this.#steps = this.#steps.slice(0, 1);
+    return this.start;
   }
 }

@@ -48,8 +48,8 @@ describe('the receiver’s metrics', () => {
   it('are the contract’s, with the values of their sources', async () => {
     const metrics = receiverMetrics(registry, sources, log);
     metrics.delivered('ping', 'ping', 0.25);
-    const { kitemirror_oldest_gap_seconds: age, ...found } = await samples();
-    assert.ok(age !== undefined && age >= 60 && age < 70);
+    const { kitemirror_oldest_gap_seconds: gap, kitemirror_reconcile_age_seconds: age, ...found } = await samples();
+    for (const seconds of [gap, age]) assert.ok(seconds !== undefined && seconds >= 60 && seconds < 70);
     assert.deepEqual(found, {
       'kitemirror_deliveries_total{event="ping",outcome="ping"}': 1,
       kitemirror_delivery_seconds_sum: 0.25,
@@ -62,6 +62,7 @@ describe('the receiver’s metrics', () => {
       kitemirror_artifacts_lost: 4,
       'kitemirror_tree_bytes{kind="logical"}': 100,
       'kitemirror_tree_bytes{kind="stored"}': 60,
+      kitemirror_webhook_healthy: 1,
       kitemirror_disk_free_bytes: 12_345,
     });
   });
@@ -71,10 +72,11 @@ describe('the receiver’s metrics', () => {
     receiverMetrics(registry, changing, log);
     await samples();
     Object.assign(changing, { tasks: away, budgets: away, totals: away, gaps: away });
+    Object.assign(changing, { reconciledAt: away, webhookHealthy: away });
     await samples();
     const found = Object.keys(await samples()).filter((name) => !name.startsWith('kitemirror_deliver'));
     assert.deepEqual(found, ['kitemirror_journal_entries', 'kitemirror_disk_free_bytes']);
-    assert.equal(lines.length, 7);
+    assert.equal(lines.length, 9);
     Object.assign(changing, sources);
     assert.equal((await samples())['kitemirror_builds_unsettled'], 2);
   });
