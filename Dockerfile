@@ -17,7 +17,7 @@ RUN sed -n '1,/^$/p' /etc/apt/sources.list.d/debian.sources | sed 's/^Suites:.*/
       >/etc/apt/preferences.d/forky \
  && apt-get update \
  && apt-get install -y --no-install-recommends \
-      ca-certificates lighttpd lighttpd-modules-lua redis-server systemd-standalone-tmpfiles \
+      ca-certificates lighttpd lighttpd-modules-lua lighttpd-mod-openssl redis-server systemd-standalone-tmpfiles \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin kitemirror \
  && install -d -o kitemirror -g kitemirror -m 0750 /data

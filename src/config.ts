@@ -12,6 +12,7 @@ import { EnvReader } from './config/env-reader.ts';
 import { type IdentitySettings, readIdentity } from './config/identity.ts';
 import { type RetentionPolicy, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
+import { readTls, type TlsSettings } from './config/tls.ts';
 import {
   type GlobRule,
   type Listen,
@@ -69,6 +70,8 @@ export interface Config {
   readonly contentUrl: string | null;
   /** `null`: whoever reaches the mirror reads everything. */
   readonly identity: IdentitySettings | null;
+  /** Absolute paths of PEM files; `null`: Lighttpd speaks plain HTTP. */
+  readonly tls: TlsSettings | null;
   readonly listen: { readonly host: string; readonly port: number };
   readonly receiverListen: Listen;
   readonly gatewayListen: Listen;
@@ -157,6 +160,7 @@ export function parseConfig(
     url,
     contentUrl: read.parsed('KITEMIRROR_CONTENT_URL', defaultContentUrl(url), (value) => parseContentUrl(value, url)),
     identity: readIdentity(read, url, (text) => resolve(base, text)),
+    tls: readTls(read, url, (text) => resolve(base, text)),
     listen,
     receiverListen: read.listen('KITEMIRROR_RECEIVER_LISTEN', `unix:${join(runDir, 'receiver.sock')}`),
     gatewayListen: read.listen('KITEMIRROR_GATEWAY_LISTEN', `unix:${join(runDir, 'gateway.sock')}`),

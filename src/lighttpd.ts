@@ -16,6 +16,7 @@ import { formatListen } from './http.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
 import { type Machine, siteEnvironment } from './site.ts';
+import { reloadFront } from './supervise/reload.ts';
 import { ensureKeys } from './tree/keys.ts';
 import { rotateAccessLog } from './tree/log-rotation.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
@@ -54,13 +55,15 @@ export async function prepareLighttpd(config: Config, path: string): Promise<Pre
   await execute(command, ['-tt', '-f', configuration], { env }).catch((thrown: unknown) => {
     const said = thrown instanceof Error && 'stderr' in thrown ? String(thrown.stderr).trim() : String(thrown);
     if (/mod_magnet\.so/.test(said)) throw missing('lighttpd is here, its Lua module (mod_magnet) is not');
+    if (/mod_openssl\.so/.test(said))
+      throw missing('lighttpd is here, its TLS module (mod_openssl) is not', ' lighttpd-mod-openssl');
     throw new MirrorError('ERR_CONFIG', `lighttpd refuses its configuration:\n${said}`);
   });
   return { command, args: ['-D', '-f', configuration], env };
 }
 
-function missing(what: string): MirrorError {
-  return new MirrorError('ERR_PROGRAM_MISSING', `${what}. Run: ${installLine}`);
+function missing(what: string, more = ''): MirrorError {
+  return new MirrorError('ERR_PROGRAM_MISSING', `${what}. Run: ${installLine}${more}`);
 }
 
 async function askMachine(command: string): Promise<Machine> {
@@ -183,12 +186,26 @@ async function check(config: Config, path: string): Promise<number> {
   }
 }
 
+/** `--reload`: for `kitemirror reload`; prints when the certificate ends. */
+async function reload(config: Config, path: string): Promise<number> {
+  try {
+    const expires = await reloadFront(config, await prepareLighttpd(config, path));
+    process.stdout.write(`${expires?.toISOString() ?? ''}\n`);
+    return 0;
+  } catch (thrown) {
+    const { code, message } = toMirrorError(thrown);
+    process.stderr.write(`${message}\n`);
+    return code === 'ERR_CONFIG' || code === 'ERR_PROGRAM_MISSING' ? exitConfig : 1;
+  }
+}
+
 async function main(): Promise<number> {
   let log = createLog('lighttpd', 'info');
   try {
     const env = readEnv(root);
     const { config } = parseConfig(env, 'lighttpd', root);
     if (process.argv.includes('--check')) return await check(config, env.PATH ?? '');
+    if (process.argv.includes('--reload')) return await reload(config, env.PATH ?? '');
     log = createLog('lighttpd', config.logLevel);
     return await run(log, config, env.PATH ?? '');
   } catch (thrown) {

@@ -26,6 +26,17 @@ export const lighttpdNeed: ProgramNeed = {
   probe: { args: ['-tt', '-f', '-'], input: 'server.document-root = "/"\nserver.modules = ("mod_magnet")\n' },
 };
 
+/** Where KITEMIRROR_TLS_CERT is set. */
+export const lighttpdTlsNeed: ProgramNeed = {
+  name: 'lighttpd with mod_magnet and mod_openssl',
+  commands: lighttpdNeed.commands,
+  packages: [...lighttpdNeed.packages, ['lighttpd-mod-openssl']],
+  probe: {
+    args: ['-tt', '-f', '-'],
+    input: 'server.document-root = "/"\nserver.modules = ("mod_openssl", "mod_magnet")\n',
+  },
+};
+
 export const chromiumNeed: ProgramNeed = {
   name: 'chromium',
   commands: ['chromium', 'chromium-browser'],

@@ -28,6 +28,8 @@ const losesErrors = ['1.4.83', '1.4.84'];
 const nothing = '(?!)';
 /** `server.max-fds` is 16 bits wide before 1.4.83. */
 const mostOpenFiles = 65_535;
+/** A year, as the field has it; the content origin's hosts say it for themselves. */
+const strictTransport = 'max-age=31536000';
 /** For each worker; Lighttpd allows no more than a tenth of its descriptors. */
 const mostConnections = 4096;
 
@@ -57,6 +59,7 @@ export function siteEnvironment(
     SITE_CONTENT_HOSTS: contentHostsOf(config).join(' '),
     SITE_CONTENT_KEYS: paths.contentKeys,
     ...identityOf(config, paths),
+    ...tlsOf(config),
     SITE_GATE_ALONE: losesErrors.includes(machine.version.join('.')) ? nothing : filePattern,
     SITE_HTTP2: speaksHttp2(config.http2, machine.version) ? 'enable' : 'disable',
     SITE_WORKERS: String(Math.max(2, machine.cores)),
@@ -76,6 +79,11 @@ export function siteEnvironment(
     }
   }
   return environment;
+}
+
+function tlsOf({ tls, url }: Config): Record<string, string> {
+  const files = tls === null ? { SITE_TLS: 'off' } : { SITE_TLS: 'on', SITE_TLS_CERT: tls.cert, SITE_TLS_KEY: tls.key };
+  return { ...files, SITE_HSTS: url.protocol === 'https:' ? strictTransport : '' };
 }
 
 function identityOf({ identity, url }: Config, paths: DataPaths): Record<string, string> {

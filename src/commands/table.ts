@@ -15,6 +15,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   portal: async () => (await import('./portal.ts')).portal,
   purge: async () => (await import('./purge.ts')).purge,
   rebuild: async () => (await import('./rebuild.ts')).rebuild,
+  reload: async () => (await import('./reload.ts')).reload,
   retention: async () => (await import('./retention.ts')).retention,
   verify: async () => (await import('./verify.ts')).verify,
   revoke: async () => (await import('./revoke.ts')).revoke,

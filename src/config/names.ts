@@ -45,12 +45,14 @@ export const knownNames = [
   'OIDC_ASSERTION_AUDIENCE',
   'OIDC_CI_ISSUER',
   'OIDC_CI_JWKS_URL',
+  'TLS_CERT',
+  'TLS_KEY',
   'HTTP2',
   'LOG_LEVEL',
 ].map((name) => `KITEMIRROR_${name}`);
 
 /** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
-export const laterName = /^KITEMIRROR_(TLS_|TRUSTED_PROXIES$)/;
+export const laterName = /^KITEMIRROR_TRUSTED_PROXIES$/;
 
 /** Kubernetes injects these for a service that is called kitemirror. */
 export const foreignName = /^KITEMIRROR_(SERVICE_|PORT(_|$))/;

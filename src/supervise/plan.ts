@@ -40,7 +40,7 @@ export function planRedis(command: string, socket: string, folder: string, setpr
 
 /** In the order in which they are to end. @param env with REDIS_URL and KITEMIRROR_DATA as the programs are to see them */
 export function planPrograms(config: Config, env: NodeJS.ProcessEnv, root: string): Part[][] {
-  const front: Probe = { at: config.listen, path: '/-/healthz', host: config.url.host };
+  const front: Probe = { at: config.listen, path: '/-/healthz', host: config.url.host, isTls: config.tls !== null };
   const receiver: Probe = { at: config.receiverListen, path: '/-/readyz' };
   const gateway: Probe = { at: config.gatewayListen, path: '/-/healthz' };
   const workers = Array.from({ length: config.workers }, (_, index) => planWorker(config, env, root, index));

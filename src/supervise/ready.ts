@@ -1,5 +1,6 @@
 /** Asks a program over HTTP whether it is ready. */
 import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import type { Listen } from '../config/values.ts';
 
 export interface Probe {
@@ -7,15 +8,19 @@ export interface Probe {
   readonly path: string;
   /** The Host header, where the program is particular about it. */
   readonly host?: string;
+  /** Whether it speaks TLS: who it is, its port tells; its certificate is for another name than ours. */
+  readonly isTls?: boolean;
 }
 
 const patienceMs = 2000;
 
 /** @returns null when it answered 200, else what it said or why it could not be asked */
-export async function probe({ at, path, host = 'localhost' }: Probe): Promise<string | null> {
+export async function probe({ at, path, host = 'localhost', isTls = false }: Probe): Promise<string | null> {
   const target = 'path' in at ? { socketPath: at.path } : { host: reachable(at.host), port: at.port };
   return new Promise((resolve) => {
-    const asked = request({ ...target, path, headers: { host }, agent: false, timeout: patienceMs }, (response) => {
+    const options = { ...target, path, headers: { host }, agent: false, timeout: patienceMs };
+    const asked = isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options);
+    asked.on('response', (response) => {
       response.resume();
       resolve(response.statusCode === 200 ? null : `answers ${response.statusCode} on ${path}`);
     });
@@ -26,7 +31,7 @@ export async function probe({ at, path, host = 'localhost' }: Probe): Promise<st
 }
 
 /** The address by which this machine reaches what listens on all of its addresses. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
 }

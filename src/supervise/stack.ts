@@ -4,7 +4,7 @@
  */
 import { type Config, parseConfig, type Secrets } from '../config.ts';
 import type { MirrorError } from '../errors.ts';
-import { findCommand, lighttpdNeed, redisNeed } from '../programs.ts';
+import { findCommand, lighttpdNeed, lighttpdTlsNeed, redisNeed } from '../programs.ts';
 import { dataPaths } from '../tree/paths.ts';
 import { checkAddresses, takeRunFolder } from './addresses.ts';
 import { type Crew, createCrew } from './crew.ts';
@@ -47,7 +47,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { root, env, printer } = options;
   const { config, secrets } = parseConfig(env, 'all', root);
   printer.hide(() => hiddenValues(secrets));
-  const needs = secrets.redisUrl === null ? [redisNeed, lighttpdNeed] : [lighttpdNeed];
+  const front = config.tls === null ? lighttpdNeed : lighttpdTlsNeed;
+  const needs = secrets.redisUrl === null ? [redisNeed, front] : [front];
   const isRoot = process.getuid?.() === 0;
   await ensurePrograms(needs, { root, env, isRoot, say: (line) => printer.say('warn', line) });
   // An installation takes its time: what was free before it may be taken after it.
@@ -64,10 +65,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const signal = options.signal === undefined ? late : AbortSignal.any([late, options.signal]);
     const told = { ...env, KITEMIRROR_DATA: config.dataRoot };
     const redis = secrets.redisUrl === null ? await startRedis(config, env, printer, crew, signal) : {};
-    const [front = [], ...behind] = planPrograms(config, { ...told, ...redis }, root);
+    const [last = [], ...behind] = planPrograms(config, { ...told, ...redis }, root);
     await crew.start(behind, signal);
     // Last, when those behind it answer: Lighttpd takes a back end that once refused for dead, for seconds.
-    await crew.start([front], signal);
+    await crew.start([last], signal);
   } catch (error) {
     await stop();
     throw error;

@@ -1,5 +1,6 @@
 /** HTTP as a client writes it: nothing is normalized, followed or decoded. */
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { type RequestOptions, request as requestTls } from 'node:https';
 import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
@@ -16,6 +17,8 @@ export interface Question {
   readonly body?: string | Buffer;
   /** The address that is connected to; the default is 127.0.0.1. */
   readonly host?: string;
+  /** Over TLS, as these options say. */
+  readonly tls?: RequestOptions;
 }
 
 const patienceMs = 20_000;
@@ -24,11 +27,12 @@ const patienceMs = 20_000;
 export async function ask(
   port: number,
   path: string,
-  { method = 'GET', headers, body, host = '127.0.0.1' }: Question = {},
+  { method = 'GET', headers, body, host = '127.0.0.1', tls }: Question = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request(
-      { host, port, path, method, headers: { ...headers }, agent: false, timeout: patienceMs },
+    const send = tls === undefined ? request : requestTls;
+    const asked = send(
+      { host, port, path, method, headers: { ...headers }, agent: false, timeout: patienceMs, ...tls },
       (response) => {
         buffer(response).then(
           (bytes) =>
