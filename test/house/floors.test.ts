@@ -124,6 +124,7 @@ describe('what has one place stays there:', () => {
       'src/lighttpd.ts': 'makes the folders that Lighttpd expects to find',
       'src/programs.ts': 'looks for programs on PATH',
       'src/supervise/redis.ts': "makes the private Redis' folder",
+      'src/supervise/reload.ts': "reads the certificate, and makes the canary's folder",
     };
     const touches = using(({ packages }) => packages.some((name) => /^node:fs(\/promises)?$/.test(name)));
     assert.deepEqual(
