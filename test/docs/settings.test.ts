@@ -75,6 +75,8 @@ test('the defaults that the README tells in words are so', () => {
       config.concurrency === Math.min(64, 16 * availableParallelism()) ? '16 for each processor, at most 64' : '',
     BUILDKITE_PORTAL_URL: config.portalUrl === null ? 'none' : '',
     BUILDKITE_PORTAL_TOKEN: secrets.portalToken === null ? 'none' : '',
+    KITEMIRROR_TLS_CERT: config.tls === null ? 'none' : '',
+    KITEMIRROR_TLS_KEY: config.tls === null ? 'none' : '',
     REDIS_URL: secrets.redisUrl === null ? 'a private redis-server' : '',
   };
   const ofIdentity = [
