@@ -87,6 +87,7 @@ export const peers = {
   aria2c: { command: 'aria2c', apt: 'aria2' },
   curl: { command: 'curl', apt: 'curl' },
   nginx: { command: 'nginx', apt: 'nginx-light' },
+  wrk: { command: 'wrk', apt: 'wrk' },
 } as const satisfies Record<string, Peer>;
 
 /** @returns where it is, or why there is no row of it */

@@ -19,9 +19,10 @@ import { renderTable, type Table } from './measure.ts';
 import { root } from './mirror.ts';
 import { pages } from './pages.ts';
 import { scale } from './scale.ts';
+import { serve } from './serve.ts';
 import { small } from './small.ts';
 
-const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, pages, scale };
+const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, pages, scale, serve };
 const usage = `Usage: npm run bench [-- NAME …] [--rounds N] [--quick] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
 /** A bench that takes longer hangs. */
 const benchMs = 30 * 60_000;

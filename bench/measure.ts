@@ -10,7 +10,7 @@ export interface Row {
   readonly name: string;
   /** Absent where the row could not be measured. */
   readonly value?: Spread;
-  readonly unit: 'ms' | 's' | '/s' | 'MiB' | 'MB/s' | 'requests';
+  readonly unit: 'µs' | 'ms' | 's' | '/s' | 'MiB' | 'MB/s' | 'requests';
   /** How much better our side is than this one, round by round (1: equal). */
   readonly ratio?: Spread;
   readonly target?: Target;

@@ -121,7 +121,7 @@ async function quiet(pids: readonly number[], signal: AbortSignal): Promise<void
 }
 
 /** User and system time of a process, in clock ticks (10 ms). @see proc(5) */
-function ticksOf(pid: number): number {
+export function ticksOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /, '')
     .split(' ');

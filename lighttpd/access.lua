@@ -21,7 +21,8 @@ return function(lighty, files, answers)
   local grants, caller, now
 
   local function note(decision, reason)
-    environment["KITEMIRROR_DECISION"], environment["KITEMIRROR_REASON"] = decision, reason
+    environment["KITEMIRROR_DECISION"] = decision
+    if reason then environment["KITEMIRROR_REASON"] = reason end
   end
 
   local function note_caller(kind)
@@ -52,12 +53,8 @@ return function(lighty, files, answers)
 
   -- Whether there is a cookie or a bearer token that holds. nil: go on; else the status to end with. A cookie that holds
   -- no more makes its sender a stranger; a bearer token is sent by a program, which is to be told.
-  local function find_caller(who, credential, ...)
-    now = c.time()
-    grants = grants_reader.current(now)
-    if not grants then return unavailable("no grants") end
-    local why
-    caller, why = who(grants, credential, ...)
+  local function take(credential, found, why)
+    caller = found
     if not caller then
       if why == "stale" then return unavailable("stale") end
       if credential and credential:find("^[Bb][Ee][Aa][Rr][Ee][Rr] ") then return challenge(why) end
@@ -68,9 +65,16 @@ return function(lighty, files, answers)
     return nil
   end
 
+  -- nil: go on.
+  local function look_at_grants()
+    now = c.time()
+    grants = grants_reader.current(now)
+    return not grants and unavailable("no grants") or nil
+  end
+
   function access.enter()
-    return find_caller(function(found, authorization) return identity.who(found, authorization, request["Cookie"], now) end,
-      request["Authorization"])
+    local authorization, status = request["Authorization"], look_at_grants()
+    return status or take(authorization, identity.who(grants, authorization, request["Cookie"], now))
   end
 
   -- Labels by the build's address, looked at once a second: an address can come to mean another build.
@@ -124,7 +128,7 @@ return function(lighty, files, answers)
   function access.allows(path, build, rest)
     local label = label_at(build)
     if decide.may_read(caller, label) then
-      note("allowed", nil)
+      note("allowed")
       return true
     end
     if not label then return false end
@@ -158,9 +162,8 @@ return function(lighty, files, answers)
 
   -- On the host of a build's reports: by a cookie that is good for this host alone, or what is public.
   function access.enter_content(host_label, path)
-    local status = find_caller(function(found, cookie)
-      return visitors.visitor(found, cookie, now, host_label)
-    end, request["Cookie"])
+    local cookie, status = request["Cookie"], look_at_grants()
+    status = status or take(cookie, visitors.visitor(grants, cookie, now, host_label))
     if status then return status end
     local build, rest = access.build_of(path)
     if not build then return answers.absent() end

@@ -74,10 +74,11 @@ return function(lighty)
     return status
   end
 
-  -- Whether the query has a parameter of this name.
+  -- Whether the query has a parameter of this name; nil: any at all.
   function answers.is_asked(name)
     local query = attribute["uri.query"]
-    return query ~= nil and query ~= "" and ("&" .. query .. "&"):find("&" .. name .. "[=&]") ~= nil
+    if query == nil or query == "" then return false end
+    return name == nil or ("&" .. query .. "&"):find("&" .. name .. "[=&]") ~= nil
   end
 
   -- The query as it was sent, with its question mark, less the parameters of these names; "" where nothing is left.
@@ -126,7 +127,7 @@ return function(lighty)
 
   function answers.clean_for_log()
     local query, from = attribute["uri.query"], request["Referer"]
-    environment["KITEMIRROR_QUERY"] = query and query ~= "" and loggable(query) or nil
+    if query and query ~= "" then environment["KITEMIRROR_QUERY"] = loggable(query) end
     if from and from:find("[?#]") then request["Referer"] = from:match("^[^?#]*") end
     clean("User-Agent")
     clean("Referer")

@@ -11,18 +11,19 @@ return function(lighty, grants_reader, cookie_name)
   local hmac, digest_eq = c.hmac, c.digest_eq
   local identity = {}
 
-  -- Seals that were found right, by all of them but the mac, which is compared again each time.
+  -- Seals that were found right, by all of them but the mac, which is compared again each time. They and who they are of
+  -- are found out anew for each new writing of the grants.
   local verified, held, verified_for = {}, 0, nil
 
   -- bound: nil or what the seal is good for alone. Returns nil for whatever is not a seal of this kind that holds now.
   local function open(grants, kind, token, now, bound)
-    if verified_for ~= grants.keys then verified, held, verified_for = {}, 0, grants.keys end
-    if #token > 256 then return nil end
-    local message, mac = token:match("^(.-)%.([0-9a-f]+)$")
-    if not message or #mac ~= 64 then return nil end
+    if verified_for ~= grants then verified, held, verified_for = {}, 0, grants end
+    if #token > 256 or token:byte(-65) ~= 46 then return nil end
+    local message, mac = token:sub(1, -66), token:sub(-64)
     local name = bound and message .. "\n" .. bound or message
     local known = verified[name]
     if not known then
+      if mac:find("[^0-9a-f]") then return nil end
       local letter, key_id, id, subject, issued, expires =
         message:match("^v1%.([sbcl])%.([a-z0-9]+)%.([%w_-]+)%.([%w_-]+)%.(%d+)%.(%d+)$")
       local key = key_id and grants.keys[key_id]
@@ -31,7 +32,8 @@ return function(lighty, grants_reader, cookie_name)
       known = { mac = mac, letter = letter, id = id, subject = subject, issued = tonumber(issued), expires = tonumber(expires) }
       if held >= 4096 then verified, held = {}, 0 end
       verified[name], held = known, held + 1
-    elseif not digest_eq(known.mac, mac) then
+    elseif not digest_eq(known.mac, mac) or known.mac ~= mac then
+      -- The second: `digest_eq` takes capital letters for small ones.
       return nil
     end
     if known.letter ~= letters[kind] then return nil end
@@ -39,8 +41,7 @@ return function(lighty, grants_reader, cookie_name)
     return known
   end
 
-  local function caller(grants, subject, issued, session, now)
-    if now - grants.time > stale_after then return nil, "stale" end
+  local function caller(grants, subject, issued, session)
     local found = grants.subjects[subject]
     if not found then
       -- Somebody who came in within this second.
@@ -51,15 +52,26 @@ return function(lighty, grants_reader, cookie_name)
     if issued and issued <= found.since then return nil, "revoked" end
     return {
       kind = found.kind, subject = subject, name = found.name, issuer = found.issuer, session = session,
-      grants = found.grants, everyone = grants.everyone, address = r.req_attr["request.remote-addr"],
+      grants = found.grants, everyone = grants.everyone,
     }
+  end
+
+  local function is_stale(grants, now)
+    return now - grants.time > stale_after
   end
 
   local function sealed(grants, kind, token, now, bound)
     local found = open(grants, kind, token, now, bound)
     if not found then return nil, "invalid" end
     if found.issued < grants.before or grants.revoked[found.id] then return nil, "revoked" end
-    return caller(grants, found.subject, found.issued, found.id, now)
+    if is_stale(grants, now) then return nil, "stale" end
+    if not found.caller then
+      local why
+      found.caller, why = caller(grants, found.subject, found.issued, found.id)
+      if not found.caller then return nil, why end
+    end
+    found.caller.address = r.req_attr["request.remote-addr"]
+    return found.caller
   end
 
   local function named(grants, token, now)
@@ -73,7 +85,10 @@ return function(lighty, grants_reader, cookie_name)
       right = digest_eq(c.md("sha256", secret), found and found.sha256 or nobody)
     end
     if not found or not right or found.expires <= now then return nil, "invalid" end
-    return caller(grants, found.subject, nil, nil, now)
+    if is_stale(grants, now) then return nil, "stale" end
+    local of, why = caller(grants, found.subject, nil, nil)
+    if of then of.address = r.req_attr["request.remote-addr"] end
+    return of, why
   end
 
   -- Usually there is but one cookie. Two of this name are a sign of somebody who plants them.
@@ -96,8 +111,8 @@ return function(lighty, grants_reader, cookie_name)
 
   -- Returns the caller, or nil and why what was shown does not hold.
   function identity.who(grants, authorization, cookie, now)
-    local scheme, bearer = (authorization or ""):match("^(%a+) +(.*)$")
-    if scheme and scheme:lower() == "bearer" then
+    local bearer = authorization and authorization:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +(.*)$")
+    if bearer then
       if bearer:sub(1, 4) == "kmt_" then return named(grants, bearer, now) end
       return sealed(grants, "bearer", bearer, now)
     end

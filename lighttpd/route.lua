@@ -157,7 +157,7 @@ return function(lighty)
 
   local function reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
-    if (attribute["uri.query"] or "") ~= "" then
+    if answers.is_asked() then
       local status = answers.is_asked("open") and content.entry(path) or shown(path)
       if status then return status end
     end
@@ -173,19 +173,23 @@ return function(lighty)
     return access.knows_pipeline(organization, name)
   end
 
+  local function known_question(path, build)
+    -- To the build's own host by a ticket, which the gateway gives; what is public needs none.
+    if answers.is_asked("open") and content.offers(path) then
+      return access.is_stranger() and content.entry(path) or forward("gateway")
+    end
+    -- What is made of an artifact may draw on others of its build: not for who may read this path alone.
+    return access.may_read(build) and shown(path) or nil
+  end
+
   -- As `reader`, where identity is on: what spans builds is composed by the gateway for each reader.
   local function known_reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
     local build, rest = access.build_of(path)
     if build then
       if not access.allows(path, build, rest) then return pointers.moved(path, follow_move) or access.refuse() end
-      -- To the build's own host by a ticket, which the gateway gives; what is public needs none.
-      if answers.is_asked("open") and content.offers(path) then
-        return access.is_stranger() and content.entry(path) or forward("gateway")
-      end
-      -- What is made of an artifact may draw on others of its build: not for who may read this path alone.
-      local made = access.may_read(build) and shown(path)
-      if made then return made end
+      local status = answers.is_asked() and known_question(path, build)
+      if status then return status end
       if path:byte(-1) == 47 then return folder(path) end
       return lying_there(path) or answers.absent()
     end

@@ -186,6 +186,30 @@ describe('signed in', () => {
     assert.equal((await get(`/acme/old-web/builds/42/x`, as('ann'))).headers.location, '/acme/web/builds/42/x');
   });
 
+  it('what is shown of an artifact needs the right to read its build', async () => {
+    const artifacts = (at: Place): string => `${addressOf(at)}/jobs/${openJob}/artifacts/`;
+    for (const view of ['a.txt?view', 'r/?tests', 'r/?gallery']) {
+      assert.equal((await get(`${artifacts(place)}${view}`, as('ann'))).text, 'gateway\n', view);
+      site.gateway.heard.length = 0;
+      for (const at of [hidden, fork]) assert.equal(await status(`${artifacts(at)}${view}`, as('ann')), 404, view);
+      assert.equal(await status(`${artifacts(place)}${view}`), 401, view);
+      assert.deepEqual(site.gateway.heard, [], 'the gateway hears of it only from who may read the build');
+    }
+    // A path that is open to all opens its bytes, not a page that draws on others of its build.
+    assert.equal((await get(`${artifacts(place)}badge.svg?view`)).text, '<svg/>');
+  });
+
+  it('a seal counts in its own letters alone, also once it is known', async () => {
+    const token = sealed('session', 'ann');
+    const shout = `${token.slice(0, -64)}${token.slice(-64).toUpperCase()}`;
+    const mine = `${token.slice(0, -64)}${'0'.repeat(64)}`;
+    const statuses: number[] = [];
+    for (let round = 0; round < 6; round += 1)
+      for (const each of [token, shout, mine])
+        statuses.push(await status(file, { headers: { Cookie: `kitemirror=${each}` } }));
+    assert.deepEqual(statuses, Array.from({ length: 6 }, () => [200, 401, 401]).flat());
+  });
+
   it('what is not allowed is what is not there', async () => {
     const missing = await get(`${build}/jobs/${openJob}/artifacts/none.txt`, as('ann'));
     const { id: _, ...said } = faultOf(missing);

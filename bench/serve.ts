@@ -1,0 +1,128 @@
+/** Files as fast as they are sent: our Lighttpd with its gate beside the same Lighttpd bare, and nginx. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findCommand, lighttpdNeed } from '../src/programs.ts';
+import { type Bench, type BenchContext, turns } from './bench.ts';
+import { findPeer, peers } from './children.ts';
+import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
+import { ticksOf } from './mirror.ts';
+import { type Side, type SideOptions, startBare, startNginx, startOurs } from './serve-sides.ts';
+
+const usualRounds = 5;
+const seconds = 1;
+const connections = 32;
+/** USER_HZ: what /proc counts in. */
+const microsecondsInTick = 10_000;
+const sizes = [
+  { name: '4KiB', bytes: 4096, target: 0.5 },
+  { name: '1MiB', bytes: 1_048_576, target: 0.95 },
+] as const;
+const execute = promisify(execFile);
+
+interface Contestant {
+  readonly name: string;
+  readonly side: Side;
+  /** Whether the target is this one's. */
+  readonly isMeasured: boolean;
+}
+
+interface Turn {
+  readonly perSecond: number;
+  /** User and system time of the server, µs a request. */
+  readonly processor: number;
+}
+
+export const serve: Bench = async (context) => {
+  const wrk = findPeer(peers.wrk, context.path);
+  const title = 'Files sent over HTTP/1.1';
+  if ('missing' in wrk) return [{ title, facts: [], rows: [{ name: 'wrk', unit: '/s', note: wrk.missing }] }];
+  const { contestants, absent } = await startAll(context);
+  const rounds = context.rounds ?? usualRounds;
+  const tables: Table[] = [];
+  for (const size of sizes) {
+    const all: Turn[][] = contestants.map(() => []);
+    // The first round is to warm up.
+    for (let round = 0; round <= rounds; round += 1) {
+      context.say(`serve, ${size.name}: round ${round === 0 ? 'to warm up' : round}`);
+      for (const turn of turns(contestants.length, round)) {
+        const found = await measure(wrk.found, contestants[turn]?.side as Side, size.name, context.signal);
+        if (round > 0) all[turn]?.push(found);
+      }
+    }
+    tables.push({
+      title: `${title}, ${size.bytes / 1024} KiB each, ${rounds} rounds in turns`,
+      facts: [
+        `wrk, ${connections} connections on the loopback, ${seconds} s a turn; one process a server, files in the page cache`,
+        'ratios are to bare Lighttpd with a log: 1 is as much as it sends, or as little of a processor as it takes',
+      ],
+      rows: [...rowsOf(contestants, all, size.target), ...absent],
+    });
+  }
+  return tables;
+};
+
+async function startAll(context: BenchContext): Promise<{ contestants: Contestant[]; absent: Row[] }> {
+  const { path, signal, cleanUp } = context;
+  const folder = mkdtempSync(join(tmpdir(), 'kitemirror-bench-'));
+  cleanUp(() => rmSync(folder, { recursive: true, force: true }));
+  const files = new Map(sizes.map(({ name, bytes }) => [name, Buffer.alloc(bytes, 'kite')]));
+  const optionsFor = (name: string): SideOptions => {
+    const own = join(folder, name);
+    mkdirSync(own);
+    return { folder: own, path, files, signal };
+  };
+  const lighttpd = findCommand(lighttpdNeed.commands, path);
+  if (lighttpd === null) throw new Error('lighttpd is not installed (apt-get install lighttpd lighttpd-modules-lua)');
+  const nginx = findPeer(peers.nginx, path);
+  const contestants: Contestant[] = [];
+  const enter = async (name: string, starting: Promise<Side>, isMeasured = false): Promise<void> => {
+    const side = await starting;
+    cleanUp(() => side.stop());
+    contestants.push({ name, side, isMeasured });
+  };
+  await enter('bare Lighttpd, JSON log', startBare(lighttpd, optionsFor('bare'), true));
+  await enter('bare Lighttpd, no log', startBare(lighttpd, optionsFor('silent'), false));
+  await enter('kitemirror, signed in', startOurs(optionsFor('signed-in'), true), true);
+  await enter('kitemirror, identity off', startOurs(optionsFor('open'), false));
+  if ('found' in nginx) await enter('nginx, JSON log', startNginx(nginx.found, optionsFor('nginx')));
+  const absent: Row[] = 'found' in nginx ? [] : [{ name: 'nginx', unit: '/s', note: nginx.missing }];
+  return { contestants, absent };
+}
+
+/** @throws Error where an answer was anything but the file */
+async function measure(wrk: string, side: Side, file: string, signal: AbortSignal): Promise<Turn> {
+  const headers = Object.entries(side.headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, ...headers, side.urlOf(file)];
+  const before = ticksOf(side.pid);
+  const { stdout } = await execute(wrk, args, { signal });
+  const ticks = ticksOf(side.pid) - before;
+  const [, requests] = /^\s*(\d+) requests in/m.exec(stdout) ?? [];
+  const [, rate] = /^Requests\/sec:\s+([\d.]+)/m.exec(stdout) ?? [];
+  if (requests === undefined || rate === undefined || /Non-2xx|Socket errors/.test(stdout)) {
+    throw new Error(`wrk could not measure ${side.urlOf(file)}: ${stdout}`);
+  }
+  return { perSecond: Number(rate), processor: (ticks * microsecondsInTick) / Number(requests) };
+}
+
+function rowsOf(contestants: readonly Contestant[], all: readonly Turn[][], target: number): Row[] {
+  const rates = all.map((found) => found.map(({ perSecond }) => perSecond));
+  const costs = all.map((found) => found.map(({ processor }) => processor));
+  const sent = contestants.map(({ name, isMeasured }, index): Row => {
+    const ratio = ratioOf(rates[index] ?? [], rates[0] ?? []);
+    return {
+      name,
+      unit: '/s',
+      value: spreadOf(rates[index] ?? []),
+      ratio,
+      ...(isMeasured ? { target: { text: `≥ ${target} ×`, met: ratio.median >= target } } : {}),
+    };
+  });
+  const spent = contestants.map(({ name }, index): Row => {
+    const [own, bare] = [costs[index] ?? [], costs[0] ?? []];
+    return { name: `${name}: processor time a request`, unit: 'µs', value: spreadOf(own), ratio: ratioOf(bare, own) };
+  });
+  return [...sent, ...spent];
+}
