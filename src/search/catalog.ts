@@ -2,9 +2,10 @@
  * The index of builds: an SQLite file made from the records, and made again from them at will. It answers what a walk
  * over the tree would: the latest of a branch, a page of builds, the neighbours of one, the totals.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type BuildSummary, isEligible } from '../model.ts';
 import type { PointerKind, PointerState } from '../tree/paths.ts';
+import { openDatabase, transact } from './database.ts';
 import { countBuilds, headsSchema, recountFolder, refreshHead } from './heads.ts';
 
 export interface PipelineSummary {
@@ -120,17 +121,7 @@ export const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'
 
 /** @param file its folder must be there; a catalog of another version is emptied, and so must be made again */
 export function openCatalog(file: string, options: { readOnly?: boolean } = {}): Catalog {
-  const db = new DatabaseSync(file, { readOnly: options.readOnly ?? false, timeout: 10_000 });
-  if (options.readOnly !== true) prepare(db);
-  return catalogOn(db);
-}
-
-function prepare(db: DatabaseSync): void {
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-  const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (found !== version)
-    for (const table of ['builds', 'totals', 'folders', 'heads']) db.exec(`DROP TABLE IF EXISTS ${table}`);
-  db.exec(`${schema}; PRAGMA user_version = ${version}`);
+  return catalogOn(openDatabase(file, { version, schema, tables: ['builds', 'totals', 'folders', 'heads'] }, options));
 }
 
 interface Row {
@@ -209,20 +200,7 @@ function catalogOn(db: DatabaseSync): Catalog {
       );
   }
 
-  function transaction(work: () => void): void {
-    if (db.isTransaction) {
-      work();
-      return;
-    }
-    db.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      db.exec('COMMIT');
-    } catch (thrown) {
-      db.exec('ROLLBACK');
-      throw thrown;
-    }
-  }
+  const transaction = (work: () => void): void => transact(db, work);
 
   return {
     put: ({ folder, summary, lost, withheld }, onPointers) =>

@@ -2,8 +2,9 @@
  * The full-text index of builds: an SQLite file with FTS5, one row a build, made from the records and made again from
  * them at will. Rows are in order of time, so that the newest matches come first without sorting all of them.
  */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { BuildSummary } from '../model.ts';
+import { openDatabase, transact } from './database.ts';
 import { type Field, fields, parseQuery } from './query.ts';
 
 /** What of a build can be found. Each list is cut where it is too long; the first of it is kept. */
@@ -70,14 +71,7 @@ const snippetWords = 14;
 
 /** @param file its folder must be there; an index of another version is emptied */
 export function openFullText(file: string, options: { readOnly?: boolean } = {}): FullText {
-  const db = new DatabaseSync(file, { readOnly: options.readOnly ?? false, timeout: 10_000 });
-  if (options.readOnly !== true) {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-    const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (found !== version) db.exec('DROP TABLE IF EXISTS found; DROP TABLE IF EXISTS words');
-    db.exec(`${schema}; PRAGMA user_version = ${version}`);
-  }
-  return fullTextOn(db);
+  return fullTextOn(openDatabase(file, { version, schema, tables: ['found', 'words'] }, options));
 }
 
 function fullTextOn(db: DatabaseSync): FullText {
@@ -89,19 +83,9 @@ function fullTextOn(db: DatabaseSync): FullText {
     db.prepare('DELETE FROM words WHERE rowid = ?').run(id);
     db.prepare('DELETE FROM found WHERE id = ?').run(id);
   };
-  const transaction = (work: () => void): void => {
-    db.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      db.exec('COMMIT');
-    } catch (thrown) {
-      db.exec('ROLLBACK');
-      throw thrown;
-    }
-  };
   return {
     put: (document) =>
-      transaction(() => {
+      transact(db, () => {
         const { summary, folder } = document;
         const known = idOf(summary.id);
         if (known !== null) drop(known);
@@ -116,7 +100,7 @@ function fullTextOn(db: DatabaseSync): FullText {
       }),
     has: (build) => idOf(build) !== null,
     remove: (build) =>
-      transaction(() => {
+      transact(db, () => {
         const id = idOf(build);
         if (id !== null) drop(id);
       }),
