@@ -57,6 +57,7 @@ async function fill(
       await nextTurn();
       signal.throwIfAborted();
     }
+    catalog.noteStage('whole');
   } finally {
     catalog.close();
   }

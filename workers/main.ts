@@ -177,8 +177,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   }
   stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
   log.info({ instance, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
-  const restored = await restoreCatalog(worker.reconcile);
-  if (restored > 0) log.info({ builds: restored }, 'the catalog was made again from the records');
+  if (!(await fillCatalog(worker.reconcile, stopper, log))) return;
   const reconciling = startReconciling({
     worker: worker.reconcile,
     list: createBuildList(apis.rest('reconcile')),
@@ -198,6 +197,20 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   stopper.add('reconcile', () => reconciling.stop());
   stopper.add('schedule', startSchedule(upkeep, { dropEveryMs: config.retentionSeconds * 1000 }, log));
   await indexAgain(worker.bulk, stopper, log);
+}
+
+/** @returns false where the worker was told to end: the next one goes on */
+async function fillCatalog(worker: WorkerContext, stopper: Stopper, log: Log): Promise<boolean> {
+  const stop = new AbortController();
+  stopper.add('catalog from the records', () => stop.abort());
+  try {
+    const builds = await restoreCatalog(worker, stop.signal);
+    if (builds > 0) log.info({ builds }, 'the catalog was made again from the records');
+    return true;
+  } catch (thrown) {
+    if (!stop.signal.aborted) throw thrown;
+    return false;
+  }
 }
 
 /** Long where the search index is new: by then the worker is at work already. */

@@ -17,12 +17,16 @@ export function noteInCatalog(
   );
 }
 
-/** Runs inside the catalog's transaction. */
+/**
+ * Runs inside the catalog's transaction. Of a part of the builds nobody can tell the latest: until the catalog has all
+ * of them, pointers stay where they are, and its restoration then sees to each of them.
+ */
 export function followPointers(
   { catalog, paths }: Pick<WorkerContext, 'catalog' | 'paths'>,
   { organization, folder }: Place,
   changes: readonly PointerChange[],
 ): void {
+  if (catalog.stage() === 'partial') return;
   for (const { kind, name, state, number } of changes) {
     writePointer(paths, paths.pointer(organization, folder, kind, name, state), number);
     if (kind !== 'latest' || state !== 'any') continue;

@@ -12,13 +12,14 @@ import { writtenAt } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { adoptFolder } from '../src/tree/pipelines.ts';
-import { removeStalePointers, writePointer } from '../src/tree/pointers.ts';
+import { removeStalePointers } from '../src/tree/pointers.ts';
 import { noteDamage, setAside } from '../src/tree/quarantine.ts';
 import { readJobRecord } from '../src/tree/records.ts';
 import { measureBlobs } from '../src/tree/sweep.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
-import { foldersIn, readJobs, walkBuilds } from '../src/tree/walk.ts';
+import { readJobs, walkBuilds, walkPipelines } from '../src/tree/walk.ts';
 import { hasLogPage } from './log-pages.ts';
+import { followPointers } from './note-in-catalog.ts';
 import { publishBuild } from './publish-build.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -68,31 +69,22 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
   // A build whose records cannot be read keeps its entry: in doubt nothing is forgotten.
   if (total.unreadable.length === 0) forgetAbsent(upkeep, found);
   catalog.recount((await measureBlobs(paths, signal)).bytes);
-  for (const organization of await foldersIn(paths.tree)) {
-    for (const folder of await foldersIn(join(paths.tree, organization))) {
-      if (total.unreadable.length === 0) {
-        await removeStalePointers(
-          paths,
-          organization,
-          folder,
-          new Set(places.filter((place) => place.folder === folder).map(({ number }) => number)),
-        );
-      }
-      await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
+  for await (const { organization, folder } of walkPipelines(paths)) {
+    if (total.unreadable.length === 0) {
+      const ours = places.filter((place) => place.organization === organization && place.folder === folder);
+      await removeStalePointers(paths, organization, folder, new Set(ours.map(({ number }) => number)));
     }
+    await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
   }
   log.info({ ...total, unreadable: total.unreadable.length }, 'all was made again from the records');
   return total;
 }
 
-function forgetAbsent({ catalog, paths }: Upkeep, found: ReadonlySet<string>): void {
-  const absent = Array.from(catalog.entries()).filter(({ summary }) => !found.has(summary.id));
+function forgetAbsent(upkeep: Upkeep, found: ReadonlySet<string>): void {
+  const absent = Array.from(upkeep.catalog.entries()).filter(({ summary }) => !found.has(summary.id));
   for (const { folder, summary } of absent) {
-    catalog.remove(summary.id, (changes) => {
-      for (const { kind, name, state, number } of changes) {
-        writePointer(paths, paths.pointer(summary.organization, folder, kind, name, state), number);
-      }
-    });
+    const place = { organization: summary.organization, folder, number: summary.number };
+    upkeep.catalog.remove(summary.id, (changes) => followPointers(upkeep, place, changes));
   }
 }
 

@@ -1,49 +1,89 @@
-/** The catalog from the records: when its file is new (or of another version) and the tree is not empty. */
+/**
+ * The catalog from the records: at the start of a worker that finds one which may not have all builds, because its file
+ * is new, of another version, or because who filled it was ended before. What is in it stays; the rest is added.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BuildRecord } from '../src/model.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { readBuildRecord } from '../src/tree/records.ts';
-import { walkBuilds } from '../src/tree/walk.ts';
+import { measureBlobs } from '../src/tree/sweep.ts';
+import { walkBuilds, walkPipelines } from '../src/tree/walk.ts';
 import { summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
-import { noteInCatalog } from './note-in-catalog.ts';
+import { followPointers, noteInCatalog } from './note-in-catalog.ts';
 
 /** Builds in one transaction: others that write wait for no more than these. */
 const atOnce = 100;
 
-/** @returns how many builds were found */
-export async function restoreCatalog(worker: WorkerContext): Promise<number> {
-  const { paths, catalog, queue } = worker;
-  if (catalog.totals().builds > 0) return 0;
-  let found = 0;
-  const folders = new Map<string, { organization: string; folder: string }>();
-  let batch: [Place, BuildRecord][] = [];
-  const note = (): void => {
-    catalog.together(() => noteAll(worker, batch));
-    found += batch.length;
-    batch = [];
-  };
-  for await (const place of walkBuilds(paths)) {
-    const record = await readBuildRecord(paths, place);
-    if (record === null) continue;
-    if (batch.push([place, record]) >= atOnce) note();
-    const { organization, folder } = place;
-    folders.set(`${organization}/${folder}`, { organization, folder });
+/** @returns how many builds were added */
+export async function restoreCatalog(worker: WorkerContext, signal: AbortSignal): Promise<number> {
+  const { catalog, paths } = worker;
+  let added = 0;
+  if (catalog.stage() === 'partial') {
+    added = await addBuilds(worker, signal);
+    catalog.noteStage('filled');
   }
-  note();
-  for (const each of folders.values()) {
-    await queue.enqueue({ name: 'publish-pipeline', payload: { ...each, number: null } });
+  if (catalog.stage() === 'filled') {
+    await pointAgain(worker, signal);
+    catalog.recount((await measureBlobs(paths, signal)).bytes);
+    await publishPipelines(worker);
+    catalog.noteStage('whole');
   }
-  return found;
+  return added;
 }
 
-function noteAll(worker: WorkerContext, builds: readonly (readonly [Place, BuildRecord])[]): void {
+type Found = readonly [Place, BuildRecord];
+
+async function addBuilds(worker: WorkerContext, signal: AbortSignal): Promise<number> {
+  let added = 0;
+  let batch: Found[] = [];
+  const add = (): void => {
+    worker.catalog.together(() => {
+      added += noteUnknown(worker, batch);
+    });
+    batch = [];
+  };
+  for await (const place of walkBuilds(worker.paths)) {
+    signal.throwIfAborted();
+    const record = await readBuildRecord(worker.paths, place);
+    if (record !== null && batch.push([place, record]) >= atOnce) add();
+  }
+  add();
+  return added;
+}
+
+function noteUnknown(worker: WorkerContext, builds: readonly Found[]): number {
   const known = worker.catalog.known(builds.map(([, { id }]) => id));
-  for (const [place, record] of builds) {
-    // Published meanwhile: that is newer than what was read here.
-    if (known.has(record.id)) continue;
+  // Published meanwhile: that is newer than what was read here.
+  const unknown = builds.filter(([, { id }]) => !known.has(id));
+  for (const [place, record] of unknown) {
     // What is missing of a settled build is lost, refused or dropped; its next publish counts it exactly.
     // Whether other settings would let more of it in is not known until then, so it may be.
     const lost = record.settled ? record.expected - record.present : 0;
     noteInCatalog(worker, place, summaryOf(record), { lost, withheld: 1 });
+  }
+  return unknown.length;
+}
+
+async function pointAgain(worker: WorkerContext, signal: AbortSignal): Promise<void> {
+  const { catalog } = worker;
+  for (let after: string | null = null; ; ) {
+    const builds = catalog.page({ after, limit: atOnce });
+    catalog.together(() => {
+      for (const { folder, summary } of builds) {
+        const { organization, number } = summary;
+        followPointers(worker, { organization, folder, number }, catalog.pointers({ folder, summary }));
+      }
+    });
+    after = builds.at(-1)?.summary.id ?? null;
+    if (after === null) return;
+    await nextTurn();
+    signal.throwIfAborted();
+  }
+}
+
+async function publishPipelines({ paths, queue }: WorkerContext): Promise<void> {
+  for await (const place of walkPipelines(paths)) {
+    await queue.enqueue({ name: 'publish-pipeline', payload: { ...place, number: null } });
   }
 }

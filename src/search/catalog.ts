@@ -64,13 +64,27 @@ export interface FoundBuild {
   readonly lost: number;
 }
 
+/**
+ * How much of the tree the catalog has: `partial` maybe not all builds · `filled` every build, though pointers may be
+ * as they were before · `whole` both.
+ */
+export type CatalogStage = 'partial' | 'filled' | 'whole';
+
 export interface Catalog {
+  /** A new file is `partial`, and so is one that was made before there were stages. */
+  stage(): CatalogStage;
+  /** Only where it is true: from then on nobody looks for builds that are missing. */
+  noteStage(stage: CatalogStage): void;
   /** Notes a build; `onPointers` runs inside the transaction, so that two builds cannot overtake each other. */
   put(entry: Entry, onPointers: (changes: PointerChange[]) => void): void;
   /** What `work` puts and removes is on disk at once, and at the price of one. Others wait meanwhile: some hundred at most. */
   together(work: () => void): void;
   /** Forgets a build; nothing where it is not known. */
   remove(build: string, onPointers: (changes: PointerChange[]) => void): void;
+  /** Where all that may lead to this build leads. */
+  pointers(build: Pick<Entry, 'folder' | 'summary'>): PointerChange[];
+  /** Every build, by its uuid; `after` is the last one's. */
+  page(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
   /** Every build, in no order. */
   entries(): Iterable<Pick<Entry, 'folder' | 'summary'>>;
   /** New blobs took so many bytes (or, negative, gave them back). */
@@ -117,6 +131,8 @@ const schema = `
   CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;${headsSchema}`;
 
 const version = 3;
+/** By what the file has for them. */
+const stages: readonly CatalogStage[] = ['partial', 'filled', 'whole'];
 export const pointerStates: readonly PointerState[] = ['passed', 'failed', 'any'];
 
 /** @param file its folder must be there; a catalog of another version is emptied, and so must be made again */
@@ -239,7 +255,13 @@ function catalogOn(db: DatabaseSync): Catalog {
         if (before !== undefined) refreshHead(statement, before);
         onPointers(pointersOf([organization, folder], [now, ...(before === undefined ? [] : [before])]));
       }),
+    stage: () =>
+      stages[Number(statement("SELECT value FROM totals WHERE name = 'stage'").get()?.['value'] ?? 0)] ?? 'partial',
+    noteStage: (stage) =>
+      void statement("INSERT OR REPLACE INTO totals VALUES ('stage', ?)").run(stages.indexOf(stage)),
     together: transaction,
+    pointers: ({ folder, summary }) => pointersOf([summary.organization, folder], [rowOf(summary)]),
+    page: (page) => found('TRUE', page),
     remove: (build, onPointers) =>
       transaction(() => {
         const row = statement('SELECT * FROM builds WHERE id = ?').get(build) as (Row & Home) | undefined;

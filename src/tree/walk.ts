@@ -6,12 +6,17 @@ import type { DataPaths, Place } from './paths.ts';
 import { readJobRecord } from './records.ts';
 
 export async function* walkBuilds(paths: DataPaths): AsyncGenerator<Place> {
-  for (const organization of await foldersIn(paths.tree)) {
-    for (const folder of await foldersIn(join(paths.tree, organization))) {
-      for (const name of await foldersIn(join(paths.pipeline(organization, folder), 'builds'))) {
-        if (/^[1-9]\d*$/.test(name)) yield { organization, folder, number: Number(name) };
-      }
+  for await (const { organization, folder } of walkPipelines(paths)) {
+    for (const name of await foldersIn(join(paths.pipeline(organization, folder), 'builds'))) {
+      if (/^[1-9]\d*$/.test(name)) yield { organization, folder, number: Number(name) };
     }
+  }
+}
+
+/** The folders that builds are in. */
+export async function* walkPipelines(paths: DataPaths): AsyncGenerator<Omit<Place, 'number'>> {
+  for (const organization of await foldersIn(paths.tree)) {
+    for (const folder of await foldersIn(join(paths.tree, organization))) yield { organization, folder };
   }
 }
 

@@ -40,7 +40,8 @@ export interface Verdict {
   readonly faults: readonly string[];
 }
 
-function environmentFor(plan: Plan): Record<string, string> {
+/** Of a program that is to meet the plan's fault. */
+export function environmentFor(plan: Plan): Record<string, string> {
   return {
     NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import ${preload}`,
     [planName]: JSON.stringify(plan),
