@@ -6,6 +6,8 @@ import { describeJob } from '../src/pages/details.ts';
 import { renderJob } from '../src/pages/job.ts';
 import { removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
+import { isPinned } from '../src/tree/pins.ts';
+import { outlookOf } from '../src/tree/retention.ts';
 import type { WorkerContext } from './context.ts';
 
 export async function writeBuildPages(
@@ -25,6 +27,8 @@ export async function writeBuildPages(
     details,
     folder: place.folder,
     url: settings.url,
+    outlook: outlookOf(build, settings.ruleFor(build)),
+    pinned: await isPinned(paths, build.id),
   });
   await writeDerived(paths, paths.page(...segments(place)), page);
   for (const job of records.values()) {

@@ -1,7 +1,9 @@
 /** What the tasks of a worker share; composed once by main.ts. */
 import type { Links } from '../src/buildkite/bulk-links.ts';
 import type { Upstream } from '../src/buildkite/client.ts';
+import type { RetentionRule } from '../src/config/retention.ts';
 import type { Matcher } from '../src/globs.ts';
+import type { BuildSummary } from '../src/model.ts';
 import type { TaskQueue } from '../src/queue/queue.ts';
 import type { Catalog } from '../src/search/catalog.ts';
 import type { Search } from '../src/search/search.ts';
@@ -22,6 +24,8 @@ export interface Settings {
   readonly maxArtifactBytes: number | null;
   /** The public base URL, for the curl lines on the pages. */
   readonly url: string;
+  /** What of a build is removed when: for the pages to tell. */
+  readonly ruleFor: (build: BuildSummary) => RetentionRule;
 }
 
 export interface WorkerContext {

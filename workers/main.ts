@@ -28,6 +28,7 @@ import { createStopper, type Stopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { dataPaths } from '../src/tree/paths.ts';
+import { ruleFor } from '../src/tree/retention.ts';
 import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
@@ -97,6 +98,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       logs: config.logs,
       maxArtifactBytes: config.maxArtifactBytes,
       url: config.url.href.replace(/\/$/, ''),
+      ruleFor: ruleFor(config.retention),
     },
     storage: createStorage({
       dispatcher,

@@ -1,16 +1,18 @@
 /** `kitemirror pin`: builds of which retention removes nothing. */
+import { toMirrorError } from '../errors.ts';
+import type { Payload } from '../queue/tasks.ts';
 import { writeAudit } from '../tree/audit.ts';
 import { listPins, type Pin, removePin, writePin } from '../tree/pins.ts';
 import { findBuild } from './builds.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
-import { openBuilds, openPaths } from './parts.ts';
+import { openBuilds, openPaths, openTasks } from './parts.ts';
 
 export const pin: Command = {
   name: 'pin',
   summary: 'builds that retention keeps whole',
   usage: '[BUILD …] [--remove] [--reason TEXT] [--json]',
   help: `Pins builds: retention removes nothing of them until the pin is removed. Without a build it lists the pins. Works while the
-mirror runs, and counts from the next removal on. A purge does not ask for pins.
+mirror runs, and counts from the next removal on; the build's page tells of it once a worker has made it again. A purge does not ask for pins.
 BUILD: web/42, acme/web/42, its address, or its uuid
 --remove: removes the pins of these builds
 --reason TEXT: why, for who reads the list
@@ -29,6 +31,7 @@ exit 0: done · 1: no such build`,
       const line = { organization, pipeline, number, build, reason: reason ?? 'by an operator' };
       if (values['remove'] === true) removePin(paths, build);
       else await writePin(paths, pinOf({ organization, pipeline, number, build, reason }));
+      await showPin(context, { organization, pipeline, number, build, pipelineId: record.pipeline_id });
       await writeAudit(paths, { action: values['remove'] === true ? 'unpin' : 'pin', ...line });
     }
     const pins = await listPins(paths);
@@ -38,6 +41,17 @@ exit 0: done · 1: no such build`,
     return exit.ok;
   },
 };
+
+/** The pin counts without a Redis; the page is written again where there is one. */
+async function showPin(context: CommandContext, build: Payload<'publish-build'>): Promise<void> {
+  try {
+    const queue = await openTasks(context);
+    await queue.enqueue({ name: 'publish-build', payload: build }, { urgent: true });
+  } catch (thrown) {
+    if (toMirrorError(thrown).code !== 'ERR_QUEUE_UNAVAILABLE') throw thrown;
+    context.io.note(`${build.pipeline} #${build.number}: Redis is away, so its page tells of it later`);
+  }
+}
 
 function pinOf(facts: Omit<Pin, 'version' | 'pinned_at'>): Pin {
   return { version: 1, ...facts, pinned_at: new Date().toISOString() };

@@ -1,5 +1,6 @@
 /** `/<org>/<pipeline>/builds/<number>/`: one build. */
 import type { BuildRecord, ViewEntry } from '../model.ts';
+import type { Outlook, Part } from '../tree/retention.ts';
 import { renderArtifacts } from './build-artifacts.ts';
 import { renderGaps } from './build-gaps.ts';
 import { renderFailed, renderJobs } from './build-jobs.ts';
@@ -24,8 +25,10 @@ export interface BuildPage {
   readonly details?: ReadonlyMap<string, JobDetails>;
   /** The pipeline's place in the addresses, where that is not its slug. */
   readonly folder?: string;
-  /** When retention will drop it (ISO 8601), or why it never will; without it the page says nothing of that. */
-  readonly kept?: { readonly until: string } | { readonly because: string };
+  /** What retention will remove of it, and when; null: nothing. */
+  readonly outlook?: Outlook | null;
+  /** Retention leaves it alone until the pin is removed. */
+  readonly pinned?: boolean;
   /** The mirror's public base URL, for lines to copy. */
   readonly url?: string;
 }
@@ -38,7 +41,8 @@ export function renderBuild({
   details = new Map(),
   folder = build.pipeline,
   url,
-  kept,
+  outlook = null,
+  pinned = false,
 }: BuildPage): string {
   const title = titleOf(build);
   return renderPage({
@@ -63,7 +67,7 @@ ${facts(build)}
       build.bytes > 0 && html` <span class="quiet">${formatBytes(build.bytes)}</span>`
     }
 ${mirroredBar(build)}
-${keptText(kept)}
+${keptText(build, outlook, pinned)}
 ${renderGaps(build, details)}
 </section>
 ${renderReports(merged)}
@@ -106,9 +110,27 @@ function collisionsOf(details: ReadonlyMap<string, JobDetails>): Map<string, num
   return counts;
 }
 
-function keptText(kept: BuildPage['kept']): Html | null {
-  if (kept === undefined) return null;
-  return html`<p class="quiet">${'until' in kept ? html`Kept until ${instant(kept.until)}.` : kept.because}</p>`;
+const partNames: Readonly<Record<Part, string>> = {
+  artifacts: 'Artifacts are',
+  logs: 'Logs are',
+  build: 'The build is',
+};
+
+/** When it will be dropped. */
+function keptText(build: BuildRecord, outlook: Outlook | null, pinned: boolean): Html | null {
+  if (pinned) return html`<p class="quiet">Pinned: retention removes nothing of this build.</p>`;
+  if (outlook === null) return null;
+  const { part, until, newest, keepLatest } = outlook;
+  const among =
+    newest !== null &&
+    html`while ${newest === 1 ? 'it is the newest' : `it is among the newest ${newest}`} of <bdi class="mono">${build.branch}</bdi>`;
+  const limits = html`${until !== null && html`until ${instant(until)}`}${until !== null && among !== false && ', '}${among}`;
+  return html`<p class="quiet">${partNames[part]} kept ${limits}${keepLatest > 0 && `; longer while it is ${latestText(build.state, keepLatest)}`}.</p>`;
+}
+
+function latestText(state: string, keepLatest: number): string {
+  if (state === 'passed') return `${keepLatest === 1 ? 'the latest' : `among the latest ${keepLatest}`} that passed`;
+  return state === 'failed' ? 'the latest that failed' : 'the latest of its branch';
 }
 
 /** What a chat shows of a link to this page: it reads it as anybody would, or is asked to sign in and shows nothing. */

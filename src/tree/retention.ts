@@ -212,34 +212,35 @@ function overBytes(
   return drops;
 }
 
+/** What a reader is told beforehand. It stays true whatever other builds come: no page must be written again for it. */
 export interface Outlook {
+  /** What goes first. */
+  readonly part: Part;
   /** ISO 8601: not before this; null: no limit of age applies. */
-  readonly at: string | null;
-  readonly part: Part | null;
-  /** Why it stays beyond that. */
-  readonly keptBecause: KeepReason | null;
+  readonly until: string | null;
+  /** It goes sooner when it is not among so many newest of its branch; null: no such limit. */
+  readonly newest: number | null;
+  /** It stays longer while it is among so many latest that passed; 0: no. */
+  readonly keepLatest: number;
 }
 
 /**
- * When a build loses what first, as far as its age tells: limits of count and size depend on builds to come.
- * @param decide of `ruleFor` · @param isLatest whether `latest` leads to it
+ * When a build loses what first. Limits of size depend on all builds and are not told.
+ * @param rule of `ruleFor` · @returns null where no limit applies, or upstream has not said when it ended
  */
-export function outlookOf(
-  build: BuildSummary,
-  decide: (build: BuildSummary) => RetentionRule,
-  { pinned, isLatest }: { readonly pinned: boolean; readonly isLatest: boolean },
-): Outlook {
-  const rule = decide(build);
+export function outlookOf(build: BuildSummary, rule: RetentionRule): Outlook | null {
   const end = endOf(build);
-  const limits: [Part, number | null][] = [
-    ['artifacts', holds(build, 'artifacts') ? rule.artifacts.ageMs : null],
-    ['logs', holds(build, 'logs') ? rule.logs.ageMs : null],
-    ['build', rule.builds.ageMs],
-  ];
-  const dated = limits.filter((limit): limit is [Part, number] => limit[1] !== null && end !== null);
-  const [first] = dated.toSorted((left, right) => left[1] - right[1]);
-  if (first === undefined || end === null) return { at: null, part: null, keptBecause: null };
-  const candidate = { folder: '', summary: build, pinned, unsettled: false };
-  const keptBecause = keepReason({ candidate, rule, rank: 0, isLatest: isLatest && rule.keepLatest > 0 });
-  return { at: new Date(end + first[1]).toISOString(), part: first[0], keptBecause };
+  if (end === null) return null;
+  const limits: [Part, Limits][] = [['build', rule.builds]];
+  for (const part of ['logs', 'artifacts'] as const) if (holds(build, part)) limits.unshift([part, rule[part]]);
+  const limited = limits.filter(([, { ageMs, count }]) => ageMs !== null || count !== null);
+  const [first] = limited.toSorted(([, left], [, right]) => (left.ageMs ?? Infinity) - (right.ageMs ?? Infinity));
+  if (first === undefined) return null;
+  const [part, { ageMs, count }] = first;
+  return {
+    part,
+    until: ageMs === null ? null : new Date(end + ageMs).toISOString(),
+    newest: count,
+    keepLatest: isEligible(build) ? rule.keepLatest : 0,
+  };
 }

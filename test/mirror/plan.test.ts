@@ -14,6 +14,9 @@ const settings: Settings = {
   logs: true,
   maxArtifactBytes: null,
   url: 'http://127.0.0.1:8080',
+  ruleFor: () => {
+    throw new Error('to plan a job takes no policy');
+  },
 };
 const job = { id: '019a0000-0000-7000-8000-000000000000', retried: false } as JobFacts;
 const sha1 = 'a'.repeat(40);

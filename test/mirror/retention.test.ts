@@ -35,6 +35,9 @@ async function mirrored(...builds: SampleBuild[]): Promise<void> {
 
 const run = (...words: string[]) => kitemirror(words, mirror.environment());
 
+const buildPage = (pipeline: string, number: number): string =>
+  readFileSync(mirror.paths.page('acme', pipeline, 'builds', String(number)), 'utf8');
+
 async function retention(): Promise<number> {
   const { code, out, err } = await run('retention', '--json');
   assert.equal(code, 0, err);
@@ -84,6 +87,8 @@ describe('retention', () => {
     assert.ok(before.artifacts.every(({ state }) => state === 'present'));
     const page = readFileSync(mirror.paths.page('acme', 'parts', 'builds', '1', 'jobs', scriptOf(old).id), 'utf8');
     assert.match(page, /removed by retention/);
+    assert.match(buildPage('parts', 1), /The build is kept until /);
+    assert.match(buildPage('parts', 2), /Artifacts are kept until .*; longer while it is the latest that passed/s);
     const audit = readdirSync(mirror.paths.audit).map((name) => readFileSync(join(mirror.paths.audit, name), 'utf8'));
     assert.match(audit.join(''), new RegExp(`"action":"drop".*"pipeline":"parts","number":1.*older than 30d`));
   });
@@ -134,6 +139,7 @@ describe('retention', () => {
     const { code, out, err } = await run('pin', 'pinned/1', '--reason', 'shipped', '--json');
     assert.equal(code, 0, err);
     assert.match(out, /"pipeline":"pinned","number":1,"reason":"shipped"/);
+    await until(() => buildPage('pinned', 1).includes('Pinned: '), 'the page to tell of the pin');
     assert.deepEqual(
       (await simulated()).kept.find(({ pipeline, number }) => pipeline === 'pinned' && number === 1)?.because,
       'pinned',
@@ -141,6 +147,7 @@ describe('retention', () => {
     await retention();
     assert.equal(mirror.build(old).stored?.artifacts, 2);
     assert.equal((await run('pin', '--remove', `http://mirror.example/acme/pinned/builds/1/`)).code, 0);
+    await until(() => !buildPage('pinned', 1).includes('Pinned: '), 'the page to tell of the pin no more');
     await retention();
     assert.equal(mirror.build(old).stored?.artifacts, 0);
   });

@@ -186,3 +186,22 @@ test('files that the merged view leaves out are counted', () => {
   assert.match(text, /1 more file has the same path/);
   assert.match(text, /1 more file has a path that no folder can hold/);
 });
+
+test('a build says when retention removes what of it', () => {
+  const jobs = [sampleJob(1)];
+  const common = { merged: viewOf(jobs), previous: null, next: null };
+  const told = (shown: Partial<Parameters<typeof renderBuild>[0]>, changes = {}) =>
+    textOf(renderBuild({ build: sampleBuild(jobs, changes), ...common, ...shown }));
+  const until = '2027-02-18T09:04:00.000Z';
+  const outlook = { part: 'artifacts' as const, until, newest: null, keepLatest: 0 };
+  assert.match(told({ outlook }), /Artifacts are kept until 2027-02-18 09:04 UTC \./);
+  const counted = { ...outlook, part: 'logs' as const, newest: 20, keepLatest: 1 };
+  assert.match(
+    told({ outlook: counted }),
+    /Logs are kept until 2027-02-18 09:04 UTC , while it is among the newest 20 of main ; longer while it is the latest that passed\./,
+  );
+  const failed = told({ outlook: { ...counted, part: 'build', until: null } }, { state: 'failed' });
+  assert.match(failed, /The build is kept while it is among .* main ; longer while it is the latest that failed\./);
+  assert.match(told({ outlook, pinned: true }), /Pinned: retention removes nothing/);
+  assert.doesNotMatch(told({}), /kept|Pinned/i);
+});

@@ -216,20 +216,29 @@ describe('a retention policy', () => {
 });
 
 describe('what is told of a build beforehand', () => {
-  const decide = ruleFor(policy({ artifacts: days(30), builds: days(60) }));
+  const told = (made: ReturnType<typeof policy>, of = build(1, 10)) => outlookOf(of, ruleFor(made)(of));
 
   it('is when it loses what first', () => {
-    const seen = outlookOf(build(1, 10), decide, { pinned: false, isLatest: false });
-    assert.deepEqual(seen, { at: new Date(now + 20 * dayMs).toISOString(), part: 'artifacts', keptBecause: null });
+    const until = new Date(now + 20 * dayMs).toISOString();
+    const expected = { part: 'artifacts', until, newest: null, keepLatest: 1 };
+    assert.deepEqual(told(policy({ artifacts: days(30), builds: days(60) })), expected);
   });
 
-  it('is what keeps it beyond that', () => {
-    assert.equal(outlookOf(build(1, 10), decide, { pinned: true, isLatest: true }).keptBecause, 'pinned');
-    assert.equal(outlookOf(build(1, 10), decide, { pinned: false, isLatest: true }).keptBecause, 'latest');
+  it('is what goes next once the first is gone', () => {
+    const stored = { artifacts: 0, artifact_bytes: 0, logs: 0, log_bytes: 0 };
+    const seen = told(policy({ artifacts: days(30), builds: days(60) }), { ...build(1, 10), stored });
+    assert.equal(seen?.part, 'build');
+    assert.equal(seen?.until, new Date(now + 50 * dayMs).toISOString());
   });
 
-  it('is nothing where no age limits it', () => {
-    assert.equal(outlookOf(build(1, 10), ruleFor(policy()), { pinned: false, isLatest: false }).at, null);
+  it('is how many newer builds may come', () => {
+    const seen = told(policy({ artifacts: { ageMs: null, count: 20 } }));
+    assert.deepEqual(seen, { part: 'artifacts', until: null, newest: 20, keepLatest: 1 });
+  });
+
+  it('is nothing where nothing limits it, or where its end is not known', () => {
+    assert.equal(told(policy()), null);
+    assert.equal(told(policy({ builds: days(1) }), { ...build(1, 10), finished_at: null }), null);
   });
 });
 
