@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createBuildList, type ListedBuild } from '../buildkite/build-list.ts';
 import { createUpstream, type Upstream } from '../buildkite/client.ts';
+import { formatDuration } from '../durations.ts';
 import { nameMatcher } from '../globs.ts';
-import { counted, formatBytes, formatDuration } from '../pages/format.ts';
+import { counted, formatBytes } from '../pages/format.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import { type BackfillRange, backfill as walk } from '../reconcile/backfill.ts';
 import { listOpenGaps } from '../tree/unsettled.ts';

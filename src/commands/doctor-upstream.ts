@@ -1,8 +1,8 @@
 /** What the doctor asks Buildkite: who the token is, what time it is, how the webhook stands. */
 import { type AccessToken, neededScopes, readAccessToken } from '../buildkite/access-token.ts';
 import { createServices } from '../buildkite/services.ts';
+import { formatDuration } from '../durations.ts';
 import { toMirrorError } from '../errors.ts';
-import { formatDuration } from '../pages/format.ts';
 import { inspectWebhooks } from '../reconcile/webhook-care.ts';
 import type { Check, Finding } from './finding.ts';
 import { openUncountedRest } from './parts.ts';

@@ -2,7 +2,7 @@
  * The one progress bar of all commands: how far, how fast, how long still. It is drawn on stderr while a person watches
  * and nowhere else, so that neither scripts nor logs have to cut it out.
  */
-import { formatDuration } from '../pages/format.ts';
+import { formatDuration } from '../durations.ts';
 import type { Io } from './command.ts';
 
 export interface Progress {

@@ -1,6 +1,8 @@
 /** `kitemirror status`: what runs, what waits, what is missing, and how long the disk lasts. */
+
+import { formatDuration } from '../durations.ts';
 import { toMirrorError } from '../errors.ts';
-import { counted, formatBytes, formatDuration } from '../pages/format.ts';
+import { counted, formatBytes } from '../pages/format.ts';
 import { openDesk } from '../queue/desk.ts';
 import { type Disk, readDisk } from '../tree/free.ts';
 import { createGapReader } from '../tree/gaps.ts';

@@ -3,6 +3,8 @@
  * a terminal that begins there shows the same lines. Where a log keeps writing over its screen for a megabyte, a chunk begins
  * all the same, and the screen is taken as it is.
  */
+import { emojiOf } from '../emoji.ts';
+import { splitAtEmoji } from '../emoji-codes.ts';
 import { FailureWatch } from './failure.ts';
 import { GroupList, groupKindOf, opensItsGroup } from './groups.ts';
 import type { LogIndex } from './index-format.ts';
@@ -19,6 +21,7 @@ const blockBytes = 32 * 1024;
 const forcedBytes = 1024 * 1024;
 const mostGroups = 5000;
 const mostPictures = 1000;
+const mostEmoji = 500;
 
 interface Border {
   readonly offset: number;
@@ -41,6 +44,7 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
   const groups = new GroupList(mostGroups);
   const failure = new FailureWatch();
   const pictures: number[] = [];
+  const emoji = new Map<string, string>();
   const borders: Border[] = [{ offset: 0, before: 0, prelude: '', clock: 0, forced: false, rewritten: false }];
   /** Where a chunk may begin if nothing reaches above it while it is on the screen. */
   let candidates: Border[] = [];
@@ -51,6 +55,11 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
   const times: { from: number | null; to: number | null } = { from: null, to: null };
   let hasDeltas = false;
 
+  const noteEmoji = (name: string): null => {
+    const character = emojiOf(name);
+    if (character !== null) emoji.set(name, character);
+    return null;
+  };
   const see = (row: Row): void => {
     const runs = row.runs();
     lines += 1;
@@ -61,8 +70,10 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
     }
     const text = textOf(runs);
     const kind = groupKindOf(runs);
-    if (kind !== null) groups.add(lines, kind, text, time);
-    else if (opensItsGroup(runs)) groups.openLast();
+    if (kind !== null) {
+      groups.add(lines, kind, text, time);
+      if (emoji.size < mostEmoji) splitAtEmoji(text, noteEmoji);
+    } else if (opensItsGroup(runs)) groups.openLast();
     if (runs[0]?.pen.picture != null && pictures.length < mostPictures) pictures.push(lines);
     failure.see(lines, text);
     onLine({ runs, time }, lines);
@@ -150,6 +161,7 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
         clocks: Object.fromEntries(hasDeltas ? borders.map(({ clock }, at) => [String(at), clock]) : []),
         rewritten: borders.flatMap((each, at) => (each.rewritten ? [at] : [])),
         groups: groups.settled(),
+        emoji: Object.fromEntries(emoji),
         pictures,
         ...times,
         failure: failure.settled(),

@@ -30,6 +30,8 @@ export const LogIndex = z.object({
       title: z.string(),
     }),
   ),
+  /** Of the emoji in the groups' titles, by name: the character, or '' for a picture that Buildkite alone has. */
+  emoji: z.record(z.string(), z.string()).default({}),
   /** Lines, from 1, that hold a picture. */
   pictures: z.array(whole),
   /** The times of the first line and of the last that have one, ms since 1970. */

@@ -47,5 +47,5 @@ export async function indexLogHere(file: string): Promise<IndexedLog> {
   const index = indexer.finish();
   const isWhole = index.size <= wholeBytes && index.lines === lines.length;
   const shown = isWhole ? lines : lines.slice(0, beginningLines);
-  return { index, lines: foldedHtml(shown, 1, index.groups), shown: shown.length, isWhole };
+  return { index, lines: foldedHtml(shown, 1, index), shown: shown.length, isWhole };
 }

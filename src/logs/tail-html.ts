@@ -11,13 +11,12 @@ export function tailHtml(content: string, isWhole: boolean): string {
   const rows: string[] = [];
   const indexer = createIndexer((line, number) => rows.push(lineHtml(line, isWhole ? number : null)));
   indexer.write(Buffer.from(content));
-  const { groups } = indexer.finish();
-  const last = groups.at(-1);
+  const index = indexer.finish();
+  const last = index.groups.at(-1);
   const shown = rows.slice(-mostLines);
   // Where the next lines come is open.
-  return foldedHtml(
-    shown,
-    rows.length - shown.length + 1,
-    groups.map((group) => (group === last ? { ...group, open: true } : group)),
-  );
+  return foldedHtml(shown, rows.length - shown.length + 1, {
+    ...index,
+    groups: index.groups.map((group) => (group === last ? { ...group, open: true } : group)),
+  });
 }

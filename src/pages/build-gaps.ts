@@ -3,6 +3,7 @@ import type { BuildRecord, FileState } from '../model.ts';
 import type { Gap, JobDetails } from './details.ts';
 import { counted, formatCount } from './format.ts';
 import { type Html, html } from './html.ts';
+import { nameHtml } from './names.ts';
 import { pill, stateMeaning } from './parts.ts';
 
 const shownGaps = 50;
@@ -52,7 +53,7 @@ function gapList(build: BuildRecord, details: ReadonlyMap<string, JobDetails>): 
     .slice(0, shownGaps)
     .map(
       ({ job, gap }) =>
-        html`<li><a href="jobs/${job.id}/"><bdi>${job.name ?? job.type}</bdi></a> <bdi class="mono">${gap.path ?? 'log'}</bdi> <span class="quiet"><bdi>${
+        html`<li><a href="jobs/${job.id}/">${nameHtml(job.name ?? job.type)}</a> <bdi class="mono">${gap.path ?? 'log'}</bdi> <span class="quiet"><bdi>${
           gap.reason ?? stateMeaning[gap.state]
         }</bdi></span></li>`,
     );

@@ -21,15 +21,21 @@ export function renderFailed(jobs: readonly JobSummary[], details: Details): Htm
     (job) => job.type === 'script' && !job.retried && isFailedJob(job) && details.get(job.id)?.softFailed !== true,
   );
   if (failed.length === 0) return null;
-  const items = failed
-    .slice(0, shownFailed)
-    .map(
-      (job) =>
-        html`<li><div>${jobPill(job, details.get(job.id)?.softFailed === true)}</div><div class="what"><div class="title">${jobName(job)}</div></div><div class="when">${logLink(job, details.get(job.id))}</div></li>`,
-    );
+  const items = failed.slice(0, shownFailed).map((job) => {
+    const known = details.get(job.id);
+    return html`<li><div>${jobPill(job, false)}</div><div class="what"><div class="title">${jobName(job)} ${known?.variant != null && html`<span class="tag"><bdi>${known.variant}</bdi></span>`}</div>${failingLines(job, known)}</div><div class="when">${durationOf(job)}<br>${logLink(job, known)}</div></li>`;
+  });
   return html`<h2>${counted(failed.length, 'failed job')}</h2><ul class="card rows">${items}</ul>${
     failed.length > shownFailed && html`<p class="quiet">All are in the table below.</p>`
   }`;
+}
+
+/** What the log says of it, each line a link to its place. */
+function failingLines(job: JobSummary, details: JobDetails | undefined): Html | null {
+  if (details === undefined || details.failing.length === 0) return null;
+  return html`<ol class="failing">${details.failing.map(
+    ({ line, text }) => html`<li><a href="jobs/${job.id}/log/#L${line}"><bdi>${text.trim()}</bdi></a></li>`,
+  )}</ol>`;
 }
 
 export function renderJobs(jobs: readonly JobSummary[], details: Details): Html {

@@ -1,4 +1,6 @@
 /** `/<org>/<pipeline>/builds/<number>/`: one build. */
+
+import { formatDuration } from '../durations.ts';
 import type { BuildRecord, ViewEntry } from '../model.ts';
 import type { Outlook, Part } from '../tree/retention.ts';
 import { renderArtifacts } from './build-artifacts.ts';
@@ -6,12 +8,12 @@ import { renderGaps } from './build-gaps.ts';
 import { renderFailed, renderJobs } from './build-jobs.ts';
 import { renderScript } from './build-script.ts';
 import type { JobDetails } from './details.ts';
-import { elapsed, formatBytes, formatDuration, instant, shortCommit } from './format.ts';
+import { elapsed, formatBytes, instant, shortCommit } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
 import { outwardHref, segment } from './links.ts';
 import { nameHtml, nameText } from './names.ts';
-import { buildPill, durationOf, mirroredBar, mirroredText, titleOf } from './parts.ts';
+import { buildPill, durationOf, factList, mirroredBar, mirroredText, titleOf } from './parts.ts';
 import { renderReports } from './reports.ts';
 
 export interface BuildPage {
@@ -142,21 +144,22 @@ function preview(build: BuildRecord, address: string): Html {
 function facts(build: BuildRecord): Html {
   const waited = elapsed(build.created_at, build.started_at);
   const pull = build.pull_request;
-  const rows: [string, Value][] = [
+  const what: [string, Value][] = [
     ['Branch', html`<a class="mono" href="../?branch=${segment(build.branch)}"><bdi>${build.branch}</bdi></a>`],
     ['Tag', build.tag !== null && html`<bdi class="mono">${build.tag}</bdi>`],
+    ['Pull request', pull !== null && pullText(pull)],
     ['Commit', build.commit !== '' && shortCommit(build.commit)],
     ['Author', build.author !== null && html`<bdi>${build.author}</bdi>`],
     ['Source', build.source?.replaceAll('_', ' ')],
-    ['Pull request', pull !== null && pullText(pull)],
+  ];
+  const when: [string, Value][] = [
     ['Created', instant(build.created_at)],
     ['Started', instant(build.started_at)],
     ['Finished', instant(build.finished_at)],
     ['Duration', durationOf(build)],
     ['Waited', waited !== null && waited >= 1000 && formatDuration(waited)],
   ];
-  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== false);
-  return html`<dl class="card facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<div class="card">${factList(what)}${factList(when)}</div>`;
 }
 
 function pullText(pull: NonNullable<BuildRecord['pull_request']>): Html {

@@ -37,7 +37,7 @@ export function renderBuilds({ organization, pipeline, folder, builds, filter, n
     body: html`<h1>Builds of <bdi>${builds[0]?.pipeline_name ?? pipeline}</bdi></h1>
 ${filterForm(filter, isFiltered)}
 ${buildList(builds, (build) => `${build.number}/`, none)}
-${nextBefore !== null && html`<p class="actions"><a class="button" rel="next" href="${nextHref(filter, nextBefore)}">Older builds</a></p>`}`,
+${nextBefore !== null && html`<div class="actions"><a class="button" rel="next" href="${nextHref(filter, nextBefore)}">Older builds</a></div>`}`,
   });
 }
 

@@ -1,7 +1,9 @@
 /** `…/builds/<number>/compare/`: what another build did differently, what fails now first. */
+
+import { formatDuration } from '../durations.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../model.ts';
 import { variantOf } from './details.ts';
-import { elapsed, formatBytes, formatCount, formatDuration, instant, shortCommit, shortDigest } from './format.ts';
+import { elapsed, formatBytes, formatCount, instant, shortCommit, shortDigest } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { pathHref } from './links.ts';
@@ -124,7 +126,7 @@ function jobs(pairs: readonly ComparedJob[], number: number): Html {
     html`<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Job</th><th scope="col">Before</th><th scope="col">Now</th><th scope="col" class="n">Duration before</th><th scope="col" class="n">now</th><th scope="col" class="n">change</th></tr></thead><tbody>${rows.map((pair) => jobRow(pair, number))}</tbody></table></div>`;
   return html`<h2>Jobs <small>${formatCount(changed.length)} of ${formatCount(pairs.length)} differ</small></h2>${changed.length > 0 && table(changed)}${
     rest.length > 0 &&
-    html`<details><summary>${formatCount(rest.length)} that ended alike</summary>${table(rest)}</details>`
+    html`<details class="more"><summary>${formatCount(rest.length)} that ended alike</summary>${table(rest)}</details>`
   }`;
 }
 

@@ -9,6 +9,12 @@ export interface Gap {
   readonly reason: string | null;
 }
 
+export interface DecisiveLine {
+  /** Its number in the log, from 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
 export interface JobDetails {
   readonly artifacts: number;
   readonly log: { readonly state: FileState; readonly size: number } | null;
@@ -24,6 +30,8 @@ export interface JobDetails {
   /** The paths of the first of those. */
   readonly outrankedPaths: readonly string[];
   readonly group: string | null;
+  /** What its log says of why it failed; the last is the line to look at first. */
+  readonly failing: readonly DecisiveLine[];
   /** Present files whose path no folder can have; they are stored by their ids. */
   readonly unnamed: number;
 }
@@ -31,7 +39,8 @@ export interface JobDetails {
 const gapsKept = 25;
 const pathsKept = 500;
 
-export function describeJob(record: JobRecord): JobDetails {
+/** @param failing lines of its log that say why it failed */
+export function describeJob(record: JobRecord, failing: readonly DecisiveLine[] = []): JobDetails {
   const states: Partial<Record<FileState, number>> = {};
   const gaps: Gap[] = [];
   let [outranked, unnamed] = [0, 0];
@@ -53,7 +62,7 @@ export function describeJob(record: JobRecord): JobDetails {
   const artifacts = record.artifacts.length;
   const softFailed = record.soft_failed;
   const [variant, group] = [variantOf(record), record.group_key];
-  return { artifacts, log, softFailed, variant, group, states, gaps, outranked, outrankedPaths, unnamed };
+  return { artifacts, log, softFailed, variant, group, states, gaps, outranked, outrankedPaths, failing, unnamed };
 }
 
 export function variantOf(record: JobRecord): string | null {

@@ -15,8 +15,14 @@ export function renderError({ status, message, id }: ErrorPage): string {
     title,
     crumbs: [],
     body: html`<h1>${title}</h1>
-<p class="lead">${message}</p>
-<p class="actions"><a class="button" href="/">All pipelines</a></p>`,
+<p class="lead">${sentence(message)}</p>
+<div class="actions"><a class="button" href="/">All pipelines</a></div>`,
     foot: html`Request <code>${id}</code>`,
   });
+}
+
+/** Messages are written to stand in a line of JSON or of a log. */
+function sentence(message: string): string {
+  const text = message.slice(0, 1).toUpperCase() + message.slice(1);
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }

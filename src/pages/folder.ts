@@ -42,7 +42,7 @@ export function renderFolder({ title, crumbs, folders, files, next, match, archi
 <div class="tree"><ul id="listing">${up}${folders.toSorted(byName).map((folder) => folderLine(folder, false))}${files
       .toSorted(byName)
       .map(fileLine)}</ul></div></div>
-${typeof next === 'string' && html`<p class="actions"><a class="button" rel="next" href="${next}">More</a></p>`}`,
+${typeof next === 'string' && html`<div class="actions"><a class="button" rel="next" href="${next}">More</a></div>`}`,
   });
 }
 

@@ -1,4 +1,4 @@
-/** Numbers and instants as people read them. No script runs on the pages, so instants are absolute and in UTC. */
+/** Numbers and instants as people read them. Instants are absolute and in UTC; a script on the pages tells them relative to now. */
 import { type Html, html } from './html.ts';
 
 const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
@@ -31,16 +31,6 @@ export function elapsed(from: string | null, to: string | null): number | null {
   if (from === null || to === null) return null;
   const milliseconds = Date.parse(to) - Date.parse(from);
   return Number.isNaN(milliseconds) || milliseconds < 0 ? null : milliseconds;
-}
-
-/** 192_000 → "3m 12s" */
-export function formatDuration(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1000);
-  if (seconds < 60) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m ${seconds % 60}s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours}h ${minutes % 60}m` : `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
 /** `<time>` with the minute shown and the whole instant in `datetime` and title; nothing for no instant. */

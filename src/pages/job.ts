@@ -8,7 +8,7 @@ import { renderPage } from './layout.ts';
 import { outwardHref } from './links.ts';
 import { nameHtml, nameText } from './names.ts';
 import { openingsOf } from './openings.ts';
-import { durationOf, jobPill, mirroredBar, mirroredText, pill, stateMeaning } from './parts.ts';
+import { durationOf, factList, jobPill, mirroredBar, mirroredText, pill, stateMeaning } from './parts.ts';
 
 export interface JobPage {
   readonly build: BuildRecord;
@@ -62,8 +62,7 @@ function facts(build: BuildRecord, job: JobRecord): Html {
     ['Group', job.group_key !== null && html`<bdi class="mono">${job.group_key}</bdi>`],
     ['Agent', job.agent !== null && html`<bdi>${job.agent}</bdi>`],
   ];
-  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== false);
-  return html`<dl class="card facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<div class="card">${factList(rows)}</div>`;
 }
 
 /** Side by side: what another attempt did differently is what one wants to see. */

@@ -1,6 +1,8 @@
 /** `/-/ledger`: what is not complete, why, since when, and a button for each to try again now. */
+
+import { formatDuration } from '../durations.ts';
 import type { FileState } from '../model.ts';
-import { counted, formatCount, formatDuration, instant } from './format.ts';
+import { counted, formatCount, instant } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { mirroredText, pill } from './parts.ts';
@@ -50,10 +52,10 @@ export function renderLedger(input: LedgerPageInput): string {
 ${asked !== null && html`<p role="status">Asked for. The worker looks at it as soon as Buildkite’s limit lets it; reload to see what came of it.</p>`}
 ${
   builds.length === 0
-    ? html`<div class="card empty">Nothing is missing.<br>Every build that the mirror knows of is here, complete.</div>`
-    : html`<ol class="card rows">${builds.map(row)}</ol>`
+    ? html`<div class="card listing empty">Nothing is missing.<br>Every build that the mirror knows of is here, complete.</div>`
+    : html`<ol class="card listing rows">${builds.map(row)}</ol>`
 }
-${next !== null && html`<p class="actions"><a class="button" href="${next}">More</a></p>`}`,
+${next !== null && html`<div class="actions"><a class="button" href="${next}">More</a></div>`}`,
     foot: html`The same as data: <a href="/-/ledger.json">ledger.json</a>.`,
   });
 }

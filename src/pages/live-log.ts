@@ -4,6 +4,7 @@ import { formatBytes } from './format.ts';
 import { html, raw } from './html.ts';
 import { renderPage } from './layout.ts';
 import { logCrumbs, nameOf } from './log.ts';
+import { nameHtml, nameText } from './names.ts';
 import { pill } from './parts.ts';
 
 /** What is known of the log; see src/tree/log-tail.ts. */
@@ -33,13 +34,13 @@ export function renderLiveLog({ build, job, ended, tail, lines }: LiveLogPage): 
     crumb.href === '../' ? { ...crumb, href: `../../../#${job.id}` } : crumb,
   );
   return renderPage({
-    title: `Live log of ${nameOf(job)} · ${build.pipeline} #${build.number}`,
+    title: `Live log of ${nameText(nameOf(job))} · ${build.pipeline} #${build.number}`,
     wide: true,
     styles: ['log.css'],
     scripts: ['live.js'],
     head: html`<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>\n`,
     crumbs,
-    body: html`<div class="head"><h1>Log of <bdi>${nameOf(job)}</bdi></h1></div>
+    body: html`<div class="head"><h1>Log of ${nameHtml(nameOf(job))}</h1></div>
 <div class="logbar" id="logbar"><span id="live" role="status">${ended ? pill('ended') : pill('running', 'live')}</span>
 <span class="facts-line" id="told">${tellTail(job, tail)}</span>
 <a class="button" id="whole" href="./" hidden>Read the whole log</a>

@@ -4,6 +4,7 @@ import { counted } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { linesPerPart, logCrumbs, nameOf, partHref, searchForm } from './log.ts';
+import { nameHtml, nameText } from './names.ts';
 
 export interface Hit {
   readonly line: number;
@@ -25,11 +26,11 @@ export interface LogHitsPage {
 export function renderLogHits({ build, job, query, hits, next, total }: LogHitsPage): string {
   const hrefOf = (line: number): string => `${total > linesPerPart ? partHref(line) : './'}#L${line}`;
   return renderPage({
-    title: `“${query}” in the log of ${nameOf(job)} · ${build.pipeline} #${build.number}`,
+    title: `“${query}” in the log of ${nameText(nameOf(job))} · ${build.pipeline} #${build.number}`,
     wide: true,
     styles: ['log.css'],
     crumbs: logCrumbs(build, job),
-    body: html`<h1>Search in the log of <bdi>${nameOf(job)}</bdi></h1>
+    body: html`<h1>Search in the log of ${nameHtml(nameOf(job))}</h1>
 <div class="logbar"><span class="facts-line">${counted(hits.length, 'line')}${next !== null && html` in the first ${String(next - 1)} of ${String(total)}`}</span>${searchForm(query)}</div>
 ${hits.length === 0 ? html`<div class="card empty">No line of it has <bdi>${query}</bdi>.</div>` : html`<ol class="hits">${hits.map((hit) => hitItem(hit, query, hrefOf))}</ol>`}
 ${next !== null && html`<p class="parts"><a rel="next" href="./?q=${encodeURIComponent(query.toWellFormed())}&from=${next}">Search on from line ${String(next)}</a></p>`}`,

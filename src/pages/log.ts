@@ -3,6 +3,7 @@ import type { BuildRecord, JobRecord } from '../model.ts';
 import { formatBytes, formatCount, instant } from './format.ts';
 import { type Html, html, raw } from './html.ts';
 import { type Crumb, renderPage } from './layout.ts';
+import { nameHtml, nameText } from './names.ts';
 import { jobPill } from './parts.ts';
 
 /** The script of the page: its modules, below /-/assets/. */
@@ -35,7 +36,7 @@ export function renderLog(page: LogPage): string {
   // Whoever has the script reads on from the beginning; the other parts are asked of the gateway.
   const isFar = isPart && from === 1 && script !== undefined;
   return renderPage({
-    title: `Log of ${nameOf(job)} · ${build.pipeline} #${build.number}`,
+    title: `Log of ${nameText(nameOf(job))} · ${build.pipeline} #${build.number}`,
     wide: true,
     styles: ['log.css'],
     ...(script !== undefined && {
@@ -43,7 +44,7 @@ export function renderLog(page: LogPage): string {
       head: script.imports.map((each) => html`<link rel="modulepreload" href="/-/assets/${each}">\n`),
     }),
     crumbs: logCrumbs(build, job),
-    body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1>Log of <bdi>${nameOf(job)}</bdi></h1></div>
+    body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1>Log of ${nameHtml(nameOf(job))}</h1></div>
 <div class="logbar" id="logbar"><span class="facts-line">${formatCount(total)} ${total === 1 ? 'line' : 'lines'} · ${formatBytes(job.log?.size ?? 0)}</span>
 ${failing !== null && html`<a class="button first" id="failing" href="${hrefOf(page, failing)}">Failing line</a>`}
 ${total > 0 && html`<a class="button" id="last" href="${hrefOf(page, total)}">Last line</a>`}
@@ -65,7 +66,7 @@ export function logCrumbs(build: LogPage['build'], job: Pick<JobRecord, 'name' |
     { name: build.pipeline, href: '../../../../../' },
     { name: 'builds', href: '../../../../' },
     { name: `#${build.number}`, href: '../../../' },
-    { name: nameOf(job), href: '../' },
+    { name: nameText(nameOf(job)), href: '../' },
     { name: 'log', href: './' },
   ];
 }

@@ -2,24 +2,10 @@
  * Names of jobs, steps and builds as Buildkite shows them: `:rocket:` is its emoji, and escape sequences colour the
  * text. What is neither is text. @see https://buildkite.com/docs/pipelines/emojis
  */
-import { nameToEmoji } from 'gemoji';
+import { emojiOf } from '../emoji.ts';
+import { splitAtEmoji } from '../emoji-codes.ts';
 import { type Html, html, type Value } from './html.ts';
 
-/** Pictures that Buildkite alone has. We ship none of theirs: a letter on a tile stands for each. */
-const tiles = new Set(
-  (
-    'android ansible apple aws azure babel bazel bitbucket bitrise bootstrap browserstack buildkite buildkite-agent buildpack bun bundler cargo chrome chromium ' +
-    'circleci clojure cocoapods codeclimate codecov composer coveralls cypress dart debian deno docker docker-compose dotnet edge elasticsearch electron ' +
-    'elixir elm ember erlang eslint fastlane firefox flutter gcloud gem git github gitlab golang google-cloud googlecloud gradle graphql groovy grunt gulp ' +
-    'haskell helm heroku ie ios java javascript jest jenkins jquery junit kotlin kubernetes lambda laravel lint linux llvm mac macos maven meteor mocha ' +
-    'mongodb msbuild mysql netlify nginx nix node node_js nodejs npm nuget parcel perl php phpunit pipeline playwright pnpm postgres postgresql powershell ' +
-    'prettier protobuf puppet python rabbitmq rails react redis redhat rspec ruby rubocop rust s3 safari salt sass saucelabs scala selenium sentry slack ' +
-    'sonarqube spring storybook swift symfony tailwind terraform travis typescript ubuntu unity vault vercel vim visualstudio vite vitest vue webpack windows ' +
-    'xcode yarn zig'
-  ).split(' '),
-);
-
-const code = /:([a-z][a-z0-9_+-]{0,40}|[+-]1|100|1234|8ball):/g;
 // A sequence that sets colours, or any other that only moves a cursor.
 const sequence = /\u001b\[([\d;:]*)([A-Za-z])/g;
 const colours = ['', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', ''];
@@ -44,9 +30,7 @@ export function nameHtml(text: string): Html {
 
 /** The same without markup, for titles: emoji as characters, tiles and sequences left out. */
 export function nameText(text: string): string {
-  const plain = text
-    .replaceAll(sequence, '')
-    .replaceAll(code, (all, name: string) => emojiOf(name) ?? (tiles.has(name) ? '' : all));
+  const plain = splitAtEmoji(text.replaceAll(sequence, ''), emojiOf).join('');
   return plain.trim() || text;
 }
 
@@ -71,32 +55,12 @@ function next(state: ReadonlySet<string>, parameters: string): ReadonlySet<strin
 }
 
 function withEmoji(text: string): Value[] {
-  const parts: Value[] = [];
-  let from = 0;
-  for (const match of text.matchAll(code)) {
-    const shown = emojiHtml(match[1] ?? '');
-    // `12:abc:34` is no emoji: letters and digits do not touch one.
-    const touches = /[A-Za-z0-9]/;
-    if (
-      shown === null ||
-      touches.test(text[match.index - 1] ?? '') ||
-      touches.test(text[match.index + match[0].length] ?? '')
-    )
-      continue;
-    parts.push(text.slice(from, match.index), shown);
-    from = match.index + match[0].length;
-  }
-  parts.push(text.slice(from));
-  return parts;
+  return splitAtEmoji(text, emojiHtml);
 }
 
 function emojiHtml(name: string): Html | null {
   const emoji = emojiOf(name);
-  if (emoji !== null) return html`<span class="emoji" title=":${name}:">${emoji}</span>`;
-  if (!tiles.has(name)) return null;
+  if (emoji === null) return null;
+  if (emoji !== '') return html`<span class="emoji" title=":${name}:">${emoji}</span>`;
   return html`<span class="tile" role="img" aria-label="${name}" title=":${name}:">${name.slice(0, 1).toUpperCase()}</span>`;
-}
-
-function emojiOf(name: string): string | null {
-  return Object.hasOwn(nameToEmoji, name) ? (nameToEmoji[name] ?? null) : null;
 }

@@ -1,7 +1,9 @@
 /** Small pieces that several pages share: states, counts, a build's line in a list. */
+
+import { formatDuration } from '../durations.ts';
 import type { BuildSummary, Counts, FileState } from '../model.ts';
-import { counted, elapsed, formatBytes, formatCount, formatDuration, instant, shortCommit } from './format.ts';
-import { type Html, html, raw } from './html.ts';
+import { counted, elapsed, formatBytes, formatCount, instant, shortCommit } from './format.ts';
+import { type Html, html, raw, type Value } from './html.ts';
 import { nameHtml } from './names.ts';
 
 export type Tone = 'good' | 'bad' | 'busy' | 'idle';
@@ -108,4 +110,10 @@ export function buildList(builds: readonly BuildSummary[], href: (build: BuildSu
 
 export function filesText(count: number, bytes: number): string {
   return `${counted(count, 'file')}, ${formatBytes(bytes)}`;
+}
+
+/** Names and what they are; those without a value are left out. */
+export function factList(facts: readonly (readonly [string, Value])[]): Html {
+  const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== false);
+  return html`<dl class="facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }

@@ -3,7 +3,7 @@ import type { ViewEntry } from '../model.ts';
 import { findHtmlReports } from '../reports/html-reports.ts';
 import { mayBeJunit } from '../reports/junit.ts';
 import { kindOf } from '../reports/kind.ts';
-import { formatCount } from './format.ts';
+import { counted } from './format.ts';
 import { type Html, html } from './html.ts';
 import { pathHref } from './links.ts';
 
@@ -18,6 +18,6 @@ export function renderReports(merged: readonly ViewEntry[]): Html | null {
     ({ title, path }) =>
       html`<a class="button" href="artifacts/${pathHref(path)}?open" title="${path === '' ? title : path}">Open report: <bdi>${title}</bdi></a>`,
   )}${hasTests && html`<a class="button" href="artifacts/?tests">Tests</a>`}${
-    pictures > 0 && html`<a class="button" href="artifacts/?gallery">${formatCount(pictures)} pictures</a>`
+    pictures > 0 && html`<a class="button" href="artifacts/?gallery">${counted(pictures, 'picture')}</a>`
   }</nav>`;
 }

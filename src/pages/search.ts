@@ -32,7 +32,7 @@ export function renderSearch({ text, hits, next, milliseconds }: SearchResultsPa
     search: text,
     body: html`<h1>Search</h1>
 ${isEmpty || hits.length === 0 ? hint(text, isEmpty) : html`<p class="lead">The newest first, found in ${Math.max(1, Math.round(milliseconds))} ms</p><ol class="card rows listing">${hits.map(hitRow)}</ol>`}
-${next !== null && html`<p class="actions"><a class="button" rel="next" href="${next}">Older</a></p>`}`,
+${next !== null && html`<div class="actions"><a class="button" rel="next" href="${next}">Older</a></div>`}`,
   });
 }
 

@@ -2,6 +2,7 @@
 import { type Coverage, type CoveredFile, type Part, total } from '../reports/coverage.ts';
 import { counted, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
+import { factList } from './parts.ts';
 
 const shownFiles = 2000;
 const parts = ['lines', 'branches', 'functions'] as const;
@@ -11,7 +12,13 @@ export function renderCoverage({ files, truncated }: Coverage): Html {
     (left, right) => share(left.lines) - share(right.lines) || (left.path < right.path ? -1 : 1),
   );
   const hidden = rows.length - shownFiles;
-  return html`<dl class="card facts">${parts.map((part) => html`<div><dt>${part}</dt><dd><strong>${percent(total(files, part))}</strong> <span class="quiet">${ratio(total(files, part))}</span>${bar(total(files, part))}</dd></div>`)}<div><dt>files</dt><dd><strong>${formatCount(files.length)}</strong>${truncated && ' and more'}</dd></div></dl>
+  return html`<div class="card">${factList([
+    ...parts.map((part): [string, Html] => [
+      part,
+      html`<strong>${percent(total(files, part))}</strong> <span class="quiet">${ratio(total(files, part))}</span>${bar(total(files, part))}`,
+    ]),
+    ['files', html`<strong>${formatCount(files.length)}</strong>${truncated && ' and more'}`],
+  ])}</div>
 <div class="card scroll listing"><table class="stack"><thead><tr><th scope="col">File</th>${parts.map((part) => html`<th scope="col" class="n">${part}</th>`)}</tr></thead>
 <tbody>${rows.slice(0, shownFiles).map(row)}</tbody></table></div>
 ${hidden > 0 && html`<p class="quiet">${counted(hidden, 'more file')}, all better covered, in the raw file.</p>`}`;

@@ -1,9 +1,11 @@
 /** Tests as a table: failures first, unfolded, with what they said; then the others, each attempt beside the next. */
+
+import { formatDuration } from '../durations.ts';
 import type { TestRow } from '../reports/attempts.ts';
 import { isFailure, type TestCase } from '../reports/junit.ts';
-import { counted, formatCount, formatDuration } from './format.ts';
+import { counted, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
-import { pill } from './parts.ts';
+import { factList, pill } from './parts.ts';
 
 const shownRows = 3000;
 /** More unfolded failures than this are a wall. */
@@ -30,7 +32,7 @@ export function renderTests({ rows, jobs, notices }: TestsContent): Html {
     ['Skipped', formatCount(count('skipped'))],
     ['Time in tests', formatDuration(seconds * 1000)],
   ];
-  return html`${notices.map((notice) => html`<p class="notice">${notice}</p>`)}<dl class="card facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  return html`${notices.map((notice) => html`<p class="notice">${notice}</p>`)}<div class="card">${factList(facts)}</div>
 ${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, jobs, index < unfolded))}`}
 ${table('Flaky', flaky, jobs)}
 ${table(

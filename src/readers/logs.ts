@@ -75,7 +75,7 @@ async function sendPart(
   const page = renderLog({
     build: { organization: place.organization, pipeline: place.folder, number: place.number },
     job,
-    lines: foldedHtml(rows, from, index.groups),
+    lines: foldedHtml(rows, from, index),
     from,
     shown: lines.length,
     total: index.lines,

@@ -22,7 +22,9 @@ const entries = new Set([
 const ground = new Set(['src/errors.ts', 'src/model.ts']);
 /** Small things that know nothing of builds; one room together. */
 const first = new Set(
-  ['config', 'escape', 'globs', 'http', 'log', 'metrics', 'programs', 'stop'].map((name) => `src/${name}.ts`),
+  ['config', 'durations', 'emoji', 'emoji-codes', 'escape', 'globs', 'http', 'log', 'metrics', 'programs', 'stop'].map(
+    (name) => `src/${name}.ts`,
+  ),
 );
 const above: Record<string, number> = {
   'src/tree': 2,

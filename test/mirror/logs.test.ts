@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild, SampleLog } from '../../demo/standin/sample.ts';
 import type { JobRecord } from '../../src/model.ts';
+import { openFullText } from '../../src/search/fulltext.ts';
 import { digestFile, type Mirror, placeOf, startMirror } from './harness.ts';
 import { buildOf, newBuild, scriptOf, withScript } from './samples.ts';
+import { until } from './until.ts';
 
 let mirror: Mirror;
 before(async () => {
@@ -37,6 +39,29 @@ describe("a job's log", () => {
     );
     const sums = readFileSync(mirror.paths.jobFile(placeOf(build), scriptOf(build).id, 'SHA256SUMS'), 'utf8');
     assert.equal(sums, `${digestFile(file)}  log.txt\n`);
+  });
+
+  it('of a failed job is told of on the page of its build, and is found by what it says', async () => {
+    const content = Buffer.from(
+      '--- :test_tube: Test\nok 1\nTypeError: flamingo is not a function\n🚨 Error: The command exited with status 1\n',
+    );
+    const build = {
+      ...withScript(buildOf([[]]), 0, { state: 'failed', exitStatus: 1, log: { content } }),
+      state: 'failed',
+    };
+    await mirrored(build);
+    const { organization, folder, number } = placeOf(build);
+    const page = (): string => readFileSync(mirror.paths.page(organization, folder, 'builds', String(number)), 'utf8');
+    await until(() => page().includes('log/#L3'), 'the line to be on the page');
+    assert.match(page(), /log\/#L3"><bdi>TypeError: flamingo is not a function</);
+    const index = openFullText(mirror.paths.search, { readOnly: true });
+    const find = () => index.find({ organization, text: 'log:"flamingo is not"', before: null, limit: 5 }).results;
+    await until(() => find().length > 0, 'the line to be in the index');
+    assert.deepEqual(
+      find().map(({ summary }) => summary.number),
+      [number],
+    );
+    index.close();
   });
 
   it('of many megabytes is streamed', async () => {

@@ -112,6 +112,19 @@ test('the jobs that made a build fail come first, without those that may fail or
   assert.doesNotMatch(first, /Tried again|May fail|Never ran/);
 });
 
+test('a failed job shows what its log says, each line a link to its place', () => {
+  const job = sampleJob(1, { state: 'failed', exit_status: 1 });
+  const failing = [
+    { line: 31, text: '  <b>✗</b> adds up ' },
+    { line: 32, text: 'expected 3' },
+  ];
+  const details = new Map([[job.id, describeJob(job, failing)]]);
+  const build = sampleBuild([job], { state: 'failed' });
+  const shown = renderBuild({ build, merged: [], previous: null, next: null, details });
+  assert.ok(hrefsOf(shown).includes(`jobs/${job.id}/log/#L31`));
+  assert.ok(textOf(shown).includes('<b>✗</b> adds up expected 3'));
+});
+
 test('lines to copy name the pipeline’s place, and its latest build only where there is one', () => {
   const jobs = [
     sampleJob(1, { artifacts: [sampleArtifact(uuid(1), 1, '.hidden'), sampleArtifact(uuid(1), 2, "it's.txt")] }),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatDuration } from '../../src/durations.ts';
 import { renderBuilds } from '../../src/pages/builds.ts';
 import { renderFolder } from '../../src/pages/folder.ts';
-import { counted, formatBytes, formatCount, formatDuration } from '../../src/pages/format.ts';
+import { counted, formatBytes, formatCount } from '../../src/pages/format.ts';
 import { renderHome } from '../../src/pages/home.ts';
 import { html, raw } from '../../src/pages/html.ts';
 import { latestHref } from '../../src/pages/links.ts';

@@ -1,5 +1,6 @@
 /** A log that is too long for a page: only the lines that are looked at are in it, whatever the log's size. */
 import { chunkOf } from '../chunks.ts';
+import { headerHtml } from '../headers.ts';
 import type { LogIndex } from '../index-format.ts';
 import { type Line, lineHtml } from '../line-html.ts';
 import { plainPen } from '../pen.ts';
@@ -66,10 +67,11 @@ export function farLog(log: HTMLElement, index: LogIndex, tell: (message: string
   function rowHtml(line: number, content: Line): string {
     const at = headers.get(line);
     const group = at === undefined ? undefined : index.groups[at];
-    if (group === undefined) return lineHtml(content, line);
+    if (at === undefined || group === undefined) return lineHtml(content, line);
     const isFolded = map.isFolded(line);
     const button = `<button class="fold" aria-expanded="${!isFolded}" aria-label="Lines of this group"></button>`;
-    return lineHtml(content, line, group.kind === '~' ? ' group quietly' : ' group', button);
+    const html = lineHtml(content, line, group.kind === '~' ? ' group quietly' : ' group', button);
+    return headerHtml(html, index, at);
   }
 
   function mark(): void {

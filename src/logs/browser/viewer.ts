@@ -32,7 +32,9 @@ async function openFar(log: HTMLElement, bar: HTMLElement): Promise<LogView | nu
   try {
     const answer = await fetch('./index.json');
     if (!answer.ok) throw new Error(`its index was answered with ${answer.status}`);
-    return farLog(log, (await answer.json()) as LogIndex, say);
+    // Indexes from before there were emoji in them have none.
+    const index = (await answer.json()) as Omit<LogIndex, 'emoji'> & Partial<LogIndex>;
+    return farLog(log, { ...index, emoji: index.emoji ?? {} }, say);
   } catch (fault) {
     say(`Only the beginning of this log can be shown: ${fault instanceof Error ? fault.message : String(fault)}`);
     return null;
