@@ -53,7 +53,6 @@ const table = {
   ERR_READER_BUSY: { status: 429, task: 'retry', level: 'info' },
   ERR_TREE_UNREADABLE: { status: 503, task: 'retry', level: 'error' },
   ERR_BACKEND_UNAVAILABLE: { status: 503, task: 'retry', level: 'error' },
-  ERR_BUSY: { status: 503, task: 'retry', level: 'info' },
   ERR_STOPPING: { status: 503, task: 'wait', level: 'info' },
   ERR_YIELDED: { status: 503, task: 'wait', level: 'info' },
   ERR_INTERNAL: { status: 500, task: 'retry', level: 'error' },

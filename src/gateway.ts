@@ -18,6 +18,7 @@ import type { ReaderIdentity } from './readers/identity.ts';
 import { pageCache } from './readers/page-cache.ts';
 import { createReaders } from './readers/readers.ts';
 import { createWatch } from './readers/watching.ts';
+import { createReportReader } from './reports/report-reader.ts';
 import { fillLabels } from './search/fill-labels.ts';
 import { openSearch } from './search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
@@ -38,6 +39,8 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
   stopper.add('catalog', () => catalog.close());
   const searcher = createSearcher();
   stopper.add('searches', () => searcher.close());
+  const reports = createReportReader();
+  stopper.add('reports', () => reports.close());
   const queue = openQueue({ url: secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}` }, log);
   stopper.add('queue', () => queue.close());
   const search = openSearch(paths.search, { readOnly: true });
@@ -50,6 +53,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     catalog: () => catalog.current(),
     pages: pageCache(paths, log),
     searcher,
+    reports,
     queue,
     watch: createWatch(queue),
     organization: config.organization,

@@ -5,6 +5,7 @@ import type { RetentionRule } from '../src/config/retention.ts';
 import type { Matcher } from '../src/globs.ts';
 import type { BuildSummary } from '../src/model.ts';
 import type { TaskQueue } from '../src/queue/queue.ts';
+import type { ReportReader } from '../src/reports/report-reader.ts';
 import type { Catalog } from '../src/search/catalog.ts';
 import type { Search } from '../src/search/search.ts';
 import type { Storage } from '../src/storage/storage.ts';
@@ -39,6 +40,7 @@ export interface WorkerContext {
   readonly queue: TaskQueue;
   readonly catalog: Catalog;
   readonly search: Search;
+  readonly reports: ReportReader;
   readonly lock: Lock;
   readonly space: Space;
   readonly staging: Staging;

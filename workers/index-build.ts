@@ -4,9 +4,9 @@ import { readLogIndex } from '../src/logs/index-file.ts';
 import type { BuildRecord, JobRecord } from '../src/model.ts';
 import { nameText } from '../src/pages/names.ts';
 import { isFailedJob } from '../src/pages/parts.ts';
-import { isFailure, mayBeJunit, parseJunit } from '../src/reports/junit.ts';
-import { readIfPresent } from '../src/tree/files.ts';
+import { isFailure, mayBeJunit } from '../src/reports/junit.ts';
 import type { Place } from '../src/tree/paths.ts';
+import { readPart } from '../src/tree/read-part.ts';
 import { readBuildRecord } from '../src/tree/records.ts';
 import { fileOf } from '../src/tree/remove.ts';
 import { readJobs, walkBuilds } from '../src/tree/walk.ts';
@@ -45,17 +45,18 @@ function pathsOf(jobs: readonly JobRecord[]): string[] {
   return [...paths];
 }
 
-async function failingTests({ paths }: WorkerContext, place: Place, failed: readonly JobRecord[]): Promise<string[]> {
+async function failingTests(worker: WorkerContext, place: Place, failed: readonly JobRecord[]): Promise<string[]> {
   const reports = failed.flatMap((job) =>
     job.artifacts.flatMap((artifact) => {
       const file = fileOf(artifact);
       const isReport = artifact.state === 'present' && artifact.size <= mostReportBytes && mayBeJunit(artifact.path);
-      return isReport && file !== null ? [paths.jobFile(place, job.id, file)] : [];
+      return isReport && file !== null ? [worker.paths.jobFile(place, job.id, file)] : [];
     }),
   );
   const names = new Set<string>();
   for (const file of reports.slice(0, mostReports)) {
-    const report = parseJunit((await readIfPresent(file)) ?? '');
+    const part = await readPart(file, 0, mostReportBytes);
+    const report = part === null ? null : await worker.reports.junit(part.bytes);
     for (const { className, name, outcome } of report?.cases ?? [])
       if (isFailure(outcome)) names.add(className === null ? name : `${className} ${name}`);
   }

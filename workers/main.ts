@@ -22,6 +22,7 @@ import { runTasks } from '../src/queue/run.ts';
 import { shelfStore } from '../src/queue/shelves.ts';
 import type { Task } from '../src/queue/tasks.ts';
 import { webhookUrl } from '../src/reconcile/webhook-care.ts';
+import { createReportReader } from '../src/reports/report-reader.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { openSearch } from '../src/search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from '../src/stop.ts';
@@ -87,6 +88,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   stopper.add('catalog', () => catalog.close());
   const search = openSearch(paths.search);
   stopper.add('search', () => search.close());
+  const reports = createReportReader();
+  stopper.add('reports', () => reports.close());
 
   const shared: Omit<WorkerContext, 'upstream' | 'links' | 'slots'> = {
     paths,
@@ -113,6 +116,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     queue,
     catalog,
     search,
+    reports,
     lock: createLock(redis),
     space: createSpace(config.dataRoot, config.minFreeBytes, makeRoom(queue, log)),
     staging: openStaging(paths.staging),

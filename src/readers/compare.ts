@@ -1,13 +1,12 @@
 /** `…/builds/<number>/compare/`: a build beside the last passed one of the branch it is meant for, or any other. */
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../errors.ts';
 import type { BuildRecord, BuildSummary, JobRecord } from '../model.ts';
 import { renderCompare } from '../pages/compare.ts';
-import { mayBeJunit } from '../reports/junit.ts';
+import { mayBeJunit, testKey } from '../reports/junit.ts';
 import { readLabel } from '../tree/labels.ts';
 import { type DataPaths, type Place } from '../tree/paths.ts';
+import { readPart } from '../tree/read-part.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { fileOf } from '../tree/remove.ts';
 import { readUpstreamView } from '../tree/upstream-view.ts';
@@ -20,9 +19,7 @@ import type { ReaderParts } from './parts.ts';
 
 /** Of one build's test reports; what is beyond is not read, and the page says so. */
 const [mostReports, mostBytes] = [200, 24 * 1024 * 1024];
-const mostAtOnce = 2;
-const patienceMs = 60_000;
-let running = 0;
+const [mostTests, longestMessage] = [100_000, 500];
 
 export function compareRouter(parts: ReaderParts): Router {
   const router = Router({ caseSensitive: true });
@@ -46,7 +43,7 @@ async function answer(parts: ReaderParts, request: Request, response: Response):
   if (other === null || !mayRead(await readLabel(parts.paths, otherPlace)))
     throw notFound(`build #${number} is not mirrored`);
   const [now, then] = [await sideOf(parts.paths, place, build), await sideOf(parts.paths, otherPlace, other)];
-  const [testsNow, testsThen] = await readTests([now.reports, then.reports]);
+  const [testsNow, testsThen] = [await testsOf(parts, now.reports), await testsOf(parts, then.reports)];
   const page = renderCompare({
     build,
     other: {
@@ -116,25 +113,17 @@ async function sideOf(paths: DataPaths, place: Place, build: BuildRecord): Promi
 }
 
 /** @throws MirrorError ERR_READER_BUSY */
-async function readTests(sides: readonly (readonly string[])[]): Promise<[TestResult[], TestResult[]]> {
-  if (running >= mostAtOnce)
-    throw new MirrorError('ERR_READER_BUSY', 'other builds are being compared; try again in a moment');
-  running += 1;
-  try {
-    const [now = [], then = []] = await Promise.all(sides.map(readSide));
-    return [now, then];
-  } finally {
-    running -= 1;
+async function testsOf({ reports }: ReaderParts, files: readonly string[]): Promise<TestResult[]> {
+  const results: TestResult[] = [];
+  for (const file of files) {
+    const part = await readPart(file, 0, mostBytes);
+    const report = part === null ? null : await reports.junit(part.bytes);
+    for (const test of report?.cases ?? []) {
+      if (results.length >= mostTests) return results;
+      const { className, suite, name, message, outcome } = test;
+      const shown = { name, place: className ?? suite, message: message?.slice(0, longestMessage) ?? null };
+      results.push({ key: testKey(test), outcome, ...shown });
+    }
   }
-}
-
-async function readSide(files: readonly string[]): Promise<TestResult[]> {
-  if (files.length === 0) return [];
-  const thread = new Worker(new URL('./tests-thread.ts', import.meta.url), { workerData: { files } });
-  try {
-    const [results] = (await once(thread, 'message', { signal: AbortSignal.timeout(patienceMs) })) as [TestResult[]];
-    return results;
-  } finally {
-    await thread.terminate();
-  }
+  return results;
 }

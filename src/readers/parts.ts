@@ -2,6 +2,7 @@
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
 import type { TaskQueue } from '../queue/queue.ts';
+import type { ReportReader } from '../reports/report-reader.ts';
 import type { Search } from '../search/search.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
@@ -15,6 +16,7 @@ export interface ReaderParts {
   readonly search: Search;
   readonly pages: PageCache;
   readonly searcher: Searcher;
+  readonly reports: ReportReader;
   /** What readers may ask the workers for. */
   readonly queue: Pick<TaskQueue, 'enqueue'>;
   readonly watch: Watch;

@@ -3,7 +3,6 @@ import { groupAttempts } from '../pages/attempts.ts';
 import { formatBytes } from '../pages/format.ts';
 import type { TestsContent } from '../pages/view-tests.ts';
 import { joinAttempts, type ReportOf } from '../reports/attempts.ts';
-import { parseJunit } from '../reports/junit.ts';
 import { maxXmlBytes } from '../reports/xml.ts';
 import { stepFolder } from '../tree/paths.ts';
 import { readPart } from '../tree/read-part.ts';
@@ -15,7 +14,7 @@ const mostReports = 400;
 
 /** @param isWanted by the path below a job's folder of artifacts */
 export async function testsOf(
-  { paths }: Pick<ReaderParts, 'paths'>,
+  { paths, reports: reader }: Pick<ReaderParts, 'paths' | 'reports'>,
   { place, build, tail }: Shown,
   jobs: ReadonlySet<string> | null,
   isWanted: (path: string) => boolean,
@@ -39,7 +38,7 @@ export async function testsOf(
         }
         const part = await readPart(paths.shown(place, file.path), 0, left);
         left -= part?.bytes.length ?? 0;
-        const report = part === null ? null : parseJunit(part.bytes.toString('utf8'));
+        const report = part === null ? null : await reader.junit(part.bytes);
         if (report === null) continue;
         reports.push({ job: last.id, attempt: index + 1, report });
         names.set(last.id, last.name ?? last.step_key ?? last.id);

@@ -24,11 +24,21 @@ export function upstreamRouter(parts: ReaderParts): Router {
   router.get([build, `${build}/jobs`], toBuild(''));
   router.get(`${build}/artifacts`, toBuild('artifacts/?list'));
   router.get(job, toJob(''));
-  router.get(`${job}/log`, toJob('log/'));
+  router.get(`${job}/log`, (request, response) => sendToLog(parts, request, response));
   router.get(`${job}/artifacts`, toJob('artifacts/?list'));
   const artifact = `${job}/artifacts/:artifact`;
   router.get([artifact, `${artifact}/download`], (request, response) => sendArtifact(parts, request, response));
   return router;
+}
+
+/** Also of a job that runs and has no record yet: its log's page has the end of it. */
+async function sendToLog(parts: ReaderParts, request: Request, response: Response): Promise<void> {
+  const place = await placeNow(parts, placeOf(request.params, parts.organization));
+  const id = jobOf(request.params);
+  const build = await readBuildRecord(parts.paths, place);
+  const isListed = build?.jobs.some((job) => job.id === id) === true;
+  if (!isListed && (await readJobRecord(parts.paths, place, id)) === null) throw notFound('this job is not mirrored');
+  sendRedirect(response, `${buildHref(place)}jobs/${id}/log/`);
 }
 
 async function sendArtifact(parts: ReaderParts, request: Request, response: Response): Promise<void> {

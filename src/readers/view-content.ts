@@ -8,7 +8,6 @@ import { renderMarkdown } from '../pages/view-markdown.ts';
 import { renderMedia } from '../pages/view-media.ts';
 import { renderTests } from '../pages/view-tests.ts';
 import { renderText } from '../pages/view-text.ts';
-import { parseCobertura, parseLcov } from '../reports/coverage.ts';
 import { isText, type Kind, kindOf } from '../reports/kind.ts';
 import { maxXmlBytes } from '../reports/xml.ts';
 import { readPart } from '../tree/read-part.ts';
@@ -75,8 +74,8 @@ export async function contentOf(
     const tests = await testsIn(parts, shown, file);
     if (tests !== null) return tests;
   }
-  const coverage =
-    kind === 'lcov' ? parseLcov(text) : kind === 'xml' && /<coverage[\s>]/.test(opening) ? parseCobertura(text) : null;
+  const format = kind === 'lcov' ? 'lcov' : kind === 'xml' && /<coverage[\s>]/.test(opening) ? 'cobertura' : null;
+  const coverage = format === null ? null : await parts.reports.coverage(format, whole.bytes);
   if (coverage !== null) return { content: renderCoverage(coverage), keeps: true };
   const notice = kind === 'json' ? 'Shown as text: this is no JSON that can be read.' : null;
   return { ...(await textOf(parts, shown, file, part)), notice };

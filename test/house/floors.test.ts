@@ -22,9 +22,20 @@ const entries = new Set([
 const ground = new Set(['src/errors.ts', 'src/model.ts']);
 /** Small things that know nothing of builds; one room together. */
 const first = new Set(
-  ['config', 'durations', 'emoji', 'emoji-codes', 'escape', 'globs', 'http', 'log', 'metrics', 'programs', 'stop'].map(
-    (name) => `src/${name}.ts`,
-  ),
+  [
+    'config',
+    'durations',
+    'emoji',
+    'emoji-codes',
+    'escape',
+    'globs',
+    'http',
+    'log',
+    'metrics',
+    'programs',
+    'stop',
+    'threads',
+  ].map((name) => `src/${name}.ts`),
 );
 const above: Record<string, number> = {
   'src/tree': 2,

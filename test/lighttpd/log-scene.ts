@@ -10,6 +10,7 @@ import { renderLog } from '../../src/pages/log.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
 import { createWatch } from '../../src/readers/watching.ts';
+import { createReportReader } from '../../src/reports/report-reader.ts';
 import { openSearch } from '../../src/search/search.ts';
 import { writeDerived } from '../../src/tree/files.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
@@ -28,6 +29,7 @@ export async function startLogScene(): Promise<LogScene> {
   const site = await startSite();
   const { paths } = site;
   const searcher = createSearcher();
+  const reports = createReportReader();
   const search = openSearch(paths.search, { readOnly: true });
   const log = createLog('test', 'silent');
   const queue = { enqueue: async () => undefined };
@@ -40,6 +42,7 @@ export async function startLogScene(): Promise<LogScene> {
       catalog: () => null,
       pages: pageCache(paths, log),
       searcher,
+      reports,
       search,
       organization: 'acme',
     },
@@ -85,7 +88,7 @@ export async function startLogScene(): Promise<LogScene> {
       return { url: `http://127.0.0.1:${site.port}${build}/jobs/${job.id}/log/`, index };
     },
     close: async () => {
-      await Promise.all([searcher.close(), search.close()]);
+      await Promise.all([searcher.close(), reports.close(), search.close()]);
       await site.close();
     },
   };

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { array, asyncProperty, assert as check, constantFrom } from 'fast-check';
 import request from 'supertest';
 import { hrefsOf, textOf } from '../pages/reading.ts';
-import { sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
+import { sampleArtifact, sampleBuild, sampleJob, summaryOfJob, uuid } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
 
 const job = uuid(1);
@@ -45,6 +45,19 @@ test('Buildkite’s own addresses lead to what the mirror has', async () => {
   assert.equal(await location(`${upstream}/jobs/${job}`), `/acme/web/builds/42/jobs/${job}/`);
   assert.equal(await location(`${upstream}/jobs/${job}/log`), `/acme/web/builds/42/jobs/${job}/log/`);
   assert.equal(await location('/acme/web/builds/42'), '/acme/web/builds/42/');
+});
+
+test('the log of a job that runs is led to, as its end is shown there', async () => {
+  const running = { ...summaryOfJob(sampleJob(2, { state: 'running', finished_at: null })), url: null };
+  const build = sampleBuild([], { number: 43, id: uuid(143), state: 'running', finished_at: null, jobs: [running] });
+  await mirror.add(build, [], 'live');
+  const own = '/organizations/acme/pipelines/live/builds/43';
+  const log = `/acme/live/builds/43/jobs/${running.id}/log/`;
+  assert.equal(await location(`${own}/jobs/${running.id}/log`), log);
+  assert.match(textOf((await request(mirror.app).get(log).expect(200)).text), /Log of Job 2/);
+  await request(mirror.app)
+    .get(`${own}/jobs/${uuid(77)}/log`)
+    .expect(404);
 });
 
 test('a renamed pipeline is found under its old name', async () => {

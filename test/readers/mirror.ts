@@ -11,6 +11,7 @@ import { catalogSource } from '../../src/readers/catalog-source.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
 import { createWatch } from '../../src/readers/watching.ts';
+import { createReportReader } from '../../src/reports/report-reader.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
 import { openSearch, type Search } from '../../src/search/search.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
@@ -32,6 +33,7 @@ export function openMirror(): TestMirror {
   const paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-readers-')));
   const log = createLog('test', 'silent');
   const searcher = createSearcher();
+  const reports = createReportReader();
   mkdirSync(dirname(paths.search), { recursive: true });
   const search = openSearch(paths.search);
   const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
@@ -46,6 +48,7 @@ export function openMirror(): TestMirror {
       search,
       pages: pageCache(paths, log),
       searcher,
+      reports,
       queue,
       watch: createWatch(queue),
       organization: 'acme',
@@ -75,6 +78,7 @@ export function openMirror(): TestMirror {
       void search.close();
       catalog.close();
       void searcher.close();
+      void reports.close();
       rmSync(paths.root, { recursive: true });
     },
   };
