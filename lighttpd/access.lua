@@ -7,10 +7,17 @@ local on = os.getenv("SITE_IDENTITY") == "on"
 local has_login, origin = os.getenv("SITE_LOGIN") == "on", os.getenv("SITE_ORIGIN")
 local pages, cookie_name = os.getenv("SITE_PAGES"), os.getenv("SITE_COOKIE")
 
+-- The build's own address, and what stands behind it; nil for an address of no build.
+local function build_of(path)
+  local build, rest = path:match("^(/[^/]+/[^/]+/builds/%d+)/(.*)$")
+  if build then return build, rest end
+  return path:match("^/[^/]+/[^/]+/builds/%d+$"), ""
+end
+
 return function(lighty, files, answers)
   local r, c = lighty.r, lighty.c
   local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
-  local access = { on = on }
+  local access = { on = on, build_of = build_of }
   if not on then return access end
 
   local grants_reader = dofile(home .. "grants.lua")(lighty, os.getenv("SITE_GRANTS"))
@@ -101,13 +108,6 @@ return function(lighty, files, answers)
     return label
   end
 
-  -- The build's own address, and what stands behind it; nil for an address of no build.
-  function access.build_of(path)
-    local build, rest = path:match("^(/[^/]+/[^/]+/builds/%d+)/(.*)$")
-    if build then return build, rest end
-    return path:match("^/[^/]+/[^/]+/builds/%d+$"), ""
-  end
-
   function access.may_read(build)
     return decide.may_read(caller, label_at(build))
   end
@@ -165,7 +165,7 @@ return function(lighty, files, answers)
     local cookie, status = request["Cookie"], look_at_grants()
     status = status or take(cookie, visitors.visitor(grants, cookie, now, host_label))
     if status then return status end
-    local build, rest = access.build_of(path)
+    local build, rest = build_of(path)
     if not build then return answers.absent() end
     if access.allows(path, build, rest) then return nil end
     note("refused", caller.why or "not signed in")

@@ -11,6 +11,9 @@ local immutable = "private, max-age=31536000, immutable"
 local readable = tonumber("444", 8)
 local kind, regular = 0xf000, 0x8000
 
+-- What is kept in memory, in bytes: of one file, and of all.
+local largest, most = 16 * 1024, 8 * 1024 * 1024
+
 -- Strong comparison for If-Match, weak for If-None-Match; our own ETags are always strong and hold no comma.
 local function lists(header, etag, weak)
   if header == "*" then return true end
@@ -36,9 +39,12 @@ local function satisfiable(header, size)
 end
 
 return function(lighty, answers)
-  local r, stat = lighty.r, lighty.stat
+  local r, c, stat = lighty.r, lighty.c, lighty.stat
   local request, response, attribute = r.req_header, r.resp_header, r.req_attr
   local files = { untrusted = untrusted }
+
+  -- Bytes of small files, by their table of what is known of them.
+  local kept, bytes = {}, 0
 
   -- Lighttpd holds the open file, so these are the facts of the very bytes that go out. `known` remembers the text.
   local function etag_of(st, known)
@@ -46,6 +52,7 @@ return function(lighty, answers)
     if known.inode ~= inode or known.size ~= size or known.seconds ~= seconds or known.nanoseconds ~= nanoseconds then
       known.inode, known.size, known.seconds, known.nanoseconds = inode, size, seconds, nanoseconds
       known.etag = string.format('"%x-%x-%x.%x"', inode, size, seconds, nanoseconds)
+      kept[known] = nil
     end
     return known.etag, size
   end
@@ -74,10 +81,50 @@ return function(lighty, answers)
     return answers.fail(416, "ERR_RANGE_UNSATISFIABLE", "the file ends before the range that was asked for")
   end
 
+  local function complete(etag, policy, cache)
+    answers.mark(cache)
+    response["ETag"] = etag
+    response["Content-Security-Policy"] = policy
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+  end
+
+  -- A small file that cannot change any more was looked at within this second: it goes out once more, without asking the
+  -- system, which costs more than all else. nil: it is to be looked at. All other files are, for each request.
+  local function send_kept(policy, known)
+    local body = known.settled_at == c.time() and kept[known]
+    if not body or request["Range"] or attribute["request.method"] ~= "GET" then return nil end
+    local status = conditional(known.etag, #body)
+    if status >= 400 then return status end
+    if status == 200 then
+      response["Content-Type"], response["Accept-Ranges"] = known.type, "bytes"
+      r.resp_body.set(body)
+    end
+    complete(known.etag, policy, immutable)
+    return status
+  end
+
+  -- Worth it from the second time within a second on. What is read is this very file, if it still lies there afterwards.
+  local function keep(path, size, known)
+    local now = c.time()
+    if known.settled_at == now and size > 0 and size <= largest and not kept[known] then
+      local etag, file = known.etag, io.open(path, "rb")
+      local body = file and file:read(size + 1)
+      if file then file:close() end
+      local st = stat(path)
+      if not body or #body ~= size or not st or etag_of(st, known) ~= etag then return end
+      if bytes + size > most then kept, bytes = {}, 0 end
+      kept[known], bytes, known.type = body, bytes + size, st["content-type"]
+    end
+    known.settled_at = now
+  end
+
   -- `policy`: files.untrusted or answers.page_policy(). `settled`: path of the marker that makes it immutable, or nil.
-  -- `known`: a table to remember its ETag in. Returns nil where there is no such file. No other stat may come between
-  -- the stat and the last use of `st`: it can free what `st` points to.
+  -- `known`: a table to remember its ETag in, or nil. Returns nil where there is no such file. No other stat may come
+  -- between the stat and the last use of `st`: it can free what `st` points to.
   function files.send(path, policy, settled, known)
+    known = known or {}
+    local status = known.settled_at and send_kept(policy, known)
+    if status then return status end
     local st = stat(path)
     local mode = st and st.st_mode or 0
     if mode & kind ~= regular or mode & readable == 0 then return nil end
@@ -89,15 +136,14 @@ return function(lighty, answers)
       response["Retry-After"] = "2"
       return answers.fail(503, "ERR_TREE_UNREADABLE", "the file is there but cannot be opened now")
     end
-    local etag, size = etag_of(st, known or {})
-    local status = conditional(etag, size)
+    local etag, size = etag_of(st, known)
+    status = conditional(etag, size)
     if status >= 400 then return status end
     -- Looked at last: a job that is being changed loses its marker before its files change.
-    answers.mark(settled and stat(settled) and immutable or "no-cache")
-    response["ETag"] = etag
+    local is_settled = settled and stat(settled)
     response["Last-Modified"] = nil
-    response["Content-Security-Policy"] = policy
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    complete(etag, policy, is_settled and immutable or "no-cache")
+    if is_settled then keep(path, size, known) else known.settled_at = nil end
     return status
   end
 

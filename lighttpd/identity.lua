@@ -15,29 +15,36 @@ return function(lighty, grants_reader, cookie_name)
   -- are found out anew for each new writing of the grants.
   local verified, held, verified_for = {}, 0, nil
 
-  -- bound: nil or what the seal is good for alone. Returns nil for whatever is not a seal of this kind that holds now.
-  local function open(grants, kind, token, now, bound)
+  -- In constant time; the second comparison because `digest_eq` takes capital letters for small ones.
+  local function is_mac(mac, shown)
+    return digest_eq(mac, shown) and mac == shown
+  end
+
+  local function remember(name, seal)
+    if held >= 4096 then verified, held = {}, 0 end
+    verified[name], held = seal, held + 1
+  end
+
+  local function read(grants, message, mac, name)
+    if mac:find("[^0-9a-f]") then return nil end
+    local letter, key_id, id, subject, issued, expires =
+      message:match("^v1%.([sbcl])%.([a-z0-9]+)%.([%w_-]+)%.([%w_-]+)%.(%d+)%.(%d+)$")
+    local key = key_id and grants.keys[key_id]
+    if not key or #id < 8 or #id > 64 or #subject > 64 or #issued > 11 or #expires > 11 then return nil end
+    if not digest_eq(hmac("sha256", key, name), mac) then return nil end
+    return { mac = mac, letter = letter, id = id, subject = subject, issued = tonumber(issued), expires = tonumber(expires) }
+  end
+
+  -- bound: nil or what the seal is good for alone. Returns nil for whatever is no seal.
+  local function open(grants, token, bound)
     if verified_for ~= grants then verified, held, verified_for = {}, 0, grants end
     if #token > 256 or token:byte(-65) ~= 46 then return nil end
     local message, mac = token:sub(1, -66), token:sub(-64)
     local name = bound and message .. "\n" .. bound or message
     local known = verified[name]
-    if not known then
-      if mac:find("[^0-9a-f]") then return nil end
-      local letter, key_id, id, subject, issued, expires =
-        message:match("^v1%.([sbcl])%.([a-z0-9]+)%.([%w_-]+)%.([%w_-]+)%.(%d+)%.(%d+)$")
-      local key = key_id and grants.keys[key_id]
-      if not key or #id < 8 or #id > 64 or #subject > 64 or #issued > 11 or #expires > 11 then return nil end
-      if not digest_eq(hmac("sha256", key, name), mac) then return nil end
-      known = { mac = mac, letter = letter, id = id, subject = subject, issued = tonumber(issued), expires = tonumber(expires) }
-      if held >= 4096 then verified, held = {}, 0 end
-      verified[name], held = known, held + 1
-    elseif not digest_eq(known.mac, mac) or known.mac ~= mac then
-      -- The second: `digest_eq` takes capital letters for small ones.
-      return nil
-    end
-    if known.letter ~= letters[kind] then return nil end
-    if known.issued > now + skew or known.expires <= now or known.expires - known.issued > longest[known.letter] then return nil end
+    if known then return is_mac(known.mac, mac) and known or nil end
+    known = read(grants, message, mac, name)
+    if known then remember(name, known) end
     return known
   end
 
@@ -60,9 +67,12 @@ return function(lighty, grants_reader, cookie_name)
     return now - grants.time > stale_after
   end
 
-  local function sealed(grants, kind, token, now, bound)
-    local found = open(grants, kind, token, now, bound)
-    if not found then return nil, "invalid" end
+  -- Whether a seal of this kind holds now: returns the caller, or nil and why not.
+  local function holding(grants, kind, found, now)
+    if not found or found.letter ~= letters[kind] then return nil, "invalid" end
+    if found.issued > now + skew or found.expires <= now or found.expires - found.issued > longest[found.letter] then
+      return nil, "invalid"
+    end
     if found.issued < grants.before or grants.revoked[found.id] then return nil, "revoked" end
     if is_stale(grants, now) then return nil, "stale" end
     if not found.caller then
@@ -72,6 +82,10 @@ return function(lighty, grants_reader, cookie_name)
     end
     found.caller.address = r.req_attr["request.remote-addr"]
     return found.caller
+  end
+
+  local function sealed(grants, kind, token, now, bound)
+    return holding(grants, kind, open(grants, token, bound), now)
   end
 
   local function named(grants, token, now)
@@ -91,16 +105,29 @@ return function(lighty, grants_reader, cookie_name)
     return of, why
   end
 
-  -- Usually there is but one cookie. Two of this name are a sign of somebody who plants them.
   local lead = cookie_name .. "="
+
+  -- The session cookie. Two of this name are a sign of somebody who plants them.
   local function cookie_of(header)
-    if header:sub(1, #lead) == lead and not header:find("[;%s]") then return header:sub(#lead + 1) end
     local found, count = nil, 0
     for part in header:gmatch("[^;]+") do
       local name, value = part:match("^%s*(.-)%s*=%s*(.-)%s*$")
       if name == cookie_name then found, count = value, count + 1 end
     end
     return found, count > 1
+  end
+
+  -- Usually there is but this one cookie, and it was shown before: then its header is known by all of it but the mac,
+  -- and nothing of it is taken apart again. (A header begins with the cookie's name, a seal alone does not.)
+  local function of_cookie(grants, kind, header, now, bound)
+    local known = not bound and verified_for == grants and verified[header:sub(1, -65)]
+    if known and is_mac(known.mac, header:sub(-64)) then return holding(grants, kind, known, now) end
+    local token, twice = cookie_of(header)
+    if twice then return nil, "malformed" end
+    if not token then return identity.anonymous(grants) end
+    known = open(grants, token, bound)
+    if known and not bound and header == lead .. token then remember(header:sub(1, -65), known) end
+    return holding(grants, kind, known, now)
   end
 
   function identity.anonymous(grants)
@@ -117,19 +144,13 @@ return function(lighty, grants_reader, cookie_name)
       return sealed(grants, "bearer", bearer, now)
     end
     if not cookie then return identity.anonymous(grants) end
-    local token, twice = cookie_of(cookie)
-    if twice then return nil, "malformed" end
-    if not token then return identity.anonymous(grants) end
-    return sealed(grants, "session", token, now)
+    return of_cookie(grants, "session", cookie, now)
   end
 
   -- On a report's host: by the cookie that is good for this host alone.
   function identity.visitor(grants, cookie, now, host_label)
     if not cookie then return identity.anonymous(grants) end
-    local token, twice = cookie_of(cookie)
-    if twice then return nil, "malformed" end
-    if not token then return identity.anonymous(grants) end
-    return sealed(grants, "content", token, now, host_label)
+    return of_cookie(grants, "content", cookie, now, host_label)
   end
 
   -- A seal that is good for one thing alone: a link to one file.

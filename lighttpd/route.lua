@@ -105,6 +105,7 @@ return function(lighty)
     if found then return files.send(tree .. path, policy, found.settled, found) end
     if not shapes.is_artifact(path) and not shapes.is_record(path) then return nil end
     found = { settled = marker_of(path) }
+    found.build, found.rest = access.build_of(path)
     local status = files.send(tree .. path, policy, found.settled, found)
     if status then
       if held >= 4096 then known, held = {}, 0 end
@@ -151,7 +152,7 @@ return function(lighty)
   end
 
   local function lying_there(path)
-    local of_log = path:sub(-15) == "/log/index.json" and index(path)
+    local of_log = not known[path] and path:sub(-15) == "/log/index.json" and index(path)
     return of_log or file(path, files.untrusted) or slash(path)
   end
 
@@ -185,7 +186,9 @@ return function(lighty)
   -- As `reader`, where identity is on: what spans builds is composed by the gateway for each reader.
   local function known_reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
-    local build, rest = access.build_of(path)
+    local build, rest
+    local found = known[path]
+    if found then build, rest = found.build, found.rest else build, rest = access.build_of(path) end
     if build then
       if not access.allows(path, build, rest) then return pointers.moved(path, follow_move) or access.refuse() end
       local status = answers.is_asked() and known_question(path, build)

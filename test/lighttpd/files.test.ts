@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { encodePath } from '../../src/tree/paths.ts';
 import { ask, faultOf } from './ask.ts';
 import { build, openJob, place, put, type Site, settledJob, startSite } from './site.ts';
+import { until } from './until.ts';
 
 const immutable = 'private, max-age=31536000, immutable';
 const bytes = Buffer.from(Array.from({ length: 4096 }, (_, index) => index % 251));
@@ -45,6 +46,37 @@ describe('files of a job', () => {
     assert.equal((await get(path)).headers['cache-control'], immutable);
     rmSync(marker);
     assert.equal((await get(path)).headers['cache-control'], 'no-cache');
+  });
+
+  it('that are small, settled and asked for again are the same answer, until a second after they are not', async () => {
+    const path = address(settledJob, 'artifacts/hot.txt');
+    const target = file(settledJob, 'artifacts/hot.txt');
+    put(site.paths, target, 'first');
+    const facts = ({ status, headers, text }: Awaited<ReturnType<typeof get>>): unknown => {
+      const { date: _, 'x-request-id': id, ...others } = headers;
+      assert.match(String(id), /^[0-9a-f]{22}$/);
+      return { status, headers: others, text };
+    };
+    const first = await get(path);
+    for (let time = 0; time < 20; time += 1) assert.deepEqual(facts(await get(path)), facts(first));
+    const etag = String(first.headers.etag);
+    const again = await get(path, { 'If-None-Match': etag });
+    assert.deepEqual([again.status, again.text, again.headers.etag], [304, '', etag]);
+    assert.equal((await get(path, { 'If-Match': '"other"' })).status, 412);
+    const part = await get(path, { Range: 'bytes=1-2' });
+    assert.deepEqual([part.status, part.text, part.headers['content-range']], [206, 'ir', 'bytes 1-2/5']);
+    const head = await ask(site.port, path, { method: 'HEAD' });
+    assert.deepEqual([head.text, head.headers['content-length'], head.headers.etag], ['', '5', etag]);
+    const marker = site.paths.settledMarker(place, settledJob);
+    rmSync(marker);
+    put(site.paths, target, 'other');
+    await until('the other file is there', async () => {
+      const answer = await get(path);
+      assert.equal(answer.text === 'first', answer.headers.etag === etag, 'bytes and ETag belong together');
+      assert.equal(answer.headers['cache-control'], answer.text === 'first' ? immutable : 'no-cache');
+      return answer.text === 'other';
+    });
+    writeFileSync(marker, '');
   });
 
   it('all follow that rule but the record; the log, its page and the sums wait until they cannot grow', async () => {
