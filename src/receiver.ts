@@ -9,12 +9,14 @@ import type { ProofRule } from './buildkite/signature.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from './config.ts';
 import { MirrorError, toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
+import { grantsFile } from './identity/state.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { type GlobalSources, processMetrics, type Readiness, receiverMetrics, serveMetrics } from './metrics.ts';
 import type { Hint } from './model.ts';
 import { openQueue, type TaskQueue } from './queue/queue.ts';
 import { openCatalog } from './search/catalog.ts';
 import { createStopper, stopOnSignals } from './stop.ts';
+import { writtenAt } from './tree/files.ts';
 import { readFreeBytes } from './tree/free.ts';
 import { createGapReader } from './tree/gaps.ts';
 import { type Journal, openJournal } from './tree/journal.ts';
@@ -63,7 +65,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
 
   const registry = new Registry();
   processMetrics(registry);
-  const metrics = receiverMetrics(registry, globalSources(paths, journal, queue), log);
+  const metrics = receiverMetrics(registry, globalSources(paths, journal, queue, config.identity !== null), log);
   const readyz = (): Promise<Readiness> => readReadiness(journal, pump, Date.now());
   if (config.metricsListen !== null) {
     const serving = await serveMetrics(registry, config.metricsListen, { readyz });
@@ -99,7 +101,7 @@ function proofRule({ webhookMode: mode }: Config, { webhookTokens }: Secrets): (
   return () => ({ mode, secrets: webhookTokens.revealAll() });
 }
 
-function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue): GlobalSources {
+function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue, hasIdentity: boolean): GlobalSources {
   return {
     tasks: () => queue.counts(),
     budgets: () => queue.budgets(),
@@ -118,6 +120,8 @@ function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue): Gl
       const completed = (await readReconcileState(paths))?.completed ?? null;
       return completed === null ? null : Date.parse(completed.endedAt);
     },
+    // The receiver tells it, because the gateway is what may be gone.
+    grantsWrittenAt: async () => (hasIdentity ? writtenAt(grantsFile(paths)) : null),
     webhookHealthy: async () => (await readWebhookState(paths))?.healthy ?? null,
     journalEntries: () => journal.entries,
   };

@@ -67,6 +67,7 @@ const noSources: GlobalSources = {
   diskFreeBytes: async () => 0,
   reconciledAt: async () => null,
   webhookHealthy: async () => null,
+  grantsWrittenAt: async () => null,
   journalEntries: () => 0,
 };
 

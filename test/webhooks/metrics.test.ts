@@ -27,6 +27,7 @@ const sources: GlobalSources = {
   diskFreeBytes: async () => 12_345,
   reconciledAt: async () => Date.now() - 60_000,
   webhookHealthy: async () => true,
+  grantsWrittenAt: async () => Date.now() - 45_000,
   journalEntries: () => 7,
 };
 
@@ -48,8 +49,10 @@ describe('the receiver’s metrics', () => {
   it('are the contract’s, with the values of their sources', async () => {
     const metrics = receiverMetrics(registry, sources, log);
     metrics.delivered('ping', 'ping', 0.25);
-    const { kitemirror_oldest_gap_seconds: gap, kitemirror_reconcile_age_seconds: age, ...found } = await samples();
+    const { kitemirror_oldest_gap_seconds: gap, kitemirror_reconcile_age_seconds: age, ...rest } = await samples();
     for (const seconds of [gap, age]) assert.ok(seconds !== undefined && seconds >= 60 && seconds < 70);
+    const { kitemirror_grants_age_seconds: grants, ...found } = rest;
+    assert.ok(grants !== undefined && grants >= 45 && grants < 55);
     assert.deepEqual(found, {
       'kitemirror_deliveries_total{event="ping",outcome="ping"}': 1,
       kitemirror_delivery_seconds_sum: 0.25,
@@ -72,11 +75,11 @@ describe('the receiver’s metrics', () => {
     receiverMetrics(registry, changing, log);
     await samples();
     Object.assign(changing, { tasks: away, budgets: away, totals: away, gaps: away });
-    Object.assign(changing, { reconciledAt: away, webhookHealthy: away });
+    Object.assign(changing, { reconciledAt: away, webhookHealthy: away, grantsWrittenAt: away });
     await samples();
     const found = Object.keys(await samples()).filter((name) => !name.startsWith('kitemirror_deliver'));
     assert.deepEqual(found, ['kitemirror_journal_entries', 'kitemirror_disk_free_bytes']);
-    assert.equal(lines.length, 9);
+    assert.equal(lines.length, 10);
     Object.assign(changing, sources);
     assert.equal((await samples())['kitemirror_builds_unsettled'], 2);
   });
