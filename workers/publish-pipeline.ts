@@ -4,6 +4,7 @@ import { renderHome } from '../src/pages/home.ts';
 import { renderPipeline } from '../src/pages/pipeline.ts';
 import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
+import { homeBuilds, newestBuilds } from '../src/search/newest.ts';
 import { writeDerived } from '../src/tree/files.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -33,7 +34,9 @@ export async function publishPipeline(worker: WorkerContext, task: Payload<'publ
   );
   // Pipelines are published at the same time; who writes the organization's page last must have seen them all.
   await lock('home', async () => {
-    const home = renderHome({ organization, pipelines: catalog.pipelines(organization) });
+    const pipelines = catalog.pipelines(organization);
+    const newest = newestBuilds(catalog, organization, pipelines, homeBuilds);
+    const home = renderHome({ organization, pipelines, newest, totals: catalog.totals() });
     await writeDerived(paths, paths.page(organization), home);
     await writeDerived(paths, paths.page(), home);
   });

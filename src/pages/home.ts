@@ -1,11 +1,11 @@
-/** `/` and `/<org>/`: the organization's pipelines. */
+/** `/` and `/<org>/`: what is mirrored and whether all of it, the builds of late, the pipelines. */
 import type { BuildSummary } from '../model.ts';
-import { counted, instant, shortCommit } from './format.ts';
+import { counted, formatBytes, formatCount, instant, shortCommit } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { segment } from './links.ts';
 import { nameHtml } from './names.ts';
-import { buildPill, mirroredText, titleOf } from './parts.ts';
+import { buildPill, buildRow, mirroredText, pill, titleOf } from './parts.ts';
 
 /** A pipeline's line; `folder` is its place in the addresses. */
 export interface PipelineRow {
@@ -19,9 +19,13 @@ export interface PipelineRow {
 export interface HomePage {
   readonly organization: string;
   readonly pipelines: readonly PipelineRow[];
+  /** Of all pipelines, newest first. */
+  readonly newest: readonly { readonly folder: string; readonly summary: BuildSummary }[];
+  /** Of the whole mirror; null for a reader who may not see all of it. */
+  readonly totals: { readonly builds: number; readonly incomplete: number; readonly logicalBytes: number } | null;
 }
 
-export function renderHome({ organization, pipelines }: HomePage): string {
+export function renderHome({ organization, pipelines, newest, totals }: HomePage): string {
   const base = `/${segment(organization)}/`;
   const builds = pipelines.reduce((sum, row) => sum + row.builds, 0);
   const list =
@@ -32,10 +36,25 @@ export function renderHome({ organization, pipelines }: HomePage): string {
     title: organization,
     crumbs: [{ name: organization, href: base }],
     body: html`<h1><bdi>${organization}</bdi></h1>
-<p class="lead">${counted(pipelines.length, 'pipeline')}, ${counted(builds, 'build')} mirrored</p>
+<p class="lead">${counted(pipelines.length, 'pipeline')}, ${counted(builds, 'build')}${totals !== null && `, ${formatBytes(totals.logicalBytes)}`} mirrored</p>
+${totals !== null && totals.builds > 0 && completeness(totals)}
 <h2>Pipelines</h2>
-${list}`,
+${list}
+${newest.length > 0 && newestList(newest, base)}`,
   });
+}
+
+function completeness({ builds, incomplete }: { builds: number; incomplete: number }): Html {
+  const complete = Math.max(0, builds - incomplete);
+  return html`<p class="card verdict">${incomplete === 0 ? pill('passed', 'complete') : pill('pending', 'incomplete')}
+<span>${formatCount(complete)} of ${counted(builds, 'build')} complete${incomplete === 0 && ': all their files are here'}</span>
+<a href="/-/ledger">${incomplete === 0 ? 'Ledger' : 'What is missing, and why'}</a></p>`;
+}
+
+function newestList(newest: HomePage['newest'], base: string): Html {
+  return html`<h2>Latest builds</h2><ol class="card rows">${newest.map(({ folder, summary }) =>
+    buildRow(summary, `${base}${segment(folder)}/builds/${summary.number}/`, folder),
+  )}</ol>`;
 }
 
 function pipelineRow(row: PipelineRow, href: string): Html {

@@ -86,13 +86,16 @@ export function durationOf(part: { started_at: string | null; finished_at: strin
   return milliseconds === null ? null : formatDuration(milliseconds);
 }
 
-/** @param href where the build's page is, from the page that lists it */
-export function buildRow(build: BuildSummary, href: string): Html {
+/**
+ * @param href where the build's page is, from the page that lists it
+ * @param pipeline where builds of several are listed
+ */
+export function buildRow(build: BuildSummary, href: string, pipeline?: string): Html {
   return html`<li>
 <div>${buildPill(build)}</div>
 <div class="what">
 <div class="title"><a href="${href}">${nameHtml(titleOf(build))}</a></div>
-<div class="under"><span>#${build.number}</span><span><bdi class="mono">${build.branch}</bdi></span>${
+<div class="under"><span>${pipeline !== undefined && html`<bdi>${pipeline}</bdi> `}#${build.number}</span><span><bdi class="mono">${build.branch}</bdi></span>${
     build.commit !== '' && html`<span>${shortCommit(build.commit)}</span>`
   }${build.author !== null && html`<span><bdi>${build.author}</bdi></span>`}<span${
     !build.complete && raw(' class="some-missing"')

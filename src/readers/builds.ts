@@ -6,6 +6,7 @@ import { type BuildsFilter, renderBuilds } from '../pages/builds.ts';
 import { describeJob, type JobDetails } from '../pages/details.ts';
 import { renderHome } from '../pages/home.ts';
 import { renderPipeline } from '../pages/pipeline.ts';
+import { homeBuilds, newestBuilds } from '../search/newest.ts';
 import type { Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { folderOf, missingSlash, notFound, placeOf } from './address.ts';
@@ -22,7 +23,13 @@ const latestBranches = 50;
 export function buildsRouter(parts: ReaderParts): Router {
   const router = Router({ caseSensitive: true });
   const { organization, catalog } = parts;
-  const home = (): string => renderHome({ organization, pipelines: catalog()?.pipelines(organization) ?? [] });
+  const home = (): string => {
+    const seen = catalog();
+    if (seen === null) return renderHome({ organization, pipelines: [], newest: [], totals: null });
+    const pipelines = seen.pipelines(organization);
+    const newest = newestBuilds(seen, organization, pipelines, homeBuilds);
+    return renderHome({ organization, pipelines, newest, totals: seen.totals(organization) });
+  };
   /** Whether the answer was a redirect to the folder's own address. */
   const redirected = (request: Request, response: Response, above: readonly string[]): boolean => {
     const slash = missingSlash(request, above);

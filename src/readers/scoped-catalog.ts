@@ -1,11 +1,14 @@
 /** The catalog as the reader of the moment may see it: what they may not read is not there. */
 import type { BuildSummary } from '../model.ts';
-import type { BuildFilter, Catalog, PipelineSummary } from '../search/catalog.ts';
+import type { BuildFilter, Catalog, PipelineSummary, Totals } from '../search/catalog.ts';
 import { labelFacts, labelOf, slugOfFolder } from '../tree/labels.ts';
-import { mayRead, readsWhole } from './caller.ts';
+import { mayRead, readsAll, readsWhole } from './caller.ts';
 
 /** What readers may ask of a catalog; what is not here cannot be asked in their name. */
-export type ReadersCatalog = Pick<Catalog, 'builds' | 'branches' | 'neighbours' | 'pipelines'>;
+export type ReadersCatalog = Pick<Catalog, 'builds' | 'branches' | 'neighbours' | 'pipelines'> & {
+  /** Of the whole mirror; null for who may not read all of it. */
+  totals(organization: string): Totals | null;
+};
 
 /** Rows looked at in one go where some are not the reader's. */
 const chunk = 500;
@@ -31,6 +34,7 @@ export function scopedCatalog(catalog: Catalog): ReadersCatalog {
         if (isWhole(organization, pipeline.folder)) return [pipeline];
         return narrowed(catalog, organization, pipeline);
       }),
+    totals: (organization) => (readsAll(organization) ? catalog.totals() : null),
   };
 }
 

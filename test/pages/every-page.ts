@@ -35,7 +35,12 @@ export function everyPage(
   return new Map([
     [
       'home',
-      renderHome({ organization, pipelines: [{ ...common, name: text, builds: 1, latest: builds[0] ?? null }] }),
+      renderHome({
+        organization,
+        pipelines: [{ ...common, name: text, builds: 1, latest: builds[0] ?? null }],
+        newest: builds.map((summary) => ({ folder: text, summary })),
+        totals: { builds: 1, incomplete: 1, logicalBytes: 1 },
+      }),
     ],
     ['pipeline', renderPipeline({ ...common, branches: builds })],
     ['builds', renderBuilds({ ...common, filter: { branch: text, state: text }, nextBefore: 7 })],

@@ -54,11 +54,19 @@ test('home lists the pipelines, or says that there is none yet', () => {
   const page = renderHome({
     organization: 'acme',
     pipelines: [{ ...common, name: 'Web', folder: 'web~0191e0c4', builds: 3, latest: build }],
+    newest: [{ folder: 'api', summary: { ...build, number: 7 } }],
+    totals: { builds: 3, incomplete: 0, logicalBytes: 2048 },
   });
   assert.ok(hrefsOf(page).includes('/acme/web~0191e0c4/'));
   assert.ok(hrefsOf(page).includes('/acme/web~0191e0c4/builds/42/'));
-  assert.match(textOf(page), /1 pipeline, 3 builds/);
-  assert.match(textOf(renderHome({ organization: 'acme', pipelines: [] })), /No build has been mirrored yet/);
+  assert.ok(hrefsOf(page).includes('/acme/api/builds/7/'));
+  assert.match(textOf(page), /1 pipeline, 3 builds, 2.0 KiB mirrored/);
+  assert.match(textOf(page), /3 of 3 builds complete: all their files are here/);
+  const none = { organization: 'acme', pipelines: [], newest: [], totals: null };
+  assert.match(textOf(renderHome(none)), /No build has been mirrored yet/);
+  assert.doesNotMatch(textOf(renderHome(none)), /complete/);
+  const gaps = renderHome({ ...none, totals: { builds: 3, incomplete: 1, logicalBytes: 0 } });
+  assert.match(textOf(gaps), /2 of 3 builds complete\s+What is missing, and why/);
 });
 
 test('a pipeline shows its branches with the way to their latest passed build', () => {
