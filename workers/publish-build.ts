@@ -3,7 +3,8 @@
  * catalog's entry, `latest` and its kin, the build's page — and ends the build's gap when nothing is open any more.
  */
 import { join, relative } from 'node:path';
-import type { JobRecord, ViewEntry } from '../src/model.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
 import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
@@ -30,7 +31,9 @@ import { differs } from './merged-flags.ts';
 import { noteInCatalog } from './note-in-catalog.ts';
 
 /** A neighbour's page is no hurry, and several builds that come at once touch it once. */
-const neighbourDelayMs = 500;
+const neighbourDelayMs = 2000;
+/** Pages of pipelines show many builds: those that come at once are shown by one writing. */
+const pipelineDelayMs = 250;
 
 /** @param adjust how a job's record is about to be: what is derived goes before it */
 export async function publishBuild(
@@ -48,33 +51,54 @@ export async function publishBuild(
   const jobs = [...records.values()];
 
   const views: Views = { version: 1, merged: mergeJobs(jobs), steps: mergeSteps(jobs) };
-  await linkViews(paths, place, views);
+  const relinked = await linkViews(paths, place, views);
   const relabelled = await relabel(worker, task, jobs, views.merged);
 
   const gap = await readUnsettled(paths, task.build);
   const before = await readBuildRecord(paths, place);
-  const record = buildRecord({
+  const made = buildRecord({
     organization: place.organization,
     view,
     records,
     learnedFrom: before?.learned_from ?? gap?.learnedFrom ?? 'webhook',
     mirroredAt: new Date().toISOString(),
   });
-  await writeLabel(paths, place, labelFacts(view.build));
-  if (record.settled) await syncFolders(await viewFolders(paths, place));
-  await writeBuildRecord(paths, place, record);
-  noteInCatalog(worker, place, summaryOf(record), absencesOf(jobs));
+  // Often only a neighbour or a log is new: then the pages are made again and nothing else.
+  const absences = absencesOf(jobs);
+  const isKnown = before !== null && !relinked && isNoted(worker, before, { made, folder: place.folder, absences });
+  const record = isKnown ? before : made;
+  if (!isKnown) {
+    await writeLabel(paths, place, labelFacts(view.build));
+    if (record.settled) await syncFolders(await viewFolders(paths, place));
+    await writeBuildRecord(paths, place, record);
+    noteInCatalog(worker, place, summaryOf(record), absences);
+  }
   await writeBuildPages(worker, place, record, views.merged, records);
   if (before === null) await linkNeighbour(worker, place);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
   if (done && gap !== null) await closeUnsettled(paths, gap);
-  await queue.enqueue({
-    name: 'publish-pipeline',
-    payload: { organization: place.organization, folder: place.folder, number: record.number },
-  });
+  await queue.enqueue(
+    {
+      name: 'publish-pipeline',
+      payload: { organization: place.organization, folder: place.folder, number: record.number },
+    },
+    { delayMs: pipelineDelayMs },
+  );
   // Last, as nothing depends on it: an index that cannot be written holds nothing up.
   await indexBuild(worker, place, record, jobs);
   return undefined;
+}
+
+/** Whether record and catalog say already what a publish would have them say, apart from when it was. */
+function isNoted(
+  { catalog }: WorkerContext,
+  before: BuildRecord,
+  { made, folder, absences }: { made: BuildRecord; folder: string; absences: ReturnType<typeof absencesOf> },
+): boolean {
+  return (
+    isDeepStrictEqual({ ...made, mirrored_at: before.mirrored_at }, before) &&
+    isDeepStrictEqual(catalog.find(before.id), { folder, summary: summaryOf(before), ...absences })
+  );
 }
 
 /** The build before this one has a next one now; its page says so soon. */
@@ -99,10 +123,10 @@ export async function readRecords(paths: DataPaths, place: Place, build: string)
   return records;
 }
 
-/** While links change, no file says what they are: after a crash the next publish looks at the folders themselves. */
-async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<void> {
+/** @returns whether anything changed. While links change, no file says what they are: after a crash the next publish looks at the folders themselves. */
+async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<boolean> {
   const before = await readViews(paths, place);
-  if (before !== null && JSON.stringify(before) === JSON.stringify(views)) return;
+  if (before !== null && JSON.stringify(before) === JSON.stringify(views)) return false;
   unlinkFile(paths.views(place));
   const sourceOf = ({ job, path }: ViewEntry): string => paths.jobFile(place, job, `artifacts/${path}`);
   const build = paths.build(place);
@@ -117,6 +141,7 @@ async function linkViews(paths: DataPaths, place: Place, views: Views): Promise<
   }
   await writeViews(paths, place, views);
   await forgetListings(paths, place, '');
+  return true;
 }
 
 async function viewFolders(paths: DataPaths, place: Place): Promise<string[]> {

@@ -18,6 +18,7 @@ import { readJobs, walkBuilds } from '../src/tree/walk.ts';
 import { forgetListings } from './build-pages.ts';
 import { forgetLogPage } from './log-pages.ts';
 import { publishBuild } from './publish-build.ts';
+import { publishPipeline } from './publish-pipeline.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -88,6 +89,11 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
   await upkeep.holding(`publish-build/${build}`, signal, async () => {
     unlinkFile(paths.views(place));
     await publishBuild(upkeep, task);
+  });
+  // Its title and branch stand on these pages too, and the proof that follows looks at them.
+  const { folder } = place;
+  await upkeep.holding(`publish-pipeline/${organization}/${folder}`, signal, async () => {
+    await publishPipeline(upkeep, { organization, folder, number });
   });
   return files;
 }

@@ -3,7 +3,7 @@
  * records; what it costs depends on how many builds it shows, not on how many are mirrored.
  */
 import type { BuildRecord, BuildSummary, FileState, JobRecord } from '../model.ts';
-import type { Catalog, FoundBuild } from '../search/catalog.ts';
+import type { Catalog, Entry } from '../search/catalog.ts';
 import type { DataPaths, Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { listOpenGaps, readUnsettled, type UnsettledBuild } from '../tree/unsettled.ts';
@@ -70,7 +70,7 @@ export async function readLedger(
 }
 
 /** @returns null where the gap was closed meanwhile */
-async function entryOf(paths: DataPaths, id: string, found: FoundBuild | null): Promise<LedgerEntry | null> {
+async function entryOf(paths: DataPaths, id: string, found: Entry | null): Promise<LedgerEntry | null> {
   const gap = await readUnsettled(paths, id);
   if (found === null) return gap === null ? null : unread(gap);
   const { summary, folder } = found;

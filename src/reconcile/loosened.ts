@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { Catalog, FoundBuild } from '../search/catalog.ts';
+import type { Catalog, Entry } from '../search/catalog.ts';
 import { type ReconcileState, readReconcileState, writeReconcileState } from '../tree/reconcile-state.ts';
 import { type GapParts, recordGaps } from './record-gaps.ts';
 import { newSweep } from './sweep.ts';
@@ -55,7 +55,7 @@ export async function followSettings(
 async function lookAgain(parts: GapParts & { readonly catalog: Pick<Catalog, 'withheld'> }): Promise<number> {
   let found = 0;
   for (let after: string | null = null; ; ) {
-    const builds: FoundBuild[] = parts.catalog.withheld({ after, limit: atOnce });
+    const builds: Entry[] = parts.catalog.withheld({ after, limit: atOnce });
     const since = new Date().toISOString();
     await recordGaps(
       parts,

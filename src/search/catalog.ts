@@ -58,12 +58,6 @@ export interface KnownBuild {
   readonly settled: boolean;
 }
 
-export interface FoundBuild {
-  readonly folder: string;
-  readonly summary: BuildSummary;
-  readonly lost: number;
-}
-
 /**
  * How much of the tree the catalog has: `partial` maybe not all builds · `filled` every build, though pointers may be
  * as they were before · `whole` both.
@@ -84,7 +78,7 @@ export interface Catalog {
   /** Where all that may lead to this build leads. */
   pointers(build: Pick<Entry, 'folder' | 'summary'>): PointerChange[];
   /** Every build, by its uuid; `after` is the last one's. */
-  page(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
+  page(page: { readonly after: string | null; readonly limit: number }): Entry[];
   /** Every build, in no order. */
   entries(): Iterable<Pick<Entry, 'folder' | 'summary'>>;
   /** New blobs took so many bytes (or, negative, gave them back). */
@@ -103,11 +97,11 @@ export interface Catalog {
   totals(): Totals;
   /** By the builds' uuids, those that are here; some microseconds for each. */
   known(builds: readonly string[]): ReadonlyMap<string, KnownBuild>;
-  find(build: string): FoundBuild | null;
+  find(build: string): Entry | null;
   /** Builds of which something that is expected is absent; `after` is the last one's uuid. */
-  incomplete(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
+  incomplete(page: { readonly after: string | null; readonly limit: number }): Entry[];
   /** Builds with files that other settings would let in; likewise. */
-  withheld(page: { readonly after: string | null; readonly limit: number }): FoundBuild[];
+  withheld(page: { readonly after: string | null; readonly limit: number }): Entry[];
   /** Bytes, as readers see them, of builds that finished since (ISO 8601). */
   bytesSince(finished: string): number;
   close(): void;
@@ -183,16 +177,17 @@ function catalogOn(db: DatabaseSync): Catalog {
   const summaries = (sql: string, values: SQLInputValue[]): BuildSummary[] =>
     all(sql, values).map((row) => JSON.parse(String(row['summary'])) as BuildSummary);
 
-  function found(condition: string, page: { after: string | null; limit: number }): FoundBuild[] {
+  function found(condition: string, page: { after: string | null; limit: number }): Entry[] {
     return rowsOf(`${condition} AND id > ? ORDER BY id LIMIT ?`, [page.after ?? '', page.limit]);
   }
 
-  function rowsOf(where: string, values: SQLInputValue[]): FoundBuild[] {
-    const rows = all(`SELECT folder, summary, lost FROM builds WHERE ${where}`, values);
-    return rows.map(({ folder, summary, lost }) => ({
+  function rowsOf(where: string, values: SQLInputValue[]): Entry[] {
+    const rows = all(`SELECT folder, summary, lost, withheld FROM builds WHERE ${where}`, values);
+    return rows.map(({ folder, summary, lost, withheld }) => ({
       folder: String(folder),
       summary: JSON.parse(String(summary)) as BuildSummary,
       lost: Number(lost),
+      withheld: Number(withheld),
     }));
   }
 

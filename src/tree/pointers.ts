@@ -2,11 +2,11 @@
  * Pointer files: a stable address is answered by Lighttpd from one small file that names a build's number, or the folder
  * that a renamed pipeline's builds are in now.
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { diskError, listFolder, readIfPresent, writeDerived } from './files.ts';
+import { diskError, isAbsent, listFolder, readIfPresent, writeDerived } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { temporaryFile } from './temporary.ts';
 
@@ -28,6 +28,8 @@ function writeOrRemove(paths: DataPaths, file: string, text: string | null): voi
     unlinkFile(file);
     return;
   }
+  // A build is published some times, and to look costs less than to write.
+  if (readNow(file) === text) return;
   const temporary = temporaryFile(paths);
   try {
     writeFileSync(temporary, text, { flag: 'wx' });
@@ -41,6 +43,15 @@ function writeOrRemove(paths: DataPaths, file: string, text: string | null): voi
   } catch (thrown) {
     unlinkFile(temporary);
     throw diskError(thrown, 'cannot write a pointer');
+  }
+}
+
+function readNow(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (thrown) {
+    if (isAbsent(thrown)) return null;
+    throw thrown;
   }
 }
 

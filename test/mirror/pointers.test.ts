@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import type { PointerKind, PointerState } from '../../src/tree/paths.ts';
 import { type Mirror, startMirror } from './harness.ts';
 import { buildOf, scriptOf, textArtifact, withScript } from './samples.ts';
+import { until } from './until.ts';
 
 let mirror: Mirror;
 before(async () => {
@@ -118,5 +119,24 @@ describe('the address of a commit', () => {
     await mirrored(made('commit', 1, { commit }), made('commit', 2, { commit }), made('commit', 3));
     assert.equal(pointer('commit', 'commits', commit), 2);
     assert.equal(pointer('commit', 'commits', 'f'.repeat(40)), null);
+  });
+});
+
+describe('a build beside which another one comes', () => {
+  it('gets a page that leads there, and nothing else of it is written again', async () => {
+    const first = made('beside', 1);
+    await mirrored(first);
+    await mirror.idle();
+    const page = mirror.paths.page('acme', 'beside', 'builds', '1');
+    const written = (): number[] =>
+      [
+        mirror.paths.buildFile({ organization: 'acme', folder: 'beside', number: 1 }, 'build.json'),
+        mirror.paths.pointer('acme', 'beside', 'commits', first.commit, 'passed'),
+      ].map((file) => statSync(file).ino);
+    const before = written();
+    await mirrored(made('beside', 2));
+    await until(() => readFileSync(page, 'utf8').includes('href="../2/"'), 'the page to lead to the next build');
+    assert.deepEqual(written(), before);
+    assert.deepEqual(latest('beside'), [2, null, 2]);
   });
 });
