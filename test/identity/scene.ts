@@ -36,7 +36,12 @@ export const uuidOf = ({ number }: Place): string => `0190a1b2-0000-4000-8000-${
 export const addressOf = ({ organization, folder, number }: Place): string =>
   `/${organization}/${folder}/builds/${number}`;
 
-export async function startMirror(builds: readonly Place[], policy: string): Promise<Mirror> {
+/** @param more further settings, once it is known where the CI's keys are to be had */
+export async function startMirror(
+  builds: readonly Place[],
+  policy: string,
+  more: (ciIssuer: string) => Record<string, string> = () => ({}),
+): Promise<Mirror> {
   const data = mkdtempSync(join(tmpdir(), 'kitemirror-identity-'));
   const paths = dataPaths(data);
   const port = await freePort();
@@ -56,6 +61,7 @@ export async function startMirror(builds: readonly Place[], policy: string): Pro
     KITEMIRROR_OIDC_CLIENT_ID: 'mirror',
     KITEMIRROR_OIDC_CI_ISSUER: ci.issuer,
     KITEMIRROR_OIDC_CI_JWKS_URL: `${ci.issuer}/jwks`,
+    ...more(ci.issuer),
   });
   const gateway = startGateway({ ...env, KITEMIRROR_OIDC_CLIENT_SECRET: 'sesame' });
   // Lighttpd takes a back end that once refused for dead, for seconds.

@@ -1,0 +1,204 @@
+/** What operators give and end by command, and people who come by a proxy: each seen by the real gate. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import { generateKeyPair, type JWTPayload, type SignJWT } from 'jose';
+import type { Place } from '../../src/tree/paths.ts';
+import { root } from '../lighttpd/site.ts';
+import { until } from '../lighttpd/until.ts';
+import { addressOf, job, type Mirror, startMirror } from './scene.ts';
+
+const web: Place = { organization: 'acme', folder: 'web', number: 42 };
+const vault: Place = { organization: 'acme', folder: 'vault', number: 7 };
+const file = (at: Place): string => `${addressOf(at)}/jobs/${job}/artifacts/a.txt`;
+/** What the mirror promises: a change counts within a minute. */
+const promisedMs = 60_000;
+
+let mirror: Mirror;
+
+before(async () => {
+  mirror = await startMirror(
+    [web, vault],
+    'version: 1\nrules:\n  - { who: { domain: example.com }, read: acme/web }\n  - { who: { ci: { pipeline: deploy } }, read: acme/web }\n',
+    (issuer) => ({
+      KITEMIRROR_OIDC_ASSERTION_HEADER: 'X-Proxy-Assertion',
+      KITEMIRROR_OIDC_ASSERTION_JWKS_URL: `${issuer}/jwks`,
+      KITEMIRROR_OIDC_ASSERTION_AUDIENCE: 'the-proxy',
+    }),
+  );
+});
+after(() => mirror.close());
+
+async function kitemirror(...args: string[]): Promise<{ code: number; out: string; said: string }> {
+  const command = ['--disable-warning=ExperimentalWarning', join(root, 'src', 'cli.ts'), ...args];
+  const child = spawn(process.execPath, command, { env: mirror.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [out, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: code as number, out, said };
+}
+
+const assertion = (claims: JWTPayload = {}, sign?: (jwt: SignJWT) => Promise<string>): Promise<string> =>
+  mirror.agentToken(
+    {
+      iss: mirror.provider.issuer,
+      aud: 'the-proxy',
+      sub: 'ann',
+      email: 'ann@example.com',
+      email_verified: true,
+      ...claims,
+    },
+    sign,
+  );
+const login = (token: string, headers = {}): ReturnType<Mirror['get']> =>
+  mirror.get(`/-/auth/login?to=${file(web)}`, { headers: { 'X-Proxy-Assertion': token, ...headers } });
+
+/** @returns what a browser sends from then on */
+async function signIn(claims: JWTPayload = {}): Promise<{ Cookie: string }> {
+  const answer = await login(await assertion(claims));
+  assert.deepEqual([answer.status, answer.headers.location], [302, file(web)]);
+  return { Cookie: String(answer.headers['set-cookie']).split(';')[0] ?? '' };
+}
+
+async function bearer(): Promise<{ Authorization: string }> {
+  const headers = { Authorization: `Bearer ${await mirror.agentToken()}` };
+  const { text: body } = await mirror.get('/-/auth/token', { method: 'POST', headers });
+  return { Authorization: `Bearer ${(JSON.parse(body) as { token: string }).token}` };
+}
+
+const status = async (headers: Record<string, string>, path = file(web)): Promise<number> =>
+  (await mirror.get(path, { headers })).status;
+const becomes = (what: string, wanted: number, headers: Record<string, string>, path?: string): Promise<void> =>
+  until(what, async () => (await status(headers, path)) === wanted, promisedMs);
+
+describe('whoever comes by a proxy that vouches for them', () => {
+  it('has a session by its signed word, and asks without it from then on', async () => {
+    const cookie = await signIn();
+    assert.equal(await status(cookie), 200);
+    assert.equal(await status(cookie, file(vault)), 404);
+    const me = JSON.parse((await mirror.get('/-/auth/me', { headers: cookie })).text) as { name: string };
+    assert.equal(me.name, 'ann@example.com');
+  });
+
+  it('is nobody by a word for another audience, of another issuer, that is over, unsigned or signed by others', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const { privateKey } = await generateKeyPair('RS256');
+    const wrong = {
+      audience: await assertion({ aud: mirror.origin }),
+      issuer: await assertion({ iss: mirror.ciIssuer }),
+      over: await assertion({ exp: now - 120 }),
+      unnamed: await assertion({ sub: '' }),
+      forged: await assertion({}, (jwt) => jwt.setProtectedHeader({ alg: 'RS256', kid: 'ci-1' }).sign(privateKey)),
+      unsigned: `${(await assertion()).split('.').slice(0, 2).join('.')}.`,
+      empty: 'x',
+    };
+    for (const [what, token] of Object.entries(wrong)) {
+      const answer = await login(token);
+      assert.equal(answer.status, 403, what);
+      assert.equal(answer.headers['set-cookie'], undefined, what);
+    }
+    // The word counts at the login alone: no file is read by it.
+    assert.equal(await status({ 'X-Proxy-Assertion': await assertion() }), 401);
+  });
+
+  it('goes on with no session that somebody has planted', async () => {
+    const planted = await signIn({ sub: 'eve', email: 'eve@example.com' });
+    const answer = await login(await assertion(), planted);
+    const own = String(answer.headers['set-cookie']).split(';')[0] ?? '';
+    assert.notEqual(own, planted.Cookie);
+    const me = async (headers: { Cookie: string }): Promise<string> =>
+      (JSON.parse((await mirror.get('/-/auth/me', { headers })).text) as { name: string }).name;
+    assert.deepEqual([await me({ Cookie: own }), await me(planted)], ['ann@example.com', 'eve@example.com']);
+    // No Domain: the cookie goes to this host alone.
+    assert.doesNotMatch(String(answer.headers['set-cookie']), /domain=/i);
+    assert.match(String(answer.headers['set-cookie']), /; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Lax/);
+  });
+});
+
+describe('a named token', () => {
+  it('reads what it was made for, is listed without itself, and ends by command', async () => {
+    const made = await kitemirror(
+      'token',
+      'create',
+      '--name',
+      'nightly',
+      '--read',
+      'acme/vault',
+      '--ttl',
+      '1d',
+      '--json',
+    );
+    assert.equal(made.code, 0, made.said);
+    const { token } = JSON.parse(made.out) as { token: string };
+    const headers = { Authorization: `Bearer ${token}` };
+    await becomes('the token reads', 200, headers, file(vault));
+    assert.equal(await status(headers), 404);
+    const listed = await kitemirror('token', 'list');
+    assert.match(listed.out, /^nightly {2}acme\/vault {2}until \d{4}-/m);
+    assert.ok(!listed.out.includes(token.slice(-20)));
+    const again = await kitemirror('token', 'create', '--name', 'nightly', '--read', 'acme/web');
+    assert.notEqual(again.code, 0);
+    assert.match(again.said, /revoke it first/);
+    assert.equal((await kitemirror('token', 'revoke', 'nightly')).code, 0);
+    await becomes('the token is void', 401, headers, file(vault));
+    assert.equal((await kitemirror('token', 'revoke', 'nightly')).code, 1);
+    const by = mirror
+      .audit()
+      .flatMap(({ action, who, reason }) => (who === 'nightly' ? [`${String(action)} ${String(reason)}`] : []));
+    assert.deepEqual(by, ['token created by command', 'revoke revoked by command']);
+  });
+});
+
+describe('kitemirror revoke', () => {
+  it('ends one session, and no other of the same person', async () => {
+    const [first, second] = [await signIn(), await signIn()];
+    const id = /v1\.s\.[a-z0-9]+\.([\w-]+)\./.exec(first.Cookie)?.[1] ?? '';
+    assert.equal((await kitemirror('revoke', '--id', id)).code, 0);
+    await becomes('the session is void', 401, first);
+    assert.equal(await status(second), 200);
+  });
+
+  it('ends all that somebody was given, and lets them sign in again', async () => {
+    const [ann, other, robot] = [
+      await signIn(),
+      await signIn({ sub: 'bob', email: 'bob@example.com' }),
+      await bearer(),
+    ];
+    assert.equal((await kitemirror('revoke', '--subject', 'ann@example.com')).code, 0);
+    await becomes('ann is out', 401, ann);
+    assert.deepEqual([await status(other), await status(robot)], [200, 200]);
+    assert.equal((await kitemirror('revoke', '--subject', 'acme/deploy')).code, 0);
+    await becomes('the job is out', 401, robot);
+    await until('ann can come back', async () => (await status(await signIn())) === 200, promisedMs);
+    assert.equal((await kitemirror('revoke', '--subject', 'nobody@example.com')).code, 1);
+  });
+
+  it('ends what was given before a time', async () => {
+    const cookie = await signIn();
+    const past = new Date(Date.now() - 3_600_000).toISOString();
+    assert.equal((await kitemirror('revoke', '--before', past)).code, 0);
+    const before = await kitemirror('revoke', '--before', 'now');
+    assert.equal(before.code, 0, before.said);
+    await becomes('everybody is out', 401, cookie);
+    await until('one comes in again', async () => (await status(await signIn())) === 200, promisedMs);
+  });
+
+  it('changes the keys: the first time what they sealed still holds, the second time no more', async () => {
+    const cookie = await signIn();
+    const keyOf = ({ Cookie }: { Cookie: string }): string => /v1\.s\.([a-z0-9]+)\./.exec(Cookie)?.[1] ?? '';
+    assert.equal((await kitemirror('revoke', '--keys')).code, 0);
+    await until('the new key seals', async () => keyOf(await signIn()) !== keyOf(cookie), promisedMs);
+    assert.equal(await status(cookie), 200);
+    assert.equal((await kitemirror('revoke', '--keys')).code, 0);
+    await becomes('the old key is void', 401, cookie);
+  });
+
+  it('wants one thing to end, and says so', async () => {
+    for (const args of [[], ['--keys', '--before', 'now'], ['--before', 'tomorrow']]) {
+      const { code, said } = await kitemirror('revoke', ...args);
+      assert.equal(code, 64, said);
+      assert.match(said, /one of --id, --subject, --before/);
+    }
+  });
+});
