@@ -32,6 +32,8 @@ return function(lighty)
     end
     for i = 1, #dropped do request[dropped[i]] = nil end
     request["X-Request-Id"] = answers.id
+    -- Lighttpd tells a back end who connected; behind a trusted proxy the reader is somebody else.
+    request["X-Kitemirror-Address"] = attribute["request.remote-addr"]
     request["X-Kitemirror-To"] = to
     environment["KITEMIRROR_TO"] = to
     return 0

@@ -21,6 +21,7 @@ import {
   parseContentUrl,
   parseGlobs,
   parseHosts,
+  parseProxies,
   parseRate,
   parseRedisUrl,
   parseSlug,
@@ -73,6 +74,8 @@ export interface Config {
   /** Absolute paths of PEM files; `null`: Lighttpd speaks plain HTTP. */
   readonly tls: TlsSettings | null;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Ranges of addresses, each with its length of bits: what these say of whom they ask for is believed. */
+  readonly trustedProxies: readonly string[];
   readonly receiverListen: Listen;
   readonly gatewayListen: Listen;
   readonly metricsListen: Listen | null;
@@ -162,6 +165,7 @@ export function parseConfig(
     identity: readIdentity(read, url, (text) => resolve(base, text)),
     tls: readTls(read, url, (text) => resolve(base, text)),
     listen,
+    trustedProxies: read.optional('KITEMIRROR_TRUSTED_PROXIES', parseProxies) ?? [],
     receiverListen: read.listen('KITEMIRROR_RECEIVER_LISTEN', `unix:${join(runDir, 'receiver.sock')}`),
     gatewayListen: read.listen('KITEMIRROR_GATEWAY_LISTEN', `unix:${join(runDir, 'gateway.sock')}`),
     metricsListen: read.listenOrOff('KITEMIRROR_METRICS_LISTEN', '127.0.0.1:9464'),
@@ -190,6 +194,10 @@ export function parseConfig(
         ? read.secret('KITEMIRROR_OIDC_CLIENT_SECRET')
         : null,
   };
+  if (config.http2 === 'on' && config.trustedProxies.length > 0)
+    read.refuse(
+      'KITEMIRROR_HTTP2 cannot be on beside KITEMIRROR_TRUSTED_PROXIES: readers would be taken for one another',
+    );
   if (needs('all', 'worker', 'command')) read.together('BUILDKITE_PORTAL_URL', 'BUILDKITE_PORTAL_TOKEN');
   read.finish();
   return { config, secrets };

@@ -15,8 +15,9 @@ import { errnoOf, MirrorError, toMirrorError } from './errors.ts';
 import { formatListen } from './http.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
-import { type Machine, siteEnvironment } from './site.ts';
+import { type Machine, proxiesFile, proxiesSnippet, siteEnvironment } from './site.ts';
 import { reloadFront } from './supervise/reload.ts';
+import { writeAtomic } from './tree/files.ts';
 import { ensureKeys } from './tree/keys.ts';
 import { rotateAccessLog } from './tree/log-rotation.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
@@ -51,6 +52,7 @@ export async function prepareLighttpd(config: Config, path: string): Promise<Pre
   const paths = dataPaths(config.dataRoot);
   const env = siteEnvironment(config, paths, root, await askMachine(command));
   await makeFolders(config, paths);
+  await writeAtomic(proxiesFile(config), proxiesSnippet(config), { durable: false });
   if (config.contentUrl !== null) ensureKeys(paths.contentKeys);
   await execute(command, ['-tt', '-f', configuration], { env }).catch((thrown: unknown) => {
     const said = thrown instanceof Error && 'stderr' in thrown ? String(thrown.stderr).trim() : String(thrown);

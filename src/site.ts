@@ -3,6 +3,7 @@
  * Values stand in an environment and never in a configuration's text, so none needs quoting.
  */
 
+import { join } from 'node:path';
 import { type Listen, loopbackNames } from './config/values.ts';
 import type { Config } from './config.ts';
 import { MirrorError } from './errors.ts';
@@ -60,8 +61,9 @@ export function siteEnvironment(
     SITE_CONTENT_KEYS: paths.contentKeys,
     ...identityOf(config, paths),
     ...tlsOf(config),
+    SITE_PROXIES: proxiesFile(config),
     SITE_GATE_ALONE: losesErrors.includes(machine.version.join('.')) ? nothing : filePattern,
-    SITE_HTTP2: speaksHttp2(config.http2, machine.version) ? 'enable' : 'disable',
+    SITE_HTTP2: speaksHttp2(config, machine.version) ? 'enable' : 'disable',
     SITE_WORKERS: String(Math.max(2, machine.cores)),
     SITE_MAX_FDS: String(openFiles),
     SITE_MAX_CONNECTIONS: String(Math.min(mostConnections, Math.floor(openFiles / 10))),
@@ -79,6 +81,24 @@ export function siteEnvironment(
     }
   }
   return environment;
+}
+
+/** Lighttpd's configuration has no list in its environment, so this is the one part of it that is written. */
+export function proxiesFile({ runDir }: Pick<Config, 'runDir'>): string {
+  return join(runDir, 'proxies.conf');
+}
+
+/**
+ * Of the header that they add to, the last address that is none of theirs is the reader's. Nothing else that they say is
+ * believed. The ranges have been parsed, so that nothing in them needs quoting.
+ */
+export function proxiesSnippet({ trustedProxies }: Pick<Config, 'trustedProxies'>): string {
+  if (trustedProxies.length === 0) return '# KITEMIRROR_TRUSTED_PROXIES is not set: readers are who connects.\n';
+  const trusted = trustedProxies.map((range) => `"${range}" => "trust"`);
+  return `server.modules += ( "mod_extforward" )
+extforward.headers = ( "X-Forwarded-For" )
+extforward.forwarder = ( ${trusted.join(', ')} )
+`;
 }
 
 function tlsOf({ tls, url }: Config): Record<string, string> {
@@ -117,7 +137,9 @@ function withPorts(name: string, { port, protocol }: URL, listening: number): st
   return [...new Set([name, `${name}:${own}`, `${name}:${listening}`])];
 }
 
-function speaksHttp2(wish: Config['http2'], version: Machine['version']): boolean {
+function speaksHttp2({ http2: wish, trustedProxies }: Config, version: Machine['version']): boolean {
+  // Lighttpd keeps one reader's address for a connection, and a proxy sends many readers' requests over one at once.
+  if (trustedProxies.length > 0) return false;
   if (wish !== 'auto') return wish === 'on';
   for (const [index, wanted] of http2Since.entries()) {
     const found = version[index] ?? 0;

@@ -1,6 +1,6 @@
 /** Reads settings by name and collects every fault instead of throwing at the first. */
 import { MirrorError } from '../errors.ts';
-import { foreignName, knownNames, laterName } from './names.ts';
+import { foreignName, knownNames } from './names.ts';
 import { Secret } from './secret.ts';
 import { type Listen, parseHostPort, parseListen, parseUrl } from './values.ts';
 
@@ -15,10 +15,6 @@ export class EnvReader {
   refuseUnknown(): void {
     for (const name of Object.keys(this.#env).toSorted()) {
       if (!name.startsWith('KITEMIRROR_') || knownNames.includes(name) || foreignName.test(name)) continue;
-      if (laterName.test(name)) {
-        this.#faults.push(`${name} asks for something that this version cannot do yet; unset it`);
-        continue;
-      }
       const near = knownNames.find((known) => closeTo(name, known));
       this.#faults.push(`${name} is not a setting of this version${near ? `; did you mean ${near}?` : ''}`);
     }

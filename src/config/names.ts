@@ -47,12 +47,10 @@ export const knownNames = [
   'OIDC_CI_JWKS_URL',
   'TLS_CERT',
   'TLS_KEY',
+  'TRUSTED_PROXIES',
   'HTTP2',
   'LOG_LEVEL',
 ].map((name) => `KITEMIRROR_${name}`);
-
-/** Promised for later versions. Who sets them relies on them, so they stop the start instead of being passed over. */
-export const laterName = /^KITEMIRROR_TRUSTED_PROXIES$/;
 
 /** Kubernetes injects these for a service that is called kitemirror. */
 export const foreignName = /^KITEMIRROR_(SERVICE_|PORT(_|$))/;

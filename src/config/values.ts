@@ -1,4 +1,5 @@
 /** How a setting's text becomes a value. Each parser throws what continues the sentence «NAME …». */
+import { parseRange } from '../addresses.ts';
 import { Slug } from '../model.ts';
 
 export type Listen = { readonly path: string } | { readonly host: string; readonly port: number };
@@ -35,6 +36,30 @@ export function parseHosts(value: string): string[] {
     }
   }
   return hosts;
+}
+
+/** Addresses and ranges, each with its length of bits: `10.0.0.7/32`, `2001:db8::/32`. */
+export function parseRanges(value: string): string[] {
+  const ranges = elements(value);
+  if (ranges.length === 0) throw new Error('names no address');
+  return ranges.map(asRange);
+}
+
+function asRange(text: string): string {
+  try {
+    const { address, bits } = parseRange(text);
+    return `${address}/${bits}`;
+  } catch {
+    throw new Error(`has "${text}", not an address or a range such as 10.0.0.0/8 or 2001:db8::/32`);
+  }
+}
+
+/** Proxies whose word about others is believed. */
+export function parseProxies(value: string): string[] {
+  const ranges = parseRanges(value);
+  const all = ranges.find((range) => range.endsWith('/0'));
+  if (all !== undefined) throw new Error(`has "${all}", by which anybody may say to be anybody`);
+  return ranges;
 }
 
 export function parseGlobs(value: string): GlobRule[] {

@@ -2,8 +2,9 @@
  * The one decision: may this caller read that build? The gate makes the same one for every request by
  * lighttpd/decide.lua; test/identity holds the two together.
  */
+
+import { isWithin } from '../addresses.ts';
 import type { Label } from '../tree/labels.ts';
-import { isWithin } from './addresses.ts';
 import { matchesWildcard } from './wildcard.ts';
 
 /** What one line of the policy opens. Either `pipeline` (a slug's pattern) or `pipelineId` is set. */

@@ -3,7 +3,7 @@
  * this table, and writes it as a file from which the gate decides.
  */
 import { randomBytes } from 'node:crypto';
-import { rangeBits } from './addresses.ts';
+import { rangeBits } from '../addresses.ts';
 import type { Grant, PublicPaths, Rule } from './decide.ts';
 import type { SealKey } from './seals.ts';
 import type { Subject } from './subjects.ts';

@@ -4,8 +4,8 @@
  */
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { parseRange } from '../addresses.ts';
 import { MirrorError } from '../errors.ts';
-import { parseRange } from './addresses.ts';
 
 const text = z
   .string()

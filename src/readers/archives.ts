@@ -12,6 +12,7 @@ import type { Views } from '../tree/records.ts';
 import { fileOf } from '../tree/remove.ts';
 import { layZip } from '../tree/zip.ts';
 import { notFound } from './address.ts';
+import { addressOf } from './guard.ts';
 import type { ReaderParts } from './parts.ts';
 
 export interface ArchivedFile {
@@ -134,9 +135,9 @@ function rangeOf(header: string | undefined, size: number): [number, number] | '
   return from > to ? 'none' : [from, to];
 }
 
-/** @returns to be called when the reader has it. The front says who asks. @throws MirrorError ERR_READER_BUSY */
+/** @returns to be called when the reader has it. @throws MirrorError ERR_READER_BUSY */
 function enter(request: Request): () => void {
-  const reader = request.get('x-forwarded-for') ?? request.socket.remoteAddress ?? '';
+  const reader = addressOf(request);
   const mine = sending.get(reader) ?? 0;
   const all = [...sending.values()].reduce((sum, count) => sum + count, 0);
   if (mine >= mostForOne || all >= mostForAll) {

@@ -58,9 +58,9 @@ export function callerOf({ keeper, isSecure }: GuardIdentity, request: Request):
   return anonymous(keeper.table(), credentials.address);
 }
 
-/** As Lighttpd saw it: the last of what the header tells is Lighttpd's own word, and it drops what came before. */
+/** The reader's, as the gate knows it: what a client says in that header it drops. */
 export function addressOf(request: Request): string {
-  return request.get('x-forwarded-for')?.split(',').at(-1)?.trim() ?? request.socket.remoteAddress ?? '';
+  return request.get('x-kitemirror-address') ?? request.socket.remoteAddress ?? '';
 }
 
 async function isAllowed(parts: GuardParts & { identity: GuardIdentity }, request: Request): Promise<boolean> {

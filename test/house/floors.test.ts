@@ -23,6 +23,7 @@ const ground = new Set(['src/errors.ts', 'src/model.ts']);
 /** Small things that know nothing of builds; one room together. */
 const first = new Set(
   [
+    'addresses',
     'config',
     'durations',
     'emoji',

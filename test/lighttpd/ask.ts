@@ -17,6 +17,8 @@ export interface Question {
   readonly body?: string | Buffer;
   /** The address that is connected to; the default is 127.0.0.1. */
   readonly host?: string;
+  /** The address that is connected from. */
+  readonly from?: string;
   /** Over TLS, as these options say. */
   readonly tls?: RequestOptions;
 }
@@ -27,12 +29,22 @@ const patienceMs = 20_000;
 export async function ask(
   port: number,
   path: string,
-  { method = 'GET', headers, body, host = '127.0.0.1', tls }: Question = {},
+  { method = 'GET', headers, body, host = '127.0.0.1', from, tls }: Question = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const send = tls === undefined ? request : requestTls;
     const asked = send(
-      { host, port, path, method, headers: { ...headers }, agent: false, timeout: patienceMs, ...tls },
+      {
+        host,
+        port,
+        path,
+        method,
+        headers: { ...headers },
+        agent: false,
+        timeout: patienceMs,
+        localAddress: from,
+        ...tls,
+      },
       (response) => {
         buffer(response).then(
           (bytes) =>

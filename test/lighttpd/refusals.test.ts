@@ -188,6 +188,7 @@ describe('what a client says in our name', () => {
   it('never reaches a back end, however it is spelled', async () => {
     const spelled = [
       'X-Kitemirror-User',
+      'X-Kitemirror-Address',
       'x-KITEMIRROR-to',
       'X_Kitemirror_User',
       'X-Kitemirror_User',
@@ -209,6 +210,7 @@ describe('what a client says in our name', () => {
       assert.ok(!JSON.stringify(heard?.headers).includes('forged'), JSON.stringify(heard?.headers));
       assert.deepEqual([heard?.headers.authorization, heard?.headers.cookie], ['Bearer x', 'a=b']);
       assert.equal(heard?.headers['x-forwarded-for'], '127.0.0.1');
+      assert.equal(heard?.headers['x-kitemirror-address'], '127.0.0.1');
       assert.match(String(heard?.headers['x-request-id']), /^[0-9a-f]{22}$/);
     }
   });

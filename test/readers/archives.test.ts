@@ -139,20 +139,24 @@ test('a reader gets three at once; the fourth is asked to wait, and has its turn
   const server = createServer(mirror.app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/acme/web/builds/43/artifacts/?archive`;
-  const ask = async (): Promise<IncomingMessage> => {
-    const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage];
+  const ask = async (headers: Record<string, string> = {}): Promise<IncomingMessage> => {
+    const [response] = (await once(get(url, { agent: false, headers }), 'response')) as [IncomingMessage];
     return response;
   };
   // Nobody reads them, so they are on their way as long as we like.
   const held = await Promise.all([ask(), ask(), ask()]);
   const refused = await ask();
   assert.deepEqual([held.map(({ statusCode }) => statusCode), refused.statusCode], [[200, 200, 200], 429]);
+  // What a reader says of its own address makes no other reader of it; what the gate says of it does.
+  const forged = await ask({ 'X-Forwarded-For': '198.51.100.1' });
+  const other = await ask({ 'X-Kitemirror-Address': '198.51.100.1' });
+  assert.deepEqual([forged.statusCode, other.statusCode], [429, 200]);
   held[0]?.destroy();
   let again = await ask();
   const until = Date.now() + 30_000;
   while (again.statusCode === 429 && Date.now() < until) again = await ask();
   assert.equal(again.statusCode, 200);
-  for (const response of [...held, refused, again]) response.destroy();
+  for (const response of [...held, refused, forged, other, again]) response.destroy();
   server.closeAllConnections();
   server.close();
 });
