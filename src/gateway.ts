@@ -12,6 +12,7 @@ import { openPeople } from './identity/people.ts';
 import { createRegrouping } from './identity/regrouping.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { createSearcher } from './logs/searcher.ts';
+import { offerAccount } from './pages/layout.ts';
 import { openQueue } from './queue/queue.ts';
 import { catalogSource } from './readers/catalog-source.ts';
 import type { ReaderIdentity } from './readers/identity.ts';
@@ -77,6 +78,7 @@ async function openIdentity(
   const { identity, url, organization, contentUrl } = config;
   if (identity === null) return null;
   const { policyFile, isSecure, people, ci } = identity;
+  offerAccount();
   const keeper = await openKeeper({ paths, policyFile, log });
   const regroup = createRegrouping(keeper, log);
   const looking = setInterval(() => void keeper.refresh(), refreshMs);

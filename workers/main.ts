@@ -13,6 +13,7 @@ import { nameMatcher, pathMatcher } from '../src/globs.ts';
 import { createLog, type Log, logError, logRefusal } from '../src/log.ts';
 import { logScriptEntry } from '../src/logs/index-log.ts';
 import { processMetrics, serveMetrics, workerMetrics } from '../src/metrics.ts';
+import { offerAccount } from '../src/pages/layout.ts';
 import { budgetStore } from '../src/queue/budgets.ts';
 import { createHold, whileHolding } from '../src/queue/hold.ts';
 import { createLock } from '../src/queue/lock.ts';
@@ -64,6 +65,7 @@ const root = join(import.meta.dirname, '..');
 
 async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const stopper = createStopper(log, graceMs + 5000);
+  if (config.identity !== null) offerAccount();
   const paths = dataPaths(config.dataRoot);
   await prepareData(paths);
   const instance = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;

@@ -1,4 +1,5 @@
 /** The frame of every page: head, header with the way back and the search, main, footer. One design, nothing from elsewhere. */
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { type Html, html, raw, type Value } from './html.ts';
 
 /**
@@ -17,6 +18,14 @@ export function pageSecurityPolicy(host: string | undefined): string {
 
 /** Where Lighttpd serves src/pages/assets. */
 const assets = '/-/assets/';
+
+/** Known to all threads that are started afterwards: a page looks the same wherever it is made. */
+const accounts = 'kitemirror accounts';
+
+/** From now on the pages of this program lead to the account. Called where identity is on. */
+export function offerAccount(): void {
+  setEnvironmentData(accounts, true);
+}
 
 export interface Crumb {
   readonly name: string;
@@ -68,7 +77,7 @@ ${['site.css', ...(styles ?? [])].map((name) => html`<link rel="stylesheet" href
 <a class="brand" href="/">${kite}<span>Kitemirror</span></a>
 ${crumbs.length > 0 && trail(crumbs)}
 <form class="find" role="search" action="/-/search" method="get"><input type="search" name="q" value="${search ?? ''}" aria-label="Search builds, files and failures" placeholder="Search" maxlength="200" autocomplete="off" spellcheck="false"><kbd aria-hidden="true">/</kbd></form>
-</header>
+${getEnvironmentData(accounts) === true && raw('<a class="account" href="/-/auth/">Account</a>\n')}</header>
 <main id="content">
 ${body}
 </main>

@@ -2,7 +2,8 @@
 import type { Express, RequestHandler } from 'express';
 import { MirrorError } from '../errors.ts';
 import type { DataPaths } from '../tree/paths.ts';
-import { type AuthIdentity, authRouter } from './auth.ts';
+import { authRouter } from './auth.ts';
+import type { AuthIdentity } from './auth-parts.ts';
 import { contentEntry } from './content-entry.ts';
 import { guard } from './guard.ts';
 

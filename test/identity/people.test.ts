@@ -138,11 +138,23 @@ describe('a person', { skip }, () => {
     assert.equal((await mirror.get(path.replace('a.txt', 'r/app.js'))).status, 401);
   });
 
+  it('is named in the head of each page, and led from there to the way out', async () => {
+    await page.goto(`${mirror.origin}/acme/`);
+    const account = page.locator('a.account');
+    await until('the page says who is signed in', async () => (await account.textContent()) === 'ann@example.com');
+    await account.click();
+    assert.match(await page.innerText('main'), /Signed in as ann@example\.com/);
+    assert.ok((await page.content()).includes(mirror.provider.issuer));
+  });
+
   it('who signs out is out, here and wherever the cookie went', async () => {
     const session = (await context.cookies(mirror.origin)).find(({ name }) => name === 'kitemirror');
-    await page.goto(`${mirror.origin}${addressOf(web)}/`);
-    const status = `fetch('/-/auth/logout', { method: 'POST' }).then((answer) => answer.status)`;
-    assert.equal(await page.evaluate(status), 200);
+    // Without a script: a form, and the page that it leads to.
+    await page.goto(`${mirror.origin}/-/auth/`);
+    await page.click('button:text("Sign out")');
+    await page.waitForSelector('h1:text("Not signed in")');
+    assert.equal(page.url(), `${mirror.origin}/-/auth/`);
+    assert.equal(await page.getAttribute('a.button', 'href'), '/-/auth/login?to=%2F');
     assert.deepEqual(
       (await context.cookies(mirror.origin)).map(({ name }) => name).filter((name) => name === 'kitemirror'),
       [],

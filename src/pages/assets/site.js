@@ -3,9 +3,11 @@
  *   time[datetime]          said relative to now, the instant itself in its title
  *   pre.copy                a button that copies the text
  *   input[data-filter=ID]   hides what of the list with that id does not match, as one types
+ *   a.account               says who is signed in
  *   details[data-load=URL]  takes its contents from a folder's listing when it is opened
  * Keys: `/` search · j k to move in a list, Enter to open · n p next and previous · ? says so, and turns them off.
  */
+import { tellAccount } from './account.js';
 import { startFilters } from './filter.js';
 import { startKeys } from './keys.js';
 import { startLoading } from './load.js';
@@ -73,3 +75,4 @@ offerCopies();
 startFilters();
 startLoading();
 startKeys();
+void tellAccount();

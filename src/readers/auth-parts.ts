@@ -1,0 +1,48 @@
+/** What the ways of signing in share: their parts, their line in the audit log, and one answer for all that does not hold. */
+import type { Request } from 'express';
+import { MirrorError, toMirrorError } from '../errors.ts';
+import type { VerifiedJob } from '../identity/ci.ts';
+import type { People, SignedIn } from '../identity/people.ts';
+import { type AuditLine, writeAudit } from '../tree/audit.ts';
+import type { DataPaths } from '../tree/paths.ts';
+import { requestId } from './answers.ts';
+import { addressOf, type GuardIdentity } from './guard.ts';
+
+export interface AuthIdentity extends GuardIdentity {
+  readonly people: People | null;
+  readonly sessionSeconds: number;
+  readonly verifyJob: (token: string, nowSeconds: number) => Promise<VerifiedJob>;
+  /** Hears of who has signed in, to ask the provider about them again. */
+  readonly onSignIn: (signedIn: SignedIn) => void;
+}
+
+export interface AuthParts {
+  readonly paths: DataPaths;
+  readonly organization: string;
+  /** KITEMIRROR_URL's. */
+  readonly origin: string;
+  readonly identity: AuthIdentity;
+}
+
+/** The same answer for every reason. @throws MirrorError ERR_SIGN_IN_FAILED */
+export async function refuse(parts: AuthParts, request: Request, what: string, thrown: unknown): Promise<never> {
+  const { message, cause } = toMirrorError(thrown);
+  const why = cause instanceof Error && cause.message !== message ? `${message}: ${cause.message}` : message;
+  await note(parts, request, { action: 'refusal', what, reason: why.slice(0, 300) });
+  throw new MirrorError(
+    'ERR_SIGN_IN_FAILED',
+    'this was not accepted; the mirror’s audit log has the reason under the id',
+  );
+}
+
+export async function note(
+  parts: AuthParts,
+  request: Request,
+  line: Omit<AuditLine, 'address' | 'request'>,
+): Promise<void> {
+  await writeAudit(parts.paths, { ...line, address: addressOf(request), request: requestId(request) });
+}
+
+export function malformed(message: string): MirrorError {
+  return new MirrorError('ERR_REQUEST_MALFORMED', message);
+}
