@@ -18,6 +18,7 @@ return function(lighty)
   local files = dofile(home .. "files.lua")(lighty, answers)
   local pointers = dofile(home .. "pointers.lua")(lighty, site, files, answers)
   local content = dofile(home .. "content.lua")(lighty, files, answers)
+  local reach = dofile(home .. "reach.lua")(lighty)
   local access = dofile(home .. "access.lua")(lighty, files, answers)
   local tree, pages, hosts = site.tree, site.pages, site.hosts
 
@@ -55,6 +56,17 @@ return function(lighty)
     return from:match("^https?://(.+)$") == attribute["uri.authority"]
   end
 
+  local function refuse_address()
+    environment["KITEMIRROR_DECISION"], environment["KITEMIRROR_REASON"] = "refused", "address"
+    return answers.fail(403, "ERR_ADDRESS_REFUSED", "this is not answered to the address that you come from")
+  end
+
+  -- As the gateway may read an address: capital letters and a slash at the end do not matter.
+  local function is_kept_off(room, path)
+    if room == "api" or room == "mcp" then return not reach.may_ask_api() end
+    return path:lower():find("^/%-/auth/token/?$") ~= nil and not reach.may_exchange()
+  end
+
   local function system(path, method)
     local reads = method == "GET" or method == "HEAD"
     if path == "/-/healthz" or path == "/-/readyz" then
@@ -62,7 +74,8 @@ return function(lighty)
       return path == "/-/readyz" and forward("receiver") or answers.text("ok\n")
     end
     if path:sub(1, 12) == "/-/webhooks/" then
-      return method == "POST" and forward("receiver") or answers.refuse_method("POST")
+      if method ~= "POST" then return answers.refuse_method("POST") end
+      return reach.may_deliver() and forward("receiver") or refuse_address()
     end
     local asset = path:match("^/%-/assets/(%l[%l%d-]*%.%l+)$")
     if asset then return reads and script_or_style(asset) or answers.refuse_method("GET, HEAD") end
@@ -73,6 +86,7 @@ return function(lighty)
     end
     local room = path:match("^/%-/(%l+)")
     if not gateway[room] then return access.on and access.refuse() or answers.absent() end
+    if is_kept_off(room, path) then return refuse_address() end
     if not reads and method ~= "POST" then return answers.refuse_method("GET, HEAD, POST") end
     if method == "POST" and not is_own_origin() then
       return answers.fail(403, "ERR_ORIGIN_REFUSED", "this was sent from a page of another site")
@@ -213,6 +227,13 @@ return function(lighty)
     return content.answer(label, path, method, file)
   end
 
+  local function refuse_crowd()
+    environment["KITEMIRROR_DECISION"], environment["KITEMIRROR_REASON"] = "refused", "connections"
+    r.req_item.keep_alive = 0
+    lighty.r.resp_header["Retry-After"] = "2"
+    return answers.fail(429, "ERR_READER_BUSY", "too many connections come from your address at once")
+  end
+
   local function is_open_to_all(path)
     return path == "/-/healthz" or path == "/-/readyz" or path:sub(1, 12) == "/-/webhooks/" or path:sub(1, 8) == "/-/auth/"
       or path:sub(1, 11) == "/-/assets/"
@@ -221,6 +242,7 @@ return function(lighty)
   local function answer()
     answers.new_id()
     answers.clean_for_log()
+    if reach.is_crowded() then return refuse_crowd() end
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
     local label = not hosts[host] and content.label_of(host)
     if label then return shown(label, path, method) end

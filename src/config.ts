@@ -10,6 +10,7 @@ import { parseEnv } from 'node:util';
 import { type BucketRule, parseBuckets } from './config/buckets.ts';
 import { EnvReader } from './config/env-reader.ts';
 import { type IdentitySettings, readIdentity } from './config/identity.ts';
+import { type ReachSettings, readReach } from './config/reach.ts';
 import { type RetentionPolicy, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
 import { readTls, type TlsSettings } from './config/tls.ts';
@@ -21,7 +22,6 @@ import {
   parseContentUrl,
   parseGlobs,
   parseHosts,
-  parseProxies,
   parseRate,
   parseRedisUrl,
   parseSlug,
@@ -74,8 +74,7 @@ export interface Config {
   /** Absolute paths of PEM files; `null`: Lighttpd speaks plain HTTP. */
   readonly tls: TlsSettings | null;
   readonly listen: { readonly host: string; readonly port: number };
-  /** Ranges of addresses, each with its length of bits: what these say of whom they ask for is believed. */
-  readonly trustedProxies: readonly string[];
+  readonly reach: ReachSettings;
   readonly receiverListen: Listen;
   readonly gatewayListen: Listen;
   readonly metricsListen: Listen | null;
@@ -165,7 +164,7 @@ export function parseConfig(
     identity: readIdentity(read, url, (text) => resolve(base, text)),
     tls: readTls(read, url, (text) => resolve(base, text)),
     listen,
-    trustedProxies: read.optional('KITEMIRROR_TRUSTED_PROXIES', parseProxies) ?? [],
+    reach: readReach(read),
     receiverListen: read.listen('KITEMIRROR_RECEIVER_LISTEN', `unix:${join(runDir, 'receiver.sock')}`),
     gatewayListen: read.listen('KITEMIRROR_GATEWAY_LISTEN', `unix:${join(runDir, 'gateway.sock')}`),
     metricsListen: read.listenOrOff('KITEMIRROR_METRICS_LISTEN', '127.0.0.1:9464'),
@@ -194,7 +193,7 @@ export function parseConfig(
         ? read.secret('KITEMIRROR_OIDC_CLIENT_SECRET')
         : null,
   };
-  if (config.http2 === 'on' && config.trustedProxies.length > 0)
+  if (config.http2 === 'on' && config.reach.trustedProxies.length > 0)
     read.refuse(
       'KITEMIRROR_HTTP2 cannot be on beside KITEMIRROR_TRUSTED_PROXIES: readers would be taken for one another',
     );

@@ -43,6 +43,7 @@ const table = {
   ERR_SIGN_IN_FAILED: { status: 403, task: 'never', level: 'warn' },
   ERR_IDENTITY_UNAVAILABLE: { status: 503, task: 'retry', level: 'error' },
   ERR_NOT_FOUND: { status: 404, task: 'never', level: 'info' },
+  ERR_ADDRESS_REFUSED: { status: 403, task: 'never', level: 'warn' },
   ERR_ORIGIN_REFUSED: { status: 403, task: 'never', level: 'warn' },
   ERR_RATE_LIMITED: { status: 429, task: 'never', level: 'info' },
   ERR_METHOD_NOT_ALLOWED: { status: 405, task: 'never', level: 'info' },

@@ -21,6 +21,7 @@ import { writeAtomic } from './tree/files.ts';
 import { ensureKeys } from './tree/keys.ts';
 import { rotateAccessLog } from './tree/log-rotation.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
+import { readSenders } from './tree/webhook-senders.ts';
 
 export interface PreparedLighttpd {
   readonly command: string;
@@ -98,6 +99,11 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
   const prepared = await prepareLighttpd(config, path);
   const openFiles = Number(prepared.env.SITE_MAX_FDS);
   if (openFiles < wantedOpenFiles) log.warn({ openFiles, wanted: wantedOpenFiles }, 'the limit of open files is low');
+  const { reach } = config;
+  if (reach.webhooks?.published === true && (await readSenders(dataPaths(config.dataRoot))) === null)
+    log.warn(
+      'the addresses of Buildkite’s webhooks are not known yet: until a worker has read them, deliveries are taken from everywhere',
+    );
   const child = launch(prepared, findCommand(['setpriv'], path));
   tellLines(child, log);
   const wasAsked = endOnRequest(child, log);

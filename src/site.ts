@@ -62,6 +62,7 @@ export function siteEnvironment(
     ...identityOf(config, paths),
     ...tlsOf(config),
     SITE_PROXIES: proxiesFile(config),
+    ...reachOf(config, paths),
     SITE_GATE_ALONE: losesErrors.includes(machine.version.join('.')) ? nothing : filePattern,
     SITE_HTTP2: speaksHttp2(config, machine.version) ? 'enable' : 'disable',
     SITE_WORKERS: String(Math.max(2, machine.cores)),
@@ -92,13 +93,24 @@ export function proxiesFile({ runDir }: Pick<Config, 'runDir'>): string {
  * Of the header that they add to, the last address that is none of theirs is the reader's. Nothing else that they say is
  * believed. The ranges have been parsed, so that nothing in them needs quoting.
  */
-export function proxiesSnippet({ trustedProxies }: Pick<Config, 'trustedProxies'>): string {
+export function proxiesSnippet({ reach: { trustedProxies } }: Pick<Config, 'reach'>): string {
   if (trustedProxies.length === 0) return '# KITEMIRROR_TRUSTED_PROXIES is not set: readers are who connects.\n';
   const trusted = trustedProxies.map((range) => `"${range}" => "trust"`);
   return `server.modules += ( "mod_extforward" )
 extforward.headers = ( "X-Forwarded-For" )
 extforward.forwarder = ( ${trusted.join(', ')} )
 `;
+}
+
+function reachOf({ reach }: Config, paths: DataPaths): Record<string, string> {
+  const listed = (ranges: readonly string[] | null): string => ranges?.join(' ') ?? 'any';
+  return {
+    SITE_WEBHOOK_RANGES: listed(reach.webhooks?.ranges ?? null),
+    SITE_WEBHOOK_SENDERS: reach.webhooks?.published === true ? paths.webhookSenders : '',
+    SITE_CI_RANGES: listed(reach.ci),
+    SITE_API_RANGES: listed(reach.api),
+    SITE_CONNECTIONS: String(reach.connections ?? 'off'),
+  };
 }
 
 function tlsOf({ tls, url }: Config): Record<string, string> {
@@ -137,9 +149,9 @@ function withPorts(name: string, { port, protocol }: URL, listening: number): st
   return [...new Set([name, `${name}:${own}`, `${name}:${listening}`])];
 }
 
-function speaksHttp2({ http2: wish, trustedProxies }: Config, version: Machine['version']): boolean {
+function speaksHttp2({ http2: wish, reach }: Config, version: Machine['version']): boolean {
   // Lighttpd keeps one reader's address for a connection, and a proxy sends many readers' requests over one at once.
-  if (trustedProxies.length > 0) return false;
+  if (reach.trustedProxies.length > 0) return false;
   if (wish !== 'auto') return wish === 'on';
   for (const [index, wanted] of http2Since.entries()) {
     const found = version[index] ?? 0;

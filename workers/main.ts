@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { Agent } from 'undici';
 import { reserves, type WorkClass } from '../src/buildkite/budget.ts';
 import { createBuildList } from '../src/buildkite/build-list.ts';
+import type { Rest } from '../src/buildkite/rest.ts';
 import { createServices } from '../src/buildkite/services.ts';
 import { type Config, parseConfig, readEnv, type Secrets, shareWithSdk } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
@@ -29,7 +30,7 @@ import { openSearch } from '../src/search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
-import { dataPaths } from '../src/tree/paths.ts';
+import { type DataPaths, dataPaths } from '../src/tree/paths.ts';
 import { ruleFor } from '../src/tree/retention.ts';
 import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
@@ -46,7 +47,7 @@ import { publishPipeline } from './publish-pipeline.ts';
 import { purge } from './purge.ts';
 import { readBuild } from './read-build.ts';
 import { rebuild } from './rebuild.ts';
-import { startReconciling } from './reconcile.ts';
+import { type ReconcileOptions, startReconciling } from './reconcile.ts';
 import { repair } from './repair.ts';
 import { restoreCatalog } from './restore-catalog.ts';
 import { startSchedule } from './schedule.ts';
@@ -56,6 +57,7 @@ import { tailLog } from './tail-log.ts';
 import type { Upkeep } from './upkeep.ts';
 import { verify } from './verify.ts';
 import { createWebhookCare } from './webhook-care.ts';
+import { createSenderCare } from './webhook-senders.ts';
 
 /** Tasks at once; downloads at once are bounded apart from that (KITEMIRROR_CONCURRENCY). */
 const tasksAtOnce = { live: 16, bulk: 4 };
@@ -189,13 +191,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const reconciling = startReconciling({
     worker: worker.reconcile,
     list: createBuildList(apis.rest('reconcile')),
-    care: createWebhookCare({
-      services: createServices(apis.rest('reconcile'), config.organization),
-      wanted: { url: webhookUrl(config.url), mode: config.webhookMode, tokens: null },
-      mayRepair: config.webhookRepair,
-      paths,
-      log,
-    }),
+    care: webhookCare(config, apis.rest('reconcile'), paths, log),
     hold: createHold(redis),
     intervalMs: config.reconcileSeconds * 1000,
     settings: config,
@@ -205,6 +201,17 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   stopper.add('reconcile', () => reconciling.stop());
   stopper.add('schedule', startSchedule(upkeep, { dropEveryMs: config.retentionSeconds * 1000 }, log));
   await indexAgain(worker.bulk, stopper, log);
+}
+
+function webhookCare(config: Config, rest: Rest, paths: DataPaths, log: Log): ReconcileOptions['care'] {
+  const care = createWebhookCare({
+    services: createServices(rest, config.organization),
+    wanted: { url: webhookUrl(config.url), mode: config.webhookMode, tokens: null },
+    mayRepair: config.webhookRepair,
+    paths,
+    log,
+  });
+  return config.reach.webhooks?.published === true ? [care, createSenderCare({ rest, paths, log })] : [care];
 }
 
 /** @returns false where the worker was told to end: the next one goes on */

@@ -11,13 +11,12 @@ import { type Counts, type Outcome, sweepStep } from '../src/reconcile/sweep.ts'
 import { takeUpGaps } from '../src/reconcile/take-up.ts';
 import { type ReconcileState, readReconcileState } from '../src/tree/reconcile-state.ts';
 import type { WorkerContext } from './context.ts';
-import type { WebhookCare } from './webhook-care.ts';
 
 export interface ReconcileOptions {
   readonly worker: WorkerContext;
   readonly list: BuildList;
-  /** Of the webhook. */
-  readonly care: WebhookCare;
+  /** Of the webhook. Never throws for what Buildkite answers: the comparison does not depend on it. */
+  readonly care: readonly ((signal: AbortSignal) => Promise<void>)[];
   readonly hold: Hold;
   readonly intervalMs: number;
   /** Of the settings that decide what is mirrored. */
@@ -103,7 +102,7 @@ async function sweep(options: ReconcileOptions, signal: AbortSignal): Promise<vo
     if (isComplete) break;
     await sleep(betweenStepsMs, undefined, { signal });
   }
-  await options.care(signal);
+  for (const care of options.care) await care(signal);
   const { again, looksBack } = await followSettings(parts, options.settings);
   if (again > 0 || looksBack)
     log.info({ builds: again, looksBack }, 'the settings have changed: what they kept out is looked at');

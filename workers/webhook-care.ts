@@ -15,13 +15,10 @@ export interface WebhookCareOptions {
   readonly log: Log;
 }
 
-export type WebhookCare = (signal: AbortSignal) => Promise<void>;
-
 /** A token that may not look will not be allowed to by asking again soon. */
 const restAfterRefusalMs = 3_600_000;
 
-/** Never throws for what Buildkite answers: the comparison does not depend on it. */
-export function createWebhookCare(options: WebhookCareOptions): WebhookCare {
+export function createWebhookCare(options: WebhookCareOptions): (signal: AbortSignal) => Promise<void> {
   const { paths, log } = options;
   let restUntil = 0;
   let said = '';

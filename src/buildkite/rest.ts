@@ -27,6 +27,7 @@ export type Purpose =
   | 'log'
   | 'annotations'
   | 'services'
+  | 'meta'
   | 'token';
 
 export interface RestOptions {

@@ -48,6 +48,10 @@ export const knownNames = [
   'TLS_CERT',
   'TLS_KEY',
   'TRUSTED_PROXIES',
+  'WEBHOOK_ADDRESSES',
+  'CI_ADDRESSES',
+  'API_ADDRESSES',
+  'CONNECTIONS_PER_ADDRESS',
   'HTTP2',
   'LOG_LEVEL',
 ].map((name) => `KITEMIRROR_${name}`);

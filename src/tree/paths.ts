@@ -58,6 +58,8 @@ export interface DataPaths {
   readonly unsettled: string;
   readonly reconcileState: string;
   readonly webhookState: string;
+  /** Where webhooks come from; Lighttpd reads it too. */
+  readonly webhookSenders: string;
   backfill(name: string): string;
   readonly identity: string;
   readonly catalog: string;
@@ -133,6 +135,7 @@ export function dataPaths(root: string): DataPaths {
     unsettled: at('state', 'unsettled'),
     reconcileState: at('state', 'reconcile.json'),
     webhookState: at('state', 'webhook.json'),
+    webhookSenders: at('state', 'webhook-senders'),
     backfill: (name) => at('state', 'backfills', `${name}.json`),
     identity: at('state', 'identity'),
     catalog: at('pages', 'catalog.sqlite'),

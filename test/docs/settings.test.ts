@@ -77,7 +77,7 @@ test('the defaults that the README tells in words are so', () => {
     BUILDKITE_PORTAL_TOKEN: secrets.portalToken === null ? 'none' : '',
     KITEMIRROR_TLS_CERT: config.tls === null ? 'none' : '',
     KITEMIRROR_TLS_KEY: config.tls === null ? 'none' : '',
-    KITEMIRROR_TRUSTED_PROXIES: config.trustedProxies.length === 0 ? 'none' : '',
+    KITEMIRROR_TRUSTED_PROXIES: config.reach.trustedProxies.length === 0 ? 'none' : '',
     REDIS_URL: secrets.redisUrl === null ? 'a private redis-server' : '',
   };
   const ofIdentity = [
