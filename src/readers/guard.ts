@@ -81,7 +81,8 @@ async function placeIn(parts: GuardParts, path: string): Promise<{ place: Place;
   const [o, f, n] = [organization, folder, number].map(decoded);
   const place = placeOf({ organization: o, folder: f, number: n } as Request['params'], parts.organization);
   if (upstream === null) return { place, rest: decoded(rest) };
-  return { place: await placeNow(parts, place), rest: '' };
+  // What is not there has no label, and is refused as what may not be read: its own 404 would tell the two apart.
+  return { place: await placeNow(parts, place).catch(() => place), rest: '' };
 }
 
 function decoded(text: string): string {

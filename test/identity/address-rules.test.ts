@@ -14,9 +14,7 @@ rules:
   - who: { anonymous: true, address: [198.51.100.0/24, '2001:db8:5::/48'] }
     read: acme/web
 `;
-  mirror = await startMirror([web], policy, () => ({
-    KITEMIRROR_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8',
-  }));
+  mirror = await startMirror([web], policy, { env: { KITEMIRROR_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' } });
 });
 after(() => mirror.close());
 

@@ -23,11 +23,7 @@ before(async () => {
   mirror = await startMirror(
     [web, vault],
     'version: 1\nrules:\n  - { who: { domain: example.com }, read: acme/web }\n  - { who: { ci: { pipeline: deploy } }, read: acme/web }\n',
-    (issuer) => ({
-      KITEMIRROR_OIDC_ASSERTION_HEADER: 'X-Proxy-Assertion',
-      KITEMIRROR_OIDC_ASSERTION_JWKS_URL: `${issuer}/jwks`,
-      KITEMIRROR_OIDC_ASSERTION_AUDIENCE: 'the-proxy',
-    }),
+    { hasProxy: true },
   );
 });
 after(() => mirror.close());

@@ -36,11 +36,19 @@ export const uuidOf = ({ number }: Place): string => `0190a1b2-0000-4000-8000-${
 export const addressOf = ({ organization, folder, number }: Place): string =>
   `/${organization}/${folder}/builds/${number}`;
 
-/** @param more further settings, once it is known where the CI's keys are to be had */
+export interface MirrorOptions {
+  /** Further settings. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether people come by a proxy's signed header, `X-Proxy-Assertion`, made by `agentToken` for the audience `the-proxy`. */
+  readonly hasProxy?: boolean;
+  /** Puts more into the data folder before the gateway looks at it. */
+  readonly prepare?: (paths: DataPaths) => Promise<void>;
+}
+
 export async function startMirror(
   builds: readonly Place[],
   policy: string,
-  more: (ciIssuer: string) => Record<string, string> = () => ({}),
+  { env: more = {}, hasProxy = false, prepare }: MirrorOptions = {},
 ): Promise<Mirror> {
   const data = mkdtempSync(join(tmpdir(), 'kitemirror-identity-'));
   const paths = dataPaths(data);
@@ -55,13 +63,15 @@ export async function startMirror(
   };
   setPolicy(policy);
   for (const build of builds) await putBuild(paths, build);
+  await prepare?.(paths);
   const env = settings(data, port, {
     KITEMIRROR_POLICY: policyFile,
     KITEMIRROR_OIDC_ISSUER: provider.issuer,
     KITEMIRROR_OIDC_CLIENT_ID: 'mirror',
     KITEMIRROR_OIDC_CI_ISSUER: ci.issuer,
     KITEMIRROR_OIDC_CI_JWKS_URL: `${ci.issuer}/jwks`,
-    ...more(ci.issuer),
+    ...more,
+    ...(hasProxy ? proxy(`${ci.issuer}/jwks`) : {}),
   });
   const gateway = startGateway({ ...env, KITEMIRROR_OIDC_CLIENT_SECRET: 'sesame' });
   // Lighttpd takes a back end that once refused for dead, for seconds.
@@ -105,6 +115,12 @@ export async function startMirror(
     },
   };
 }
+
+const proxy = (jwks: string): Record<string, string> => ({
+  KITEMIRROR_OIDC_ASSERTION_HEADER: 'X-Proxy-Assertion',
+  KITEMIRROR_OIDC_ASSERTION_JWKS_URL: jwks,
+  KITEMIRROR_OIDC_ASSERTION_AUDIENCE: 'the-proxy',
+});
 
 async function putBuild(paths: DataPaths, at: Place): Promise<void> {
   put(paths, paths.jobFile(at, job, 'artifacts/a.txt'), `of ${at.folder} ${at.number}`);
