@@ -8,6 +8,7 @@ import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import type { Task } from '../../src/queue/tasks.ts';
 import { catalogSource } from '../../src/readers/catalog-source.ts';
+import type { ReaderIdentity } from '../../src/readers/identity.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
 import { createWatch } from '../../src/readers/watching.ts';
@@ -20,6 +21,8 @@ import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
 
 export interface TestMirror {
   readonly app: Express;
+  /** The same with identity on. */
+  readers(identity: ReaderIdentity): Express;
   readonly paths: DataPaths;
   /** What readers asked the workers for. */
   readonly asked: Task[];
@@ -39,10 +42,8 @@ export function openMirror(): TestMirror {
   const catalog = catalogSource(paths.catalog, () => performance.now() * 1e6);
   const asked: Task[] = [];
   const queue = { enqueue: async (task: Task) => void asked.push(task) };
-  return {
-    paths,
-    asked,
-    app: createReaders({
+  const readers = (identity: ReaderIdentity | null): Express =>
+    createReaders({
       paths,
       catalog: () => catalog.current(),
       search,
@@ -55,8 +56,13 @@ export function openMirror(): TestMirror {
       url: 'http://mirror.test/',
       opensReports: true,
       log,
-      identity: null,
-    }),
+      identity,
+    });
+  return {
+    paths,
+    asked,
+    app: readers(null),
+    readers,
     add: async (build, jobs, folder = build.pipeline) => {
       const place = { organization: build.organization, folder, number: build.number };
       mkdirSync(paths.build(place), { recursive: true });

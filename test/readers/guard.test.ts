@@ -1,0 +1,147 @@
+/** The gateway's own door, asked directly: it believes what a request holds, and nothing that a front says of it. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Express } from 'express';
+import request from 'supertest';
+import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
+import { type Seal, seal } from '../../src/identity/seals.ts';
+import { createLog } from '../../src/log.ts';
+import { writeLabel } from '../../src/tree/labels.ts';
+import { sampleBuild, sampleJob } from '../pages/samples.ts';
+import { openMirror, type TestMirror } from './mirror.ts';
+
+const now = (): number => Math.floor(Date.now() / 1000);
+const build = '/acme/web/builds/42/jobs/';
+
+let mirror: TestMirror;
+let policyFile: string;
+let keeper: Keeper;
+
+async function keep(nowSeconds = now): Promise<Keeper> {
+  const kept = await openKeeper({ paths: mirror.paths, policyFile, log: createLog('test', 'silent'), nowSeconds });
+  await kept.admit({
+    id: 'ann',
+    kind: 'user',
+    issuer: 'i',
+    seen: now(),
+    user: 'ann',
+    email: 'ann@example.com',
+    groups: [],
+  });
+  await kept.admit({
+    id: 'bob',
+    kind: 'user',
+    issuer: 'i',
+    seen: now(),
+    user: 'bob',
+    email: 'bob@example.com',
+    groups: [],
+  });
+  return kept;
+}
+
+function readers(over: { isSecure?: boolean; hasLogin?: boolean; by?: Keeper } = {}): Express {
+  const { isSecure = false, hasLogin = true, by = keeper } = over;
+  return mirror.readers({
+    keeper: by,
+    isSecure,
+    hasLogin,
+    contentUrl: null,
+    people: null,
+    sessionSeconds: 600,
+    verifyJob: async () => {
+      throw new Error('no job comes here');
+    },
+    onSignIn: () => undefined,
+  });
+}
+
+function cookie(subject: string, name = 'kitemirror', more: Partial<Seal> = {}): string {
+  const facts = { id: 'session-0001', subject, issued: now() - 5, expires: now() + 600, ...more };
+  return `${name}=${seal(keeper.key(), 'session', facts)}`;
+}
+
+before(async () => {
+  mirror = openMirror();
+  policyFile = join(mirror.paths.root, 'policy.yml');
+  mkdirSync(dirname(policyFile), { recursive: true });
+  writeFileSync(policyFile, 'version: 1\nrules:\n  - { who: { user: ann@example.com }, read: acme/web@main }\n');
+  keeper = await keep();
+  const place = await mirror.add(sampleBuild([sampleJob(1)]), [sampleJob(1)]);
+  await writeLabel(mirror.paths, place, {
+    pipelineId: '0190a1b2-0000-4000-8000-00000000000a',
+    branch: 'main',
+    fork: false,
+  });
+});
+after(() => mirror.close());
+
+describe('the gateway', () => {
+  it('answers who may read, has nothing for who may not, and asks who they are of anybody else', async () => {
+    await request(readers()).get(build).set('Cookie', cookie('ann')).expect(200);
+    const { body } = await request(readers()).get(build).set('Cookie', cookie('bob')).expect(404);
+    assert.equal(body.message, 'there is nothing at this address');
+    await request(readers()).get(build).expect(401).expect('WWW-Authenticate', 'Bearer realm="kitemirror"');
+    await request(readers())
+      .get(`${build}?list`)
+      .set('Accept', 'text/html')
+      .expect(302)
+      .expect('Location', `/-/auth/login?to=${encodeURIComponent(`${build}?list`)}`);
+    await request(readers({ hasLogin: false }))
+      .get(build)
+      .set('Accept', 'text/html')
+      .expect(401);
+  });
+
+  it('takes nobody’s word for who asks', async () => {
+    const told = {
+      'X-Kitemirror-Subject': 'ann',
+      'X-Kitemirror-Kind': 'user',
+      'X-Forwarded-User': 'ann@example.com',
+      Remote_User: 'ann',
+    };
+    await request(readers()).get(build).set(told).expect(401);
+    await request(readers()).get(build).set(told).set('Cookie', cookie('bob')).expect(404);
+    await request(readers()).get(build).set('Cookie', cookie('ann')).set('Authorization', 'Bearer x').expect(401);
+    await request(readers())
+      .get(build)
+      .set('Cookie', `${cookie('ann')}; ${cookie('ann')}`)
+      .expect(401);
+    await request(readers())
+      .get(build)
+      .set('Cookie', cookie('ann', 'kitemirror', { expires: now() - 1 }))
+      .expect(401);
+  });
+
+  it('behind https believes the cookie alone that only this host can set', async () => {
+    const app = readers({ isSecure: true });
+    await request(app).get(build).set('Cookie', cookie('ann', '__Host-kitemirror')).expect(200);
+    await request(app).get(build).set('Cookie', cookie('ann')).expect(401);
+    const { headers } = await request(app).post('/-/auth/logout').expect(200);
+    assert.match(
+      String(headers['set-cookie']),
+      /^__Host-kitemirror=; Path=\/; Max-Age=0; HttpOnly; SameSite=Lax; Secure$/,
+    );
+  });
+
+  it('lets nobody in who could have been revoked, once the grants are 15 minutes old', async () => {
+    const stale = readers({ by: await keep(() => now() - 901) });
+    const { body } = await request(stale).get(build).set('Cookie', cookie('ann')).expect(503);
+    assert.equal(body.error, 'ERR_IDENTITY_UNAVAILABLE');
+    await request(stale).get(build).expect(401);
+  });
+
+  it('refuses what another site’s page posts', async () => {
+    const post = request(readers()).post('/-/auth/logout');
+    const { body } = await post.set('Origin', 'https://evil.example').set('Cookie', cookie('ann')).expect(403);
+    assert.equal(body.error, 'ERR_ORIGIN_REFUSED');
+    await request(readers()).post('/-/auth/logout').set('Cookie', cookie('ann')).expect(403);
+    await request(readers())
+      .post('/-/auth/logout')
+      .set('Origin', 'http://mirror.test')
+      .set('Cookie', cookie('bob'))
+      .expect(200);
+  });
+});
