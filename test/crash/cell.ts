@@ -1,147 +1,139 @@
-/** One cell of the matrix: a mirror of its own, one fault at one step, and a look at what became of it. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** One cell of the matrix: a mirror of its own, one fault at one step of its worker, and a look at what became of it. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { isDeepStrictEqual } from 'node:util';
-import { type Mirror, startMirror } from '../mirror/harness.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Mirror, stableTree, startMirror } from '../mirror/harness.ts';
 import { until } from '../mirror/until.ts';
-import { outcome, type Scenario, tornFiles, type Whole, wholeFiles } from './scenarios.ts';
-import { type Fault, type Plan, planName } from './steps.ts';
+import { outcome, tornFiles, wholeFiles } from './outcome.ts';
+import {
+  type Cell,
+  differencesOf,
+  environmentFor,
+  isMet,
+  meets,
+  type Reference,
+  type Scenario,
+  stepsIn,
+  type Verdict,
+} from './scenario.ts';
+import type { Fault, Plan } from './steps.ts';
 
-const preload = pathToFileURL(join(import.meta.dirname, 'preload.ts')).href;
-
-export interface Step {
-  readonly label: string;
-  /** From 1: the how manieth step of this label. */
-  readonly occurrence: number;
+/** What a mirror's worker is to do. */
+export interface Story {
+  readonly name: string;
+  /** Settings of the worker under test. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly faults: readonly Fault[];
+  /** Before the fault, undisturbed; nothing where the story begins with an empty mirror. */
+  readonly prepare?: (mirror: Mirror) => Promise<void>;
+  /**
+   * What upstream has then, and what the worker under test is told. Once more after a loss of Redis, as the journal
+   * would tell it: so the second time it must change nothing.
+   */
+  readonly tell: (mirror: Mirror) => Promise<void>;
+  /** Waits for the end, however often it was disturbed. */
+  readonly end: (mirror: Mirror) => Promise<unknown>;
 }
 
-export interface Cell {
-  readonly scenario: Scenario;
-  readonly step: Step;
-  readonly when: 'before' | 'after';
-  readonly fault: Fault;
-}
-
-/** How a scenario goes when nothing happens. */
-export interface Reference {
-  readonly scenario: Scenario;
-  readonly steps: readonly Step[];
-  readonly end: Readonly<Record<string, unknown>>;
-  readonly whole: Whole;
-}
-
-export interface Verdict {
-  readonly cell: Cell;
-  /** Whether the step was met: where work is done at once, not every run passes every step as often. */
-  readonly isReached: boolean;
-  /** What is otherwise than when nothing happens; empty: it has converged. */
-  readonly faults: readonly string[];
-}
-
-/** Of a program that is to meet the plan's fault. */
-export function environmentFor(plan: Plan): Record<string, string> {
+export function scenarioOf(story: Story): Scenario {
+  const { name, faults } = story;
   return {
-    NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import ${preload}`,
-    [planName]: JSON.stringify(plan),
+    name,
+    faults,
+    observe: () => observe(story),
+    run: (cell, reference, within) => runCell(story, cell, reference, within),
   };
 }
 
-/** Runs the scenario undisturbed, and notes each of its steps. */
-export async function observe(scenario: Scenario): Promise<Reference> {
+async function observe(story: Story): Promise<Reference> {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-steps-'));
   const log = join(folder, 'steps');
-  const mirror = await startMirror({ workers: 0, ...settingsOf(scenario) });
+  const mirror = await startMirror({ workers: 0, ...settingsOf(story) });
   try {
-    const begun = await prepared(mirror, scenario);
-    await scenario.tell(mirror);
+    const begun = await prepared(mirror, story);
+    await story.tell(mirror);
+    const told = await stableTree(mirror.paths.tree);
     await mirror.startWorker(
-      environmentFor({ root: mirror.paths.root, log, at: null, fault: 'kill', filler: join(folder, 'filler') }),
+      environmentFor({ root: mirror.paths.root, log, at: null, fault: 'kill', filler: '', redis: null }),
     );
-    await scenario.end(mirror);
+    await story.end(mirror);
     await mirror.stopWorker();
     const end = await outcome(mirror);
-    return { scenario, steps: stepsIn(readFileSync(log, 'utf8')), end, whole: wholeFiles(begun, end) };
+    return { steps: stepsIn(readFileSync(log, 'utf8')), end, whole: wholeFiles(begun, told, end) };
   } finally {
     await mirror.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function settingsOf({ env }: Scenario): { env?: Record<string, string> } {
+function settingsOf({ env }: Story): { env?: Record<string, string> } {
   return env === undefined ? {} : { env: { ...env } };
 }
 
-async function prepared(mirror: Mirror, scenario: Scenario): Promise<Record<string, unknown>> {
-  if (scenario.prepare === undefined) return {};
+async function prepared(mirror: Mirror, story: Story): Promise<Record<string, unknown>> {
+  if (story.prepare === undefined) return {};
   await mirror.startWorker();
-  await scenario.prepare(mirror);
+  await story.prepare(mirror);
   await mirror.stopWorker();
   return outcome(mirror);
 }
 
-function stepsIn(log: string): Step[] {
-  const seen = new Map<string, number>();
-  return log
-    .split('\n')
-    .filter(Boolean)
-    .map((label) => {
-      const occurrence = (seen.get(label) ?? 0) + 1;
-      seen.set(label, occurrence);
-      return { label, occurrence };
-    });
-}
-
-/** @param within a file system of its own where the fault is a full disk */
-export async function runCell(cell: Cell, reference: Reference, within?: string): Promise<Verdict> {
-  const { scenario, step, when, fault } = cell;
+async function runCell(story: Story, cell: Cell, reference: Reference, within?: string): Promise<Verdict> {
+  const { step, when, fault } = cell;
+  const verdict = { scenario: story.name, cell };
   const mirror = await startMirror({
     workers: 0,
-    ...settingsOf(scenario),
+    ...settingsOf(story),
     ...(within === undefined ? {} : { within }),
   });
-  const filler = join(within ?? mirror.paths.root, 'filler');
+  const { root } = mirror.paths;
   try {
-    await prepared(mirror, scenario);
-    await scenario.tell(mirror);
+    await prepared(mirror, story);
+    await story.tell(mirror);
+    const { redis } = mirror;
     const plan: Plan = {
-      root: mirror.paths.root,
-      log: `${mirror.paths.root}.steps`,
+      root,
+      log: `${root}.steps`,
       at: { ...step, when },
       fault,
-      filler,
+      filler: join(within ?? root, 'filler'),
+      redis: { pid: redis.pid(), socket: redis.socket },
     };
     // A worker that cannot start says why and ends; whoever supervises it starts another.
-    const hasStarted = await mirror.startWorker(environmentFor(plan)).then(
+    const starting = mirror.startWorker(environmentFor(plan)).then(
       () => true,
       () => false,
     );
-    const meet = fault === 'kill' ? killed : failed;
-    const isReached = hasStarted ? await meet(mirror, scenario, plan) : true;
-    rmSync(filler, { force: true });
+    // Without Redis it does not come to its start: that is what is waited for then.
+    const hasStarted = fault.startsWith('redis') || (await starting);
+    const meet = fault === 'kill' || fault === 'term' ? ended : goesOn;
+    const isReached = hasStarted ? await meet(mirror, story, plan) : true;
+    await starting;
+    rmSync(plan.filler, { force: true });
     const torn = await tornFiles(mirror, reference.whole);
     if (mirror.hasEnded()) {
+      await mirror.stopWorker();
       await letLocksExpire(mirror);
       await mirror.startWorker();
     }
-    await scenario.end(mirror);
+    await story.end(mirror);
     await mirror.stopWorker();
     const differences = differencesOf(reference.end, await outcome(mirror));
-    return { cell, isReached, faults: [...torn.map((file) => `torn: ${file}`), ...differences] };
+    return { ...verdict, isReached, faults: [...torn.map((file) => `torn: ${file}`), ...differences] };
   } catch (thrown) {
-    return { cell, isReached: true, faults: [thrown instanceof Error ? thrown.message : String(thrown)] };
+    return { ...verdict, isReached: true, faults: [thrown instanceof Error ? thrown.message : String(thrown)] };
   } finally {
     await mirror.stop();
-    rmSync(`${mirror.paths.root}.steps`, { force: true });
+    rmSync(`${root}.steps`, { force: true });
   }
 }
 
 /** @returns false when the worker did all its work and is still alive */
-async function killed(mirror: Mirror, scenario: Scenario, _plan: Plan): Promise<boolean> {
-  const dead = until(() => mirror.hasEnded(), 'the kill', 150_000).then(() => true);
-  // A worker that is killed never comes to the end; the wait for it then ends with an error of its own.
-  const done = scenario.end(mirror).then(
+async function ended(mirror: Mirror, story: Story, _plan: Plan): Promise<boolean> {
+  const dead = until(() => mirror.hasEnded(), 'the end of the worker', 150_000).then(() => true);
+  // A worker that was ended never comes to the end; the wait for it then ends with an error of its own.
+  const done = story.end(mirror).then(
     () => false,
     () => true,
   );
@@ -151,32 +143,44 @@ async function killed(mirror: Mirror, scenario: Scenario, _plan: Plan): Promise<
   return isReached;
 }
 
-/** A worker that goes on: the full disk is emptied again once it was met. */
-async function failed(mirror: Mirror, scenario: Scenario, { fault, filler, log, at }: Plan): Promise<boolean> {
-  const isMet = (): boolean => {
-    if (fault === 'full') return existsSync(filler);
-    const labels = log === null ? [] : readFileSync(log, 'utf8').split('\n');
-    return labels.filter((label) => label === at?.label).length >= (at?.occurrence ?? 0);
-  };
-  const end = scenario.end(mirror).then(
-    () => 'done',
-    (thrown: unknown) => thrown,
-  );
-  const met = until(() => isMet(), 'the fault', 150_000).then(
-    () => 'met',
-    () => 'missed',
-  );
-  if ((await Promise.race([end, met])) !== 'met') return isMet();
-  if (fault === 'full') {
+/** How long a Redis that hangs does so. */
+const hangMs = 3000;
+
+/** A worker that goes on while what has failed works again. */
+async function goesOn(mirror: Mirror, story: Story, plan: Plan): Promise<boolean> {
+  const end = story.end(mirror);
+  if (!(await meets(plan, end))) return isMet(plan);
+  const { redis } = mirror;
+  if (plan.fault === 'full') {
     // Long enough for every step that runs at the same time to meet the full disk too.
     await until(
       () => mirror.hasEnded() || mirror.output.some((line) => line.includes('full')),
       'a word of it',
       1500,
     ).catch(() => undefined);
-    rmSync(filler);
+    rmSync(plan.filler);
+  } else if (plan.fault === 'redis-hang') {
+    await sleep(hangMs);
+    redis.thaw();
+  } else if (plan.fault === 'redis-kill') {
+    await redis.kill();
+    await redis.start();
+    await tellAgain(mirror, story);
+  } else if (plan.fault === 'redis-flush') {
+    await tellAgain(mirror, story);
   }
   return true;
+}
+
+async function tellAgain(mirror: Mirror, story: Story): Promise<void> {
+  await until(
+    () =>
+      story.tell(mirror).then(
+        () => true,
+        () => false,
+      ),
+    'Redis to take tasks again',
+  );
 }
 
 /** What a dead worker held lets go of itself after 15 s; the matrix does not wait for that in each of its cells. */
@@ -185,14 +189,4 @@ async function letLocksExpire({ redis: { client } }: Mirror): Promise<void> {
     const keys = await client.keys(pattern);
     if (keys.length > 0) await client.del(keys);
   }
-}
-
-function differencesOf(wanted: Readonly<Record<string, unknown>>, found: Readonly<Record<string, unknown>>): string[] {
-  const names = new Set([...Object.keys(wanted), ...Object.keys(found)]);
-  return [...names].flatMap((name) => {
-    if (isDeepStrictEqual(wanted[name], found[name])) return [];
-    if (wanted[name] === undefined) return [`left over: ${name}`];
-    if (found[name] === undefined) return [`missing: ${name}`];
-    return [`differs: ${name}: ${JSON.stringify(found[name]).slice(0, 300)}`];
-  });
 }

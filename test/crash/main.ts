@@ -9,8 +9,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { Verdict } from './cell.ts';
 import { runMatrix } from './matrix.ts';
+import type { Verdict } from './scenario.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,8 +36,10 @@ const { verdicts, left } = await runMatrix({
     else if (done % 25 === 0) process.stderr.write(`${done} of ${all} cells\n`);
     for (const fault of verdict.faults) process.stderr.write(`\r\u001b[K${nameOf(verdict)}: ${fault}\n`);
   },
+  onRow: (row) => {
+    if (!values.json) process.stdout.write(`${lineOf(row)}\n`);
+  },
 });
-if (!values.json) process.stdout.write(tableOf(verdicts));
 for (const why of left) process.stdout.write(`not run: ${why}\n`);
 const failed = verdicts.filter(({ faults }) => faults.length > 0).length;
 const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -49,35 +51,21 @@ if (!values.json) {
 }
 process.exitCode = stop.signal.aborted ? 130 : failed === 0 && verdicts.length > 0 ? 0 : 1;
 
-function nameOf({ cell }: Verdict): string {
-  return `${cell.scenario.name}, ${cell.fault} ${cell.when} ${cell.step.label} (${cell.step.occurrence})`;
+function nameOf({ scenario, cell }: Verdict): string {
+  return `${scenario}, ${cell.fault} ${cell.when} ${cell.step.label} (${cell.step.occurrence})`;
 }
 
-function jsonOf({ cell, isReached, faults }: Verdict): Record<string, unknown> {
-  const { scenario, step, when, fault } = cell;
-  return {
-    scenario: scenario.name,
-    step: step.label,
-    occurrence: step.occurrence,
-    when,
-    fault,
-    reached: isReached,
-    faults,
-  };
+function jsonOf({ scenario, cell, isReached, faults }: Verdict): Record<string, unknown> {
+  const { step, when, fault } = cell;
+  return { scenario, step: step.label, occurrence: step.occurrence, when, fault, reached: isReached, faults };
 }
 
 /** A row a kind of step; in it `✓` converged, `✗` did not, `·` the step was not met. */
-function tableOf(all: readonly Verdict[]): string {
-  const lines: string[] = [];
-  for (const [name, of] of Map.groupBy(all, ({ cell }) => cell.scenario.name)) {
-    lines.push('', name);
-    for (const [label, row] of Map.groupBy(of, ({ cell }) => cell.step.label)) {
-      const marks = row.map(({ cell, isReached, faults }) => {
-        const mark = faults.length > 0 ? '✗' : isReached ? '✓' : '·';
-        return `${cell.fault === 'kill' ? cell.when : cell.fault} ${mark}`;
-      });
-      lines.push(`  ${label.padEnd(80)} ${marks.join('  ')}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
+function lineOf(row: readonly Verdict[]): string {
+  const marks = row.map(({ cell, isReached, faults }) => {
+    const mark = faults.length > 0 ? '✗' : isReached ? '✓' : '·';
+    return `${cell.fault === 'kill' ? cell.when : cell.fault} ${mark}`;
+  });
+  const [first] = row;
+  return `${(first?.scenario ?? '').padEnd(8)} ${(first?.cell.step.label ?? '').padEnd(80)} ${marks.join('  ')}`;
 }

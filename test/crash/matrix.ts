@@ -1,35 +1,43 @@
 /** Which cells there are, and how they are run: many at once, for most of a cell is waiting. */
 
 import { smallDisk } from '../tree/small-disk.ts';
-import { type Cell, observe, type Reference, runCell, type Verdict } from './cell.ts';
+import type { Cell, Reference, Scenario, Verdict } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
-import type { Fault } from './steps.ts';
+import { type Fault, faults } from './steps.ts';
 
 /** What can go wrong with a call, by what it does. */
-const failures: readonly [RegExp, Fault][] = [
-  [/^(handle\.)?(open|mkdir|write|link|rename|copyFile)/, 'full'],
-  [/^(open|opendir)/, 'EMFILE'],
-  [/^link/, 'EMLINK'],
-  [/^(handle\.)?(f?(data)?sync|write)/, 'EIO'],
+const failures: readonly [RegExp, readonly Fault[]][] = [
+  [/^(handle\.)?(open|mkdir|write|link|rename|copyFile)/, ['full']],
+  [/^(open|opendir)/, ['EMFILE']],
+  [/^link/, ['EMLINK']],
+  [/^(handle\.)?(f?(data)?sync|write)/, ['EIO']],
+  [/^(request|redis|handle\.write|rename)/, ['term']],
+  [/^(request|redis|rename)/, ['redis-kill', 'redis-hang', 'redis-flush', 'ahead', 'back']],
 ];
 
-/** Every kind of step, killed before and after its first and its last; and each failure of its first. */
-export function cellsOf({ scenario, steps }: Reference): Cell[] {
+/**
+ * What every scenario does, whatever it is about: the start, the housekeeping. Of these the first one's cells will do.
+ * Nothing where there is only one.
+ */
+export function commonLabels(references: readonly Reference[]): ReadonlySet<string> {
+  const [first, ...rest] = references.map(({ steps }) => new Set(steps.map(({ label }) => label)));
+  if (first === undefined || rest.length === 0) return new Set();
+  return new Set(Array.from(first).filter((label) => rest.every((labels) => labels.has(label))));
+}
+
+/** Every kind of step, killed before and after its first and its last; and whatever else may happen, at its first. */
+export function cellsOf(scenario: Scenario, { steps }: Reference): Cell[] {
   const last = new Map(steps.map((step) => [step.label, step.occurrence]));
   return [...last].flatMap(([label, occurrence]): Cell[] => {
     const occurrences = [...new Set([1, occurrence])];
     const kills = occurrences.flatMap((each): Cell[] =>
-      (['before', 'after'] as const).map((when) => ({
-        scenario,
-        step: { label, occurrence: each },
-        when,
-        fault: 'kill',
-      })),
+      (['before', 'after'] as const).map((when) => ({ step: { label, occurrence: each }, when, fault: 'kill' })),
     );
     const others = failures
       .filter(([pattern]) => pattern.test(label))
-      .map(([, fault]): Cell => ({ scenario, step: { label, occurrence: 1 }, when: 'before', fault }));
-    return [...kills, ...others];
+      .flatMap(([, possible]) => possible)
+      .map((fault): Cell => ({ step: { label, occurrence: 1 }, when: 'before', fault }));
+    return [...kills, ...others].filter(({ fault }) => scenario.faults.includes(fault));
   });
 }
 
@@ -40,6 +48,8 @@ export interface MatrixOptions {
   readonly every: number;
   readonly atOnce: number;
   readonly onVerdict: (verdict: Verdict, done: number, all: number) => void;
+  /** All cells of a kind of step are through. */
+  readonly onRow?: (row: readonly Verdict[]) => void;
   readonly signal: AbortSignal;
 }
 
@@ -55,12 +65,11 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     const asked = options.only.filter((each) => names.includes(each));
     return asked.length === 0 || asked.includes(name);
   };
-  const faults: readonly Fault[] = ['kill', 'full', 'EMFILE', 'EMLINK', 'EIO'];
   const names = scenarios.map((scenario) => scenario.name);
-  const references = await inParallel(
+  const observed = await inParallel(
     scenarios.filter(({ name }) => wanted(name, names)),
     options.atOnce,
-    observe,
+    async (scenario) => ({ scenario, reference: await scenario.observe() }),
   );
   const ending: (() => void)[] = [];
   const left: string[] = [];
@@ -69,23 +78,46 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
       { after: (step: () => void) => ending.push(step), skip: (why?: string) => left.push(`full: ${why}`) },
       '64m',
     );
-  const cells = references
-    .flatMap((reference) => cellsOf(reference).map((cell) => ({ cell, reference })))
+  const common = commonLabels(observed.map(({ reference }) => reference));
+  const cells = observed
+    .flatMap(({ scenario, reference }) => cellsOf(scenario, reference).map((cell) => ({ scenario, cell, reference })))
+    .filter(({ scenario, cell }) => scenario === observed[0]?.scenario || !common.has(cell.step.label))
     .filter(({ cell }) => wanted(cell.fault, faults))
     .filter((_, index) => index % options.every === 0);
+  const rows = rowsOf(cells, options.onRow);
   let done = 0;
-  const verdicts = await inParallel(cells, options.atOnce, async ({ cell, reference }) => {
+  const verdicts = await inParallel(cells, options.atOnce, async (each) => {
+    const { scenario, cell, reference } = each;
     if (options.signal.aborted || (cell.fault === 'full' && left.length > 0)) return null;
     const within = cell.fault === 'full' ? disk() : undefined;
     if (within === null) return null;
-    const verdict = await runCell(cell, reference, within);
+    const verdict = await scenario.run(cell, reference, within);
     done += 1;
     options.onVerdict(verdict, done, cells.length);
+    rows(each, verdict);
     return verdict;
   }).finally(() => {
     for (const step of ending) step();
   });
   return { verdicts: verdicts.filter((verdict) => verdict !== null), left };
+}
+
+interface Placed {
+  readonly scenario: Scenario;
+  readonly cell: Cell;
+}
+
+/** Tells of each row when its last cell is through. */
+function rowsOf(cells: readonly Placed[], onRow: MatrixOptions['onRow']): (cell: Placed, verdict: Verdict) => void {
+  const keyOf = ({ scenario, cell }: Placed): string => `${scenario.name} ${cell.step.label}`;
+  const waiting = new Map(Array.from(Map.groupBy(cells, keyOf), ([key, of]) => [key, of.length]));
+  const verdicts = new Map<string, Verdict[]>();
+  return (cell, verdict) => {
+    const key = keyOf(cell);
+    const row = [...(verdicts.get(key) ?? []), verdict];
+    verdicts.set(key, row);
+    if (row.length === waiting.get(key)) onRow?.(row);
+  };
 }
 
 async function inParallel<T, R>(items: readonly T[], atOnce: number, work: (item: T) => Promise<R>): Promise<R[]> {

@@ -3,6 +3,7 @@
  * to Redis, asks upstream or answers a sender becomes a step with a name; at one of them the planned fault happens. The
  * calls themselves are the real ones.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import diagnostics from 'node:diagnostics_channel';
 import fs from 'node:fs';
@@ -11,7 +12,7 @@ import { ServerResponse } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import { DatabaseSync } from 'node:sqlite';
 import { Redis } from 'ioredis';
-import { classOfPath, type Plan, planName } from './steps.ts';
+import { classOfPath, type Fault, type Plan, planName } from './steps.ts';
 
 type Call = (...args: unknown[]) => unknown;
 type Table = Record<string, Call>;
@@ -30,9 +31,25 @@ function arrives(label: string): boolean {
 }
 
 function happen(): void {
-  if (plan.fault === 'kill') process.kill(process.pid, 'SIGKILL');
-  else if (plan.fault === 'full') fill();
+  if (plan.fault in happenings) happenings[plan.fault]?.();
   else throw Object.assign(new Error(`${plan.fault}: the planned fault`), { code: plan.fault, errno: -1 });
+}
+
+const twoDaysMs = 2 * 86_400_000;
+const happenings: { readonly [fault in Fault]?: () => void } = {
+  kill: () => process.kill(process.pid, 'SIGKILL'),
+  term: () => process.kill(process.pid, 'SIGTERM'),
+  full: fill,
+  'redis-kill': () => process.kill(redisOf(plan).pid, 'SIGKILL'),
+  'redis-hang': () => process.kill(redisOf(plan).pid, 'SIGSTOP'),
+  'redis-flush': () => execFileSync('redis-cli', ['-s', redisOf(plan).socket, 'flushall'], { stdio: 'ignore' }),
+  ahead: () => void (shiftMs += twoDaysMs),
+  back: () => void (shiftMs -= twoDaysMs),
+};
+
+function redisOf({ redis }: Plan): NonNullable<Plan['redis']> {
+  if (redis === null) throw new Error('the plan names no Redis');
+  return redis;
 }
 
 function fill(): void {
@@ -46,6 +63,20 @@ function fill(): void {
   }
   original.closeSync(fd);
 }
+
+// The clock ------------------------------------------------------------------------------------------------------------
+
+let shiftMs = 0;
+const clock = Date.now.bind(Date);
+const startedAt = clock();
+/** Only the time of day can be set; what is measured runs on. */
+Date.now = () => startedAt + (clock() - startedAt) * (plan.clockSpeed ?? 1) + shiftMs;
+globalThis.Date = new Proxy(Date, {
+  construct: (target, args, newTarget) =>
+    Reflect.construct(target, args.length === 0 ? [target.now()] : args, newTarget) as object,
+});
+
+// Steps ----------------------------------------------------------------------------------------------------------------
 
 /** Node's own calls within a call of ours are no steps of their own. */
 let isWithin = false;

@@ -1,13 +1,26 @@
 /** What the harness tells the program under test, and what the program tells it back. */
-export type Fault =
+export const faults = [
   /** SIGKILL, as the power cord: nothing runs any more, not even a `finally`. */
-  | 'kill'
+  'kill',
+  /** The end that a service manager asks for. */
+  'term',
   /** The disk is filled to its last byte; the harness makes room again. */
-  | 'full'
+  'full',
   /** This one call fails so, once. */
-  | 'EMFILE'
-  | 'EMLINK'
-  | 'EIO';
+  'EMFILE',
+  'EMLINK',
+  'EIO',
+  /** Redis is killed, and comes back without anything of what it had. */
+  'redis-kill',
+  /** Redis is there, and does not answer for a while. */
+  'redis-hang',
+  /** All that Redis has is gone, while it goes on. */
+  'redis-flush',
+  /** The program's clock is two days on from here on, or two days back. */
+  'ahead',
+  'back',
+] as const;
+export type Fault = (typeof faults)[number];
 
 export interface Plan {
   /** The data folder: only what happens below it is a step on a disk. */
@@ -18,6 +31,10 @@ export interface Plan {
   readonly fault: Fault;
   /** Where `full` puts the file that takes all the room. */
   readonly filler: string;
+  /** Whom the faults of Redis are for. */
+  readonly redis: { readonly pid: number; readonly socket: string } | null;
+  /** How many times as fast as ours the program's clock runs; 1 unless told. */
+  readonly clockSpeed?: number;
 }
 
 /** The environment's name of a Plan, as JSON. */

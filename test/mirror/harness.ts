@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -256,6 +256,8 @@ function withoutTimes(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, each]) => [key, withoutTimes(each)]));
 }
 
+/** `hidden` where nobody may read it: what is damaged or purged. */
 export function digestFile(file: string): string {
+  if ((statSync(file).mode & 0o444) === 0) return 'hidden';
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }

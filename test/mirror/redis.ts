@@ -8,6 +8,9 @@ import { until } from './until.ts';
 
 export interface RedisServer {
   readonly url: string;
+  readonly socket: string;
+  /** Of the server that runs now. */
+  pid(): number;
   /** To look into it and to change it, past all that is tested. */
   readonly client: Redis;
   /** What SIGKILL leaves of it: nothing, as it has no file. */
@@ -41,6 +44,8 @@ export async function startRedis(folder: string, options: readonly string[] = []
   client.on('error', () => undefined);
   return {
     url: `unix://${socket}`,
+    socket,
+    pid: () => server.pid ?? 0,
     client,
     kill,
     start,

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { organization, pipeline } from '../../bench/scale-builds.ts';
 import { makeTree } from '../../bench/scale-tree.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
-import { environmentFor } from '../crash/cell.ts';
+import { environmentFor } from '../crash/scenario.ts';
 import { type Mirror, startMirror } from './harness.ts';
 import { until } from './until.ts';
 
@@ -58,7 +58,7 @@ describe('a worker that finds no catalog', () => {
       loseCatalog();
       const at = { label: 'commitSync catalog', occurrence: commits, when: 'after' } as const;
       await mirror.startWorker(
-        environmentFor({ root: mirror.paths.root, log: null, at, fault: 'kill', filler: mirror.paths.root }),
+        environmentFor({ root: mirror.paths.root, log: null, at, fault: 'kill', filler: '', redis: null }),
       );
       await until(() => mirror.hasEnded(), 'the kill', 60_000);
       await mirror.stopWorker();

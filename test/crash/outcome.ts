@@ -1,0 +1,58 @@
+/** What must have become of a mirror in the end, and what nobody may see meanwhile. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openCatalog } from '../../src/search/catalog.ts';
+import { digestTree, type Mirror, stableTree } from '../mirror/harness.ts';
+import type { Whole } from './scenario.ts';
+
+/** All that must be the same in the end: files and records, blobs, pages, the catalog; and nothing left over. */
+export async function outcome(of: Mirror): Promise<Record<string, unknown>> {
+  const pages = Object.keys(await digestTree(of.paths.pages)).filter((name) => !name.startsWith('catalog.sqlite'));
+  const blobs = await digestTree(of.paths.blobs);
+  const catalog = openCatalog(of.paths.catalog, { readOnly: true });
+  const { storedBytes: _, ...totals } = catalog.totals();
+  const builds = catalog.builds({ organization: 'acme', limit: 10 });
+  catalog.close();
+  return {
+    ...(await stableTree(of.paths.tree)),
+    pages: pages.toSorted(),
+    blobs: Object.keys(blobs).toSorted(),
+    'blobs that are not what they are called': Object.entries(blobs).filter(([name, sum]) => !name.includes(sum)),
+    totals,
+    builds: builds.map(({ number, settled, complete, bytes }) => ({ number, settled, complete, bytes })),
+    staging: Object.keys(await digestTree(of.paths.staging)),
+    unsettled: Object.keys(await digestTree(of.paths.unsettled)),
+  };
+}
+
+export function wholeFiles(...states: readonly Record<string, unknown>[]): Whole {
+  const whole = new Map<string, Set<unknown>>();
+  for (const state of states) {
+    for (const [file, digest] of Object.entries(state)) {
+      if (typeof digest === 'string') whole.set(file, (whole.get(file) ?? new Set()).add(digest));
+    }
+  }
+  return whole;
+}
+
+/** Files under public names that no reader may see: other bytes than upstream has, records that are no JSON. */
+export async function tornFiles(of: Mirror, whole: Whole): Promise<string[]> {
+  const folder = of.paths.tree;
+  const found = await digestTree(folder);
+  return Object.entries(found).flatMap(([file, digest]) => {
+    if (file.endsWith('.json')) return isJson(join(folder, file)) ? [] : [file];
+    // A job's sums grow with it: what they say of a file is what the file is.
+    if (file.endsWith('SHA256SUMS')) return [];
+    return digest === 'hidden' || whole.get(file)?.has(digest) === true ? [] : [file];
+  });
+}
+
+function isJson(file: string): boolean {
+  if (!existsSync(file)) return true;
+  try {
+    JSON.parse(readFileSync(file, 'utf8'));
+    return true;
+  } catch {
+    return false;
+  }
+}
