@@ -131,7 +131,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       metrics.artifacts.inc({ outcome });
       metrics.artifactBytes.inc(bytes);
     },
-    onStored: gather((bytes) => catalog.addStored(bytes)),
+    onStored: gather((bytes) => catalog.addStored(bytes), log),
     onVisible: (seconds) => metrics.publishLagSeconds.observe(Math.max(0, seconds)),
   };
   // Each class has places of its own: what waits for the budget must not hold those of what someone waits for.
@@ -264,18 +264,29 @@ function eachClass<T>(make: (workClass: WorkClass) => T): Record<WorkClass, T> {
   return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<WorkClass, T>;
 }
 
-/** Adds numbers up and passes the sum on once in a second. */
-function gather(pass: (sum: number) => void): (value: number) => void {
+const gatherMs = 1000;
+
+/** Adds numbers up and passes the sum on once in a while; what cannot be passed on is kept for the next time. */
+function gather(pass: (sum: number) => void, log: Log): (value: number) => void {
   let sum = 0;
-  return (value) => {
-    if (value === 0) return;
-    if (sum === 0) {
-      setTimeout(() => {
+  let isWaiting = false;
+  const wait = (): void => {
+    if (isWaiting) return;
+    isWaiting = true;
+    setTimeout(() => {
+      isWaiting = false;
+      try {
         pass(sum);
         sum = 0;
-      }, 1000).unref();
-    }
+      } catch (thrown) {
+        log.debug({ error: String(thrown) }, 'the catalog cannot be told what is stored; again in a moment');
+        wait();
+      }
+    }, gatherMs).unref();
+  };
+  return (value) => {
     sum += value;
+    if (sum !== 0) wait();
   };
 }
 

@@ -1,5 +1,5 @@
 /** One cell of the matrix: a mirror of its own, one fault at one step of its worker, and a look at what became of it. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -118,6 +118,7 @@ async function runCell(story: Story, cell: Cell, reference: Reference, within?: 
       await mirror.startWorker();
     }
     await story.end(mirror);
+    await gapsClosed(mirror);
     await mirror.stopWorker();
     const differences = differencesOf(reference.end, await outcome(mirror));
     return { ...verdict, isReached, faults: [...torn.map((file) => `torn: ${file}`), ...differences] };
@@ -170,6 +171,12 @@ async function goesOn(mirror: Mirror, story: Story, plan: Plan): Promise<boolean
     await tellAgain(mirror, story);
   }
   return true;
+}
+
+/** After a loss of Redis what was open is taken up within seconds, also where the queue was empty meanwhile. */
+async function gapsClosed(mirror: Mirror): Promise<void> {
+  await until(() => readdirSync(mirror.paths.unsettled).length === 0, 'the gaps to be closed', 60_000);
+  await mirror.idle();
 }
 
 async function tellAgain(mirror: Mirror, story: Story): Promise<void> {

@@ -12,7 +12,7 @@ import { ServerResponse } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import { DatabaseSync } from 'node:sqlite';
 import { Redis } from 'ioredis';
-import { classOfPath, type Fault, type Plan, planName } from './steps.ts';
+import { classOfPath, type Fault, metLine, type Plan, planName } from './steps.ts';
 
 type Call = (...args: unknown[]) => unknown;
 type Table = Record<string, Call>;
@@ -31,8 +31,10 @@ function arrives(label: string): boolean {
 }
 
 function happen(): void {
-  if (plan.fault in happenings) happenings[plan.fault]?.();
-  else throw Object.assign(new Error(`${plan.fault}: the planned fault`), { code: plan.fault, errno: -1 });
+  happenings[plan.fault]?.();
+  if (log !== null) original.writeSync(log, `${metLine}\n`);
+  if (!(plan.fault in happenings))
+    throw Object.assign(new Error(`${plan.fault}: the planned fault`), { code: plan.fault, errno: -1 });
 }
 
 const twoDaysMs = 2 * 86_400_000;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { until } from '../mirror/until.ts';
-import { type Fault, type Plan, planName } from './steps.ts';
+import { type Fault, metLine, type Plan, planName } from './steps.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -70,10 +70,8 @@ export function stepsIn(log: string): Step[] {
 }
 
 /** Whether the planned fault has happened in a program that goes on. */
-export function isMet({ fault, filler, log, at }: Plan): boolean {
-  if (fault === 'full') return existsSync(filler);
-  const labels = log === null || !existsSync(log) ? [] : readFileSync(log, 'utf8').split('\n');
-  return labels.filter((label) => label === at?.label).length >= (at?.occurrence ?? 0);
+export function isMet({ log }: Plan): boolean {
+  return log !== null && existsSync(log) && readFileSync(log, 'utf8').split('\n').includes(metLine);
 }
 
 /** @returns false when the fault was not met before `end` */

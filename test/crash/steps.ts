@@ -37,6 +37,9 @@ export interface Plan {
   readonly clockSpeed?: number;
 }
 
+/** Stands in the log of steps when the planned fault has happened, in a program that goes on. */
+export const metLine = 'met';
+
 /** The environment's name of a Plan, as JSON. */
 export const planName = 'CRASH_PLAN';
 

@@ -134,8 +134,9 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
 
   async function idle(timeoutMs = 60_000): Promise<void> {
     const isEmpty = async (): Promise<boolean> => {
-      const counts = await queue.counts();
-      return counts.every(({ state, count }) => state === 'failed' || count === 0);
+      // A Redis that is not there now may be asked again.
+      const counts = await queue.counts().catch(() => null);
+      return counts !== null && counts.every(({ state, count }) => state === 'failed' || count === 0);
     };
     await untilDone(isEmpty, 'an empty queue', timeoutMs);
   }
