@@ -1,7 +1,7 @@
 /**
- * `npm run crash-matrix`: kills, fills and fails the mirror at every kind of step that it takes on a disk, to Redis and to
+ * `npm run crash-matrix`: kills, ends, fills and fails the mirror, its Redis and its clock at every kind of step that it takes on a disk, to Redis and to
  * upstream, lets it start again, and compares what became of it with what becomes of it when nothing happens.
- *   npm run crash-matrix                          all of it: some twenty minutes
+ *   npm run crash-matrix                          all of it: some thousand cells, hours on two cores
  *   npm run crash-matrix -- retry kill            scenarios and faults by name
  *   npm run crash-matrix -- --every 20            every twentieth cell
  *   npm run crash-matrix -- --json                a JSON line a cell
