@@ -1,5 +1,6 @@
 /** The page of a job's log and its index, as files: whether they are there, and how they go. */
 import { dirname } from 'node:path';
+import type { JobRecord } from '../src/model.ts';
 import { removeFolder, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 
@@ -7,7 +8,13 @@ export function logPage(paths: DataPaths, { organization, folder, number }: Plac
   return paths.page(organization, folder, 'builds', String(number), 'jobs', job, 'log');
 }
 
-export function hasLogPage(paths: DataPaths, place: Place, job: string): boolean {
+/** Whether a log is there whose page is not: its task was lost, or is still to come. */
+export function wantsLogPage(paths: DataPaths, place: Place, { id, log }: JobRecord): boolean {
+  const isThere = log?.state === 'present' && writtenAt(paths.jobFile(place, id, 'log.txt')) !== null;
+  return isThere && !hasLogPage(paths, place, id);
+}
+
+function hasLogPage(paths: DataPaths, place: Place, job: string): boolean {
   return writtenAt(logPage(paths, place, job)) !== null && writtenAt(paths.logIndex(place, job)) !== null;
 }
 

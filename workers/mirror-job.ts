@@ -18,7 +18,7 @@ import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
 import { withKnownSum } from './list-artifacts.ts';
 import { logSettlesMs } from './log-growth.ts';
-import { forgetLogPage, hasLogPage } from './log-pages.ts';
+import { forgetLogPage, wantsLogPage } from './log-pages.ts';
 import { markMerged } from './merged-flags.ts';
 import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
 import { relocate } from './relocate.ts';
@@ -74,7 +74,7 @@ export async function mirrorJob(
   await save();
 
   const record = recordOf(work);
-  if (record.log?.state === 'present' && !hasLogPage(paths, place, record.id)) {
+  if (wantsLogPage(paths, place, record)) {
     await worker.queue.enqueue({ name: 'index-log', payload: task });
   }
   if (record.settled) {

@@ -27,6 +27,7 @@ import { forgetListings, writeBuildPages } from './build-pages.ts';
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 import { indexBuild } from './index-build.ts';
+import { wantsLogPage } from './log-pages.ts';
 import { differs } from './merged-flags.ts';
 import { noteInCatalog } from './note-in-catalog.ts';
 
@@ -76,7 +77,7 @@ export async function publishBuild(
   await writeBuildPages(worker, place, record, views.merged, records);
   if (before === null) await linkNeighbour(worker, place);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
-  if (done && gap !== null) await closeUnsettled(paths, gap);
+  // Before the gap is closed: until then a Redis that loses these tasks is given them again.
   await queue.enqueue(
     {
       name: 'publish-pipeline',
@@ -84,6 +85,11 @@ export async function publishBuild(
     },
     { delayMs: pipelineDelayMs },
   );
+  if (done && gap !== null) {
+    for (const job of jobs.filter((each) => wantsLogPage(paths, place, each)))
+      await queue.enqueue({ name: 'index-log', payload: { ...task, job: job.id } });
+    await closeUnsettled(paths, gap);
+  }
   // Last, as nothing depends on it: an index that cannot be written holds nothing up.
   await indexBuild(worker, place, record, jobs);
   return undefined;

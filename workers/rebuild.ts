@@ -8,7 +8,6 @@ import { isFinishedBuild, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { linkBlob, restoreBlob, unlinkFile } from '../src/tree/blobs.ts';
 import { checkJob, type FaultyFile } from '../src/tree/check-job.ts';
-import { writtenAt } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { adoptFolder } from '../src/tree/pipelines.ts';
@@ -18,7 +17,7 @@ import { readJobRecord } from '../src/tree/records.ts';
 import { measureBlobs } from '../src/tree/sweep.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs, walkBuilds, walkPipelines } from '../src/tree/walk.ts';
-import { hasLogPage } from './log-pages.ts';
+import { wantsLogPage } from './log-pages.ts';
 import { followPointers } from './note-in-catalog.ts';
 import { publishBuild } from './publish-build.ts';
 import { saveJob } from './save-job.ts';
@@ -112,11 +111,7 @@ async function rebuildOne(
         else done.gone += 1;
       }
       await saveJob(upkeep, place, record, [], isFinishedBuild(state, end));
-      if (
-        record.log?.state === 'present' &&
-        !hasLogPage(paths, place, id) &&
-        writtenAt(paths.jobFile(place, id, 'log.txt')) !== null
-      ) {
+      if (wantsLogPage(paths, place, record)) {
         await upkeep.queue.enqueue({ name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });
       }
     });
