@@ -149,7 +149,12 @@ function linesOf(facts: Facts, faults: readonly string[]): string[] {
           ? 'as it should be'
           : 'not as it should be',
     ],
-    ['disk', `${formatBytes(disk.free_bytes)} of ${formatBytes(disk.total_bytes)} free${lasts}`],
+    ['disk', `${formatBytes(disk.free_bytes)} of ${formatBytes(disk.total_bytes)} free${inodesText(disk)}${lasts}`],
     ...faults.map((fault) => ['wrong', fault]),
   ].map(([name = '', text = '']) => `${name.padEnd(9)} ${text}`);
+}
+
+/** Empty where the file system does not count them. */
+function inodesText({ free_inodes: free, total_inodes: total }: Facts['disk']): string {
+  return total === 0 ? '' : `, ${Math.round((free / total) * 100)} % of the inodes free`;
 }

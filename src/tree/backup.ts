@@ -3,11 +3,11 @@
  * tree are not copied: the copy says that they are to be made from its records, and whoever starts on it does so.
  */
 import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MirrorError } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { isAbsent, listFolder } from './files.ts';
+import { isAbsent, listFolder, syncFolder } from './files.ts';
 import { type DataPaths, dataPaths } from './paths.ts';
 import { filesUnder } from './scan.ts';
 import { isBlobName } from './sweep.ts';
@@ -37,6 +37,8 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await mkdir(copy.state, { recursive: true, mode: 0o700 });
   await writeFile(copy.rebuildDue, '');
   const total = { files: 0, bytes: 0 };
+  const folders = new Set<string>([copy.state]);
+  const synced = new Set<string>();
   const take = async (folder: string, picks: (name: string) => boolean, isFixed: boolean): Promise<void> => {
     for await (const file of filesUnder(folder, ({ name }) => picks(name))) {
       options.signal.throwIfAborted();
@@ -44,6 +46,7 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
       if (bytes === null) continue;
       total.files += 1;
       total.bytes += bytes;
+      folders.add(dirname(join(copy.root, relative(paths.root, file))));
       options.onProgress(total.files, total.bytes);
     }
   };
@@ -53,6 +56,7 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await take(paths.tree, (name) => records.has(name), false);
   await take(paths.blobs, isBlobName, true);
   const removed = await prune(paths, copy);
+  for (const folder of folders) await syncUpTo(copy.root, folder, synced);
   return { ...total, removed };
 }
 
@@ -77,12 +81,32 @@ async function copyOne(from: string, to: string, isFixed: boolean): Promise<numb
     await mkdir(dirname(to), { recursive: true });
     const temporary = join(dirname(to), `.${basename(to)}.tmp`);
     await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    // On disk before it has its name: the next backup believes a name and its size.
+    await syncFile(temporary);
     await rename(temporary, to);
     return size;
   } catch (thrown) {
     // Swept, moved or struck out since it was listed.
     if (isAbsent(thrown) && !existsSync(from)) return null;
     throw thrown;
+  }
+}
+
+async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The names in a folder, and those of the folders that lead to it. */
+async function syncUpTo(root: string, folder: string, synced: Set<string>): Promise<void> {
+  for (let each = folder; !synced.has(each); each = dirname(each)) {
+    synced.add(each);
+    await syncFolder(each);
+    if (each === root) return;
   }
 }
 
