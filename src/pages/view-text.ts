@@ -14,10 +14,10 @@ const longestLine = 10_000;
 
 /** @param href the file's page */
 export function renderText({ text, firstLine, next }: TextPart, href: string): Html {
-  if (text === '') return html`<div class="card empty">This file is empty.</div>`;
+  if (text === '') return html`<div class="card listing empty">This file is empty.</div>`;
   const lines = text.replaceAll('\r\n', '\n').replace(/\n$/, '').split('\n');
   const following = firstLine + lines.length;
-  return html`<div class="card log" role="region" aria-label="Content" tabindex="0">${lines.map((line, index) => lineOf(line, firstLine + index))}</div>
+  return html`<div class="card source" role="region" aria-label="Content" tabindex="0">${lines.map((line, index) => lineOf(line, firstLine + index))}</div>
 ${
   (firstLine > 1 || next !== null) &&
   html`<div class="actions">${

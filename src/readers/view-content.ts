@@ -103,5 +103,5 @@ async function textOf(parts: ReaderParts, shown: Shown, file: ShownFile, asked: 
 }
 
 export function unseen(message: string): Html {
-  return html`<div class="card empty">${message}</div>`;
+  return html`<div class="card listing empty">${message}</div>`;
 }

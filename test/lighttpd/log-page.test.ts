@@ -81,18 +81,20 @@ async function open(
 const textOfLine = (page: Page, line: number): Promise<string> => page.locator(`#L${line} > span`).innerText();
 
 describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
-  it('is painted first within 300 ms, when nothing else holds the machine up', async () => {
-    const { page } = await open(large.url);
+  it('is painted first within 300 ms with nothing cached, when nothing else holds the machine up', async (t) => {
     const times: number[] = [];
-    for (let round = 0; round < 8 && Math.min(...times, Number.POSITIVE_INFINITY) > 300; round += 1) {
+    for (let round = 0; round < 12 && Math.min(...times, Number.POSITIVE_INFINITY) > 300; round += 1) {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+      const page = await context.newPage();
       await page.goto(large.url);
-      await page.locator('#log[data-ready]').waitFor();
+      await page.locator('#log[data-ready]').waitFor({ timeout: 40_000 });
       const [paint] = await page.evaluate<{ startTime: number }[]>(
         "performance.getEntriesByName('first-contentful-paint').map(({ startTime }) => ({ startTime }))",
       );
       times.push(paint?.startTime ?? Number.POSITIVE_INFINITY);
+      await context.close();
     }
-    await page.close();
+    t.diagnostic(`first paints after ${times.map(Math.round).join(', ')} ms`);
     assert.ok(Math.min(...times) <= 300, `first paints after ${times.map(Math.round).join(', ')} ms`);
   });
 

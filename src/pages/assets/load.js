@@ -24,15 +24,22 @@ function offer(within) {
     name.textContent = link.textContent;
     const side = document.createElement('span');
     side.className = 'side';
-    side.append(Object.assign(document.createElement('a'), { href: link.href, textContent: 'list' }));
+    side.append(Object.assign(document.createElement('a'), { href: listingOf(link.href), textContent: 'list' }));
     const about = line.querySelector('.count');
     summary.append(name, ' ', ...(about === null ? [] : [about]));
     details.append(summary, list);
-    details.dataset['load'] = link.href;
+    details.dataset['load'] = listingOf(link.href);
     line.removeAttribute('data-load');
     line.className = '';
     line.replaceChildren(side, details);
   }
+}
+
+/** A folder's address may show a page of its own. @param {string} address */
+function listingOf(address) {
+  const url = new URL(address);
+  if (url.search === '') url.search = '?list';
+  return url.href;
 }
 
 /** @param {HTMLDetailsElement} details */
@@ -47,6 +54,9 @@ async function fill(details) {
   list.replaceChildren(wait);
   try {
     list.replaceChildren(...(await loadListing(load)));
+    for (const folder of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('li.folder'))) {
+      folder.dataset['load'] = '';
+    }
     offer(list);
   } catch {
     // Nothing is lost: the link beside leads to the same listing, whose own error is then shown.
