@@ -6,7 +6,8 @@
  */
 import { type Pen, PenCase, plainPen, toSequences } from './pen.ts';
 import { Row } from './row.ts';
-import { type Meaning, readApplicationCommand, readSystemCommand } from './sequences.ts';
+import { Scanner, swallowed } from './scanner.ts';
+import type { Meaning } from './sequences.ts';
 
 export interface TerminalStart {
   /** The number of its first line, from 0: nothing moves above it. */
@@ -23,33 +24,6 @@ const screenColumns = 160;
 const longestLine = 16_384;
 /** Rows above the screen are passed on so many at a time. */
 const batch = 256;
-/** Longer strings than this are no picture that is shown; longer control sequences have no meaning. */
-const longestString = 400_000;
-const longestSequence = 256;
-/** Begins a string that means nothing: stands for one that is too long to be kept until its end. */
-const swallowed = '\u001bX';
-
-const [backspace, newline, carriageReturn, escape, del] = [0x08, 0x0a, 0x0d, 0x1b, 0x7f];
-/** `[`, its 8-bit form, `_`. */
-const [openBracket, eightBitControl, underscore] = [0x5b, 0x9b, 0x5f];
-/** `ESC _bk;t=` and thirteen digits. */
-const stampLength = 20;
-type StringKind = 'system' | 'application' | 'other';
-/** By the second character of the sequence, or by its 8-bit form. */
-const stringKinds: ReadonlyMap<number, StringKind> = new Map([
-  [0x5d, 'system'],
-  [0x9d, 'system'],
-  [0x5f, 'application'],
-  [0x9f, 'application'],
-  [0x50, 'other'],
-  [0x90, 'other'],
-  [0x58, 'other'],
-  [0x98, 'other'],
-  [0x5e, 'other'],
-  [0x9e, 'other'],
-]);
-const otherSequence = /\u001b([ -/]*)([0-~])?/y;
-
 export class Terminal {
   /** Lines that can change no more, in their order. */
   readonly #onLine: (row: Row) => void;
@@ -68,8 +42,7 @@ export class Terminal {
   #pen: Pen = plainPen;
   #clock: number;
   #saved: { line: number; column: number };
-  /** A sequence that has begun and not ended. */
-  #open = '';
+  readonly #scanner: Scanner;
   readonly #pens = new PenCase();
 
   constructor(
@@ -85,12 +58,21 @@ export class Terminal {
     this.#lowest = this.#first;
     this.#clock = start.clock ?? 0;
     this.#saved = { line: this.#line, column: 0 };
+    this.#scanner = new Scanner({
+      print: (text) => this.#print(text),
+      newline: () => this.#newline(),
+      carriageReturn: () => (this.#column = this.#rowHere()?.isEmpty === false ? 0 : null),
+      backspace: () => (this.#column = Math.max(0, this.#columnNow() - 1)),
+      escape: (final) => this.#escape(final),
+      command: (final, parameters) => this.#command(final, parameters),
+      meaning: (meaning) => this.#apply(meaning),
+    });
     if (start.prelude !== undefined) this.feed(start.prelude);
   }
 
   /** What a new terminal must be told to go on like this one at the beginning of a line. */
   get prelude(): string {
-    return toSequences(this.#pen) + (this.#open === swallowed ? swallowed : '');
+    return toSequences(this.#pen) + (this.#scanner.isWithinString ? swallowed : '');
   }
 
   get clock(): number {
@@ -113,25 +95,12 @@ export class Terminal {
   }
 
   feed(text: string): void {
-    const all = this.#open === '' ? text : this.#open + text;
-    this.#open = '';
-    let at = 0;
-    while (at < all.length) {
-      const end = endOfPlain(all, at);
-      if (end > at) this.#print(all.slice(at, end));
-      if (end === all.length) return;
-      const next = this.#control(all, end);
-      if (next === null) {
-        this.#open = all.length - end > longestString ? swallowed : all.slice(end);
-        return;
-      }
-      at = next;
-    }
+    this.#scanner.feed(text);
   }
 
   /** All lines are as they are now, and the next begins: nothing moves above it any more. */
   cut(): void {
-    if (this.#open !== swallowed) this.#open = '';
+    this.#scanner.cut();
     const next = this.isAtEnd ? this.#line : Math.max(this.#line, this.#last()) + 1;
     this.#makeRows(next - 1);
     this.#passOn(this.#rows.length);
@@ -144,7 +113,6 @@ export class Terminal {
 
   /** The end of the log. Lines that were begun count. */
   finish(): void {
-    this.#open = '';
     this.#makeRows(this.#line - 1);
     this.#passOn(this.#rows.length);
   }
@@ -203,66 +171,13 @@ export class Terminal {
     }
   }
 
-  /** @returns where what follows begins; null when the sequence has not ended yet */
-  #control(text: string, at: number): number | null {
-    const code = text.charCodeAt(at);
-    if (code === newline) {
-      this.#toNextLine();
-      this.#makeRows(this.#line - 1);
-      if (this.#rows.length >= screenRows + batch) this.#passOn(this.top - this.#first);
-    } else if (code === carriageReturn) {
-      this.#column = this.#rowHere()?.isEmpty === false ? 0 : null;
-    } else if (code === backspace) {
-      this.#column = Math.max(0, this.#columnNow() - 1);
-    } else if (code === escape || (code >= 0x90 && code !== 0x9c && code <= 0x9f)) {
-      return this.#sequence(text, at);
-    }
-    return at + 1;
+  #newline(): void {
+    this.#toNextLine();
+    this.#makeRows(this.#line - 1);
+    if (this.#rows.length >= screenRows + batch) this.#passOn(this.top - this.#first);
   }
 
-  #sequence(text: string, at: number): number | null {
-    const isEscape = text.charCodeAt(at) === escape;
-    const second = text.charCodeAt(isEscape ? at + 1 : at);
-    if (second === openBracket || second === eightBitControl) return this.#controlSequence(text, at);
-    // The time that each line begins with, as it nearly always is.
-    if (second === underscore && text.charCodeAt(at + stampLength) === 0x07 && text.startsWith('bk;t=', at + 2)) {
-      this.#apply(readApplicationCommand(text.slice(at + 2, at + stampLength)));
-      return at + stampLength + 1;
-    }
-    if (Number.isNaN(second)) return null;
-    const kind = stringKinds.get(second);
-    if (kind !== undefined) return this.#string(text, at + (isEscape ? 2 : 1), kind);
-    otherSequence.lastIndex = at;
-    const [all = '', between = '', final] = otherSequence.exec(text) ?? [];
-    if (all === '') return at + 1;
-    if (final === undefined) return isCutShort(text, at, all) ? null : at + all.length;
-    if (between === '') this.#escape(final);
-    return at + all.length;
-  }
-
-  /** A string that never ends takes the rest of its line along, and no other line. */
-  #string(text: string, from: number, kind: StringKind): number | null {
-    let end = from;
-    for (; end < text.length; end += 1) {
-      const code = text.charCodeAt(end);
-      if (code === 0x07 || code === 0x9c || code === newline) break;
-      if (code === escape) {
-        if (end + 1 === text.length || text[end + 1] === '\\') break;
-      }
-    }
-    const isOpen = end === text.length || (text.charCodeAt(end) === escape && end + 1 === text.length);
-    if (isOpen) return null;
-    if (text.charCodeAt(end) === newline) return end;
-    const content = text.slice(from, end);
-    if (content.length <= longestString) {
-      if (kind === 'application') this.#apply(readApplicationCommand(content));
-      if (kind === 'system') this.#apply(readSystemCommand(content));
-    }
-    return end + (text.charCodeAt(end) === escape ? 2 : 1);
-  }
-
-  #apply(meaning: Meaning): void {
-    if (meaning === null) return;
+  #apply(meaning: Exclude<Meaning, null>): void {
     if (meaning.kind === 'time' || meaning.kind === 'later') {
       this.#clock = meaning.kind === 'time' ? meaning.at : this.#clock + meaning.ms;
       this.#row().time = this.#clock;
@@ -290,19 +205,6 @@ export class Terminal {
     this.#pen = pen;
     this.#print(text.replaceAll(/\p{Cc}/gu, ' '));
     this.#pen = before;
-  }
-
-  #controlSequence(text: string, at: number): number | null {
-    const from = at + (text.charCodeAt(at) === escape ? 2 : 1);
-    let end = from;
-    while (isWithin(text.charCodeAt(end), 0x30, 0x3f)) end += 1;
-    const parametersEnd = end;
-    while (isWithin(text.charCodeAt(end), 0x20, 0x2f)) end += 1;
-    if (!isWithin(text.charCodeAt(end), 0x40, 0x7e))
-      return end === text.length && end - at < longestSequence ? null : end;
-    const isPrivate = isWithin(text.charCodeAt(from), 0x3c, 0x3f);
-    if (end === parametersEnd && !isPrivate) this.#command(text.charAt(end), text.slice(from, parametersEnd));
-    return end + 1;
   }
 
   #escape(final: string): void {
@@ -395,25 +297,6 @@ export class Terminal {
     if (toEnd || parameters === '1') this.#eraseLine(parameters);
     else this.#column = column === 0 ? null : column;
   }
-}
-
-/** Where the next control character stands, but for tabs, which are text. */
-function endOfPlain(text: string, from: number): number {
-  let at = from;
-  for (; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code < 0x20 ? code !== 0x09 : code >= del && code <= 0x9f) break;
-  }
-  return at;
-}
-
-/** False also for the NaN behind a text's end. */
-function isWithin(code: number, from: number, to: number): boolean {
-  return code >= from && code <= to;
-}
-
-function isCutShort(text: string, at: number, sequence: string): boolean {
-  return at + sequence.length === text.length && sequence.length < longestSequence;
 }
 
 /** The most units up to `room` that do not end within a character; at least one character. */
