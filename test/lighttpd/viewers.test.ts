@@ -208,7 +208,7 @@ describe('a badge', { skip }, () => {
     assert.match(String((await badge('feature/x')).body), />failed</);
     writeBadge(paths, paths.badge('acme', 'web', 'main'), renderBadge('canceled'));
     const changed = await ask(port, '/acme/web/latest/main/-/badge.svg', {
-      headers: { 'if-none-match': String(main.headers['etag'] ?? '"none"') },
+      headers: { 'if-none-match': main.headers['etag'] ?? '"none"' },
     });
     assert.match(String(changed.body), />canceled</);
     assert.equal((await badge('nowhere')).status, 404);
