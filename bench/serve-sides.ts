@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Agent, request } from 'undici';
 import { parseConfig } from '../src/config.ts';
+import { sessionCookie } from '../src/identity/authenticate.ts';
 import type { Grant } from '../src/identity/decide.ts';
 import { formatGrants, type GrantTable } from '../src/identity/grants.ts';
 import { type SealKey, seal } from '../src/identity/seals.ts';
@@ -28,6 +30,13 @@ export interface SideOptions {
   /** Name and content of each file. */
   readonly files: ReadonlyMap<string, Buffer>;
   readonly signal: AbortSignal;
+  /** The files of a certificate for 127.0.0.1; null: plain HTTP. */
+  readonly tls: Certificate | null;
+}
+
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 const place: Place = { organization: 'acme', folder: 'web', number: 42 };
@@ -39,8 +48,10 @@ export async function startBare(command: string, options: SideOptions, isLogged:
   const format = /^accesslog\.format .*$/m.exec(readFileSync(join(root, 'lighttpd.conf'), 'utf8'))?.[0];
   if (format === undefined) throw new Error('lighttpd.conf has no accesslog.format');
   const port = await freePort();
+  const { tls } = options;
   const config = `
-server.modules = ("mod_accesslog")
+server.modules = (${tls === null ? '' : '"mod_openssl", '}"mod_accesslog")
+${tls === null ? '' : `ssl.engine = "enable"\nssl.pemfile = "${tls.cert}"\nssl.privkey = "${tls.key}"`}
 server.document-root = "${files}"
 server.bind = "127.0.0.1"
 server.port = ${port}
@@ -85,7 +96,7 @@ ${temporary.map((name) => `  ${name}_temp_path ${options.folder}/${name};`).join
 
 /** As the mirror starts it, but for one process where it has some. @param identity whether readers must be signed in */
 export async function startOurs(options: SideOptions, identity: boolean): Promise<Side> {
-  const { folder, path, files } = options;
+  const { folder, path, files, tls } = options;
   const [data, port] = [join(folder, 'data'), await freePort()];
   const policy = { KITEMIRROR_POLICY: join(folder, 'policy.yml') };
   const { config } = parseConfig(
@@ -93,7 +104,8 @@ export async function startOurs(options: SideOptions, identity: boolean): Promis
       BUILDKITE_ORGANIZATION: place.organization,
       KITEMIRROR_DATA: data,
       KITEMIRROR_LISTEN: `127.0.0.1:${port}`,
-      KITEMIRROR_URL: `http://127.0.0.1:${port}`,
+      KITEMIRROR_URL: `${schemeOf(options)}://127.0.0.1:${port}`,
+      ...(tls === null ? {} : { KITEMIRROR_TLS_CERT: tls.cert, KITEMIRROR_TLS_KEY: tls.key }),
       ...(identity ? policy : {}),
     },
     'lighttpd',
@@ -111,14 +123,14 @@ export async function startOurs(options: SideOptions, identity: boolean): Promis
   const marker = paths.settledMarker(place, job);
   mkdirSync(dirname(marker), { recursive: true });
   writeFileSync(marker, '');
-  const headers = identity ? signIn(grantsFile(paths)) : {};
+  const headers = identity ? signIn(grantsFile(paths), tls !== null) : {};
   const { command, args, env } = await prepareLighttpd(config, path);
   const prefix = `/acme/web/builds/${place.number}/jobs/${job}/artifacts/`;
   return start([command, ...args], { ...env, SITE_WORKERS: '0' }, port, prefix, options, headers);
 }
 
 /** Grants as the gateway writes them, of a small organization. @returns what somebody who is signed in sends */
-function signIn(target: string): Record<string, string> {
+function signIn(target: string, isSecure: boolean): Record<string, string> {
   const now = Math.floor(Date.now() / 1000);
   const key: SealKey = { id: 'k1', secret: Buffer.alloc(32, 7) };
   const rule = (pipeline: string): Grant => ({
@@ -141,8 +153,10 @@ function signIn(target: string): Record<string, string> {
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, formatGrants(table));
   const session = { id: 'session-0001', subject: 'person-100', issued: now - 60, expires: now + 3600 };
-  return { Cookie: `kitemirror=${seal(key, 'session', session)}` };
+  return { Cookie: `${sessionCookie(isSecure)}=${seal(key, 'session', session)}` };
 }
+
+const schemeOf = ({ tls }: SideOptions): string => (tls === null ? 'http' : 'https');
 
 function writeFiles({ folder, files }: SideOptions): string {
   const own = join(folder, 'files');
@@ -156,17 +170,20 @@ async function start(
   env: Record<string, string>,
   port: number,
   prefix: string,
-  { files, signal }: SideOptions,
+  options: SideOptions,
   headers: Record<string, string> = {},
 ): Promise<Side> {
+  const { files, signal } = options;
   const child: ChildProcess = spawn(command, args, { env, detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
-  const urlOf = (file: string): string => `http://127.0.0.1:${port}${prefix}${file}`;
+  const urlOf = (file: string): string => `${schemeOf(options)}://127.0.0.1:${port}${prefix}${file}`;
+  // The certificate is the bench's own.
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
   const stop = (): Promise<void> => endChild(child);
   const sendsAll = async (): Promise<boolean> => {
     if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`);
     for (const [name, content] of files) {
-      const answer = await fetch(urlOf(name), { headers, signal }).catch(() => null);
-      if (answer?.status !== 200 || !Buffer.from(await answer.arrayBuffer()).equals(content)) return false;
+      const answer = await request(urlOf(name), { headers, signal, dispatcher }).catch(() => null);
+      if (answer?.statusCode !== 200 || !Buffer.from(await answer.body.arrayBuffer()).equals(content)) return false;
     }
     return true;
   };
@@ -175,6 +192,8 @@ async function start(
   } catch (thrown) {
     await stop();
     throw thrown;
+  } finally {
+    await dispatcher.close();
   }
   return { headers, pid: child.pid ?? 0, urlOf, stop };
 }

@@ -9,7 +9,7 @@ import { type Bench, type BenchContext, turns } from './bench.ts';
 import { findPeer, peers } from './children.ts';
 import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
 import { ticksOf } from './mirror.ts';
-import { type Side, type SideOptions, startBare, startNginx, startOurs } from './serve-sides.ts';
+import { type Certificate, type Side, type SideOptions, startBare, startNginx, startOurs } from './serve-sides.ts';
 
 const usualRounds = 5;
 const seconds = 1;
@@ -29,6 +29,12 @@ interface Contestant {
   readonly isMeasured: boolean;
 }
 
+/** Those who are measured in turns, the bare one first, and a line for who is not here. */
+interface Field {
+  readonly contestants: readonly Contestant[];
+  readonly absent: readonly Row[];
+}
+
 interface Turn {
   readonly perSecond: number;
   /** User and system time of the server, µs a request. */
@@ -37,18 +43,27 @@ interface Turn {
 
 export const serve: Bench = async (context) => {
   const wrk = findPeer(peers.wrk, context.path);
-  const title = 'Files sent over HTTP/1.1';
+  const [title, secureTitle] = ['Files sent over HTTP/1.1', 'Files sent over TLS 1.3 and HTTP/1.1'];
   if ('missing' in wrk) return [{ title, facts: [], rows: [{ name: 'wrk', unit: '/s', note: wrk.missing }] }];
-  const { contestants, absent } = await startAll(context);
+  const [plain, secure] = await startAll(context);
+  return [...(await race(context, wrk.found, title, plain)), ...(await race(context, wrk.found, secureTitle, secure))];
+};
+
+async function race(
+  context: BenchContext,
+  wrk: string,
+  title: string,
+  { contestants, absent }: Field,
+): Promise<Table[]> {
   const rounds = context.rounds ?? usualRounds;
   const tables: Table[] = [];
-  for (const size of sizes) {
+  for (const size of contestants.length === 0 ? [] : sizes) {
     const all: Turn[][] = contestants.map(() => []);
     // The first round is to warm up.
     for (let round = 0; round <= rounds; round += 1) {
-      context.say(`serve, ${size.name}: round ${round === 0 ? 'to warm up' : round}`);
+      context.say(`${title}, ${size.name}: round ${round === 0 ? 'to warm up' : round}`);
       for (const turn of turns(contestants.length, round)) {
-        const found = await measure(wrk.found, contestants[turn]?.side as Side, size.name, context.signal);
+        const found = await measure(wrk, contestants[turn]?.side as Side, size.name, context.signal);
         if (round > 0) all[turn]?.push(found);
       }
     }
@@ -61,27 +76,34 @@ export const serve: Bench = async (context) => {
       rows: [...rowsOf(contestants, all, size.target), ...absent],
     });
   }
+  if (contestants.length === 0) tables.push({ title, facts: [], rows: [...absent] });
   return tables;
-};
+}
 
-async function startAll(context: BenchContext): Promise<{ contestants: Contestant[]; absent: Row[] }> {
+/** Plain, and over TLS. */
+async function startAll(context: BenchContext): Promise<[Field, Field]> {
   const { path, signal, cleanUp } = context;
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-bench-'));
   cleanUp(() => rmSync(folder, { recursive: true, force: true }));
   const files = new Map(sizes.map(({ name, bytes }) => [name, Buffer.alloc(bytes, 'kite')]));
-  const optionsFor = (name: string): SideOptions => {
+  const optionsFor = (name: string, tls: Certificate | null = null): SideOptions => {
     const own = join(folder, name);
     mkdirSync(own);
-    return { folder: own, path, files, signal };
+    return { folder: own, path, files, signal, tls };
   };
   const lighttpd = findCommand(lighttpdNeed.commands, path);
   if (lighttpd === null) throw new Error('lighttpd is not installed (apt-get install lighttpd lighttpd-modules-lua)');
   const nginx = findPeer(peers.nginx, path);
-  const contestants: Contestant[] = [];
-  const enter = async (name: string, starting: Promise<Side>, isMeasured = false): Promise<void> => {
+  const [contestants, secure]: [Contestant[], Contestant[]] = [[], []];
+  const enter = async (
+    name: string,
+    starting: Promise<Side>,
+    isMeasured = false,
+    field = contestants,
+  ): Promise<void> => {
     const side = await starting;
     cleanUp(() => side.stop());
-    contestants.push({ name, side, isMeasured });
+    field.push({ name, side, isMeasured });
   };
   await enter('bare Lighttpd, JSON log', startBare(lighttpd, optionsFor('bare'), true));
   await enter('bare Lighttpd, no log', startBare(lighttpd, optionsFor('silent'), false));
@@ -89,7 +111,29 @@ async function startAll(context: BenchContext): Promise<{ contestants: Contestan
   await enter('kitemirror, identity off', startOurs(optionsFor('open'), false));
   if ('found' in nginx) await enter('nginx, JSON log', startNginx(nginx.found, optionsFor('nginx')));
   const absent: Row[] = 'found' in nginx ? [] : [{ name: 'nginx', unit: '/s', note: nginx.missing }];
-  return { contestants, absent };
+  const openssl = findCommand(['openssl'], path);
+  if (openssl === null) {
+    const row: Row = { name: 'TLS', unit: '/s', note: 'openssl is not installed: there is no certificate' };
+    return [
+      { contestants, absent },
+      { contestants: secure, absent: [row] },
+    ];
+  }
+  const tls = await makeCertificate(openssl, folder, signal);
+  await enter('bare Lighttpd, JSON log', startBare(lighttpd, optionsFor('bare-tls', tls), true), false, secure);
+  await enter('kitemirror, signed in', startOurs(optionsFor('signed-in-tls', tls), true), false, secure);
+  return [
+    { contestants, absent },
+    { contestants: secure, absent: [] },
+  ];
+}
+
+async function makeCertificate(openssl: string, folder: string, signal: AbortSignal): Promise<Certificate> {
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  await execute(openssl, ['req', '-x509', ...kind, ...subject], { signal });
+  return { cert, key };
 }
 
 /** @throws Error where an answer was anything but the file */
