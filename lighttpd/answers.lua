@@ -105,8 +105,7 @@ return function(lighty)
   end
 
   -- These two go into the access log as they are, and a line of it must be JSON.
-  local function clean(name)
-    local value = request[name]
+  local function clean(name, value)
     if value and not utf8.len(value) then request[name] = c.urlenc(value) end
   end
 
@@ -128,9 +127,12 @@ return function(lighty)
   function answers.clean_for_log()
     local query, from = attribute["uri.query"], request["Referer"]
     if query and query ~= "" then environment["KITEMIRROR_QUERY"] = loggable(query) end
-    if from and from:find("[?#]") then request["Referer"] = from:match("^[^?#]*") end
-    clean("User-Agent")
-    clean("Referer")
+    if from and from:find("[?#]") then
+      from = from:match("^[^?#]*")
+      request["Referer"] = from
+    end
+    clean("User-Agent", request["User-Agent"])
+    clean("Referer", from)
   end
 
   return answers

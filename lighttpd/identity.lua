@@ -60,6 +60,8 @@ return function(lighty, grants_reader, cookie_name)
     return {
       kind = found.kind, subject = subject, name = found.name, issuer = found.issuer, session = session,
       grants = found.grants, everyone = grants.everyone,
+      -- Only then is the address looked at.
+      is_bound = #found.grants.bound + #grants.everyone.bound > 0,
     }
   end
 
@@ -80,8 +82,9 @@ return function(lighty, grants_reader, cookie_name)
       found.caller, why = caller(grants, found.subject, found.issued, found.id)
       if not found.caller then return nil, why end
     end
-    found.caller.address = r.req_attr["request.remote-addr"]
-    return found.caller
+    local known = found.caller
+    if known.is_bound then known.address = r.req_attr["request.remote-addr"] end
+    return known
   end
 
   local function sealed(grants, kind, token, now, bound)
