@@ -61,7 +61,7 @@ export function siteEnvironment(
     SITE_CONTENT_KEYS: paths.contentKeys,
     ...identityOf(config, paths),
     ...tlsOf(config),
-    SITE_PROXIES: proxiesFile(config),
+    SITE_PROXIES: includable(proxiesFile(config)),
     ...reachOf(config, paths),
     SITE_GATE_ALONE: losesErrors.includes(machine.version.join('.')) ? nothing : filePattern,
     SITE_HTTP2: speaksHttp2(config, machine.version) ? 'enable' : 'disable',
@@ -87,6 +87,11 @@ export function siteEnvironment(
 /** Lighttpd's configuration has no list in its environment, so this is the one part of it that is written. */
 export function proxiesFile({ runDir }: Pick<Config, 'runDir'>): string {
   return join(runDir, 'proxies.conf');
+}
+
+/** Lighttpd takes the name of a file to include as a pattern. */
+function includable(file: string): string {
+  return file.replace(/[\\*?[\]{}]/g, String.raw`\$&`);
 }
 
 /**

@@ -372,12 +372,14 @@ describe('what a request says of itself', () => {
       'X-Kitemirror-Subject': 'root',
       X_KITEMIRROR_To: 'receiver',
       'x-kiteMirror_kind': 'user',
+      'X-Kitemirror-Address': '203.0.113.9',
     };
     assert.equal(await status('/acme/web/', { headers }), 200);
     const heard = site.gateway.heard.slice(before).at(-1);
     const names = Object.keys(heard?.headers ?? {}).filter((name) => /kitemirror/i.test(name));
-    assert.deepEqual(names, ['x-kitemirror-to']);
+    assert.deepEqual(names.toSorted(), ['x-kitemirror-address', 'x-kitemirror-to']);
     assert.equal(heard?.headers['x-kitemirror-to'], 'gateway');
+    assert.equal(heard?.headers['x-kitemirror-address'], '127.0.0.1');
   });
 
   it('by a host that is not ours is refused before anything else', async () => {
