@@ -100,10 +100,11 @@ describe('a signature', () => {
     it(`${what} is refused`, async () => assert.equal(await outcome('{}', header), refused));
   }
 
-  it('over bytes that are not UTF-8 is refused, and does not pass for its replacement characters either', async () => {
+  it('over bytes that are not UTF-8 calls them malformed, and does not pass for its replacement characters', async () => {
     const bytes = Buffer.from([0x7b, 0xff, 0x7d]);
-    assert.equal(await outcome(bytes, sign(bytes)), refused);
+    assert.equal(await outcome(bytes, sign(bytes)), 'ERR_DELIVERY_MALFORMED');
     assert.equal(await outcome(bytes, sign(bytes.toString('utf8'))), refused);
+    assert.equal(await outcome(bytes, sign(Buffer.from([0x7b, 0xfe, 0x7d]))), refused);
   });
 
   it('over an empty body is judged like any other', async () => {

@@ -187,9 +187,11 @@ describe('a delivery is refused', () => {
     isError(await post(body, { ...headersOf(body), 'X-Buildkite-Signature': twice }), 401, 'ERR_DELIVERY_UNVERIFIED');
   });
 
-  it('with bytes that are not UTF-8: 401, not 500', async () => {
+  it('with bytes that are not UTF-8: 401 unsigned, 400 signed', async () => {
     const body = Buffer.from([0x7b, 0xff, 0xfe, 0x7d]);
-    isError(await post(body), 401, 'ERR_DELIVERY_UNVERIFIED');
+    const unsigned = { ...headersOf(body), 'X-Buildkite-Signature': signatureOf('{}') };
+    isError(await post(body, unsigned), 401, 'ERR_DELIVERY_UNVERIFIED');
+    isError(await post(body), 400, 'ERR_DELIVERY_MALFORMED');
   });
 
   it('without a body: 401 unsigned, 400 signed', async () => {
