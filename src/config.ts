@@ -66,6 +66,8 @@ export interface Config {
   readonly verifyRate: number | null;
   /** Bytes of the access log and what was rotated from it; null: somebody else sees to it. */
   readonly accessLogBytes: number | null;
+  /** Bytes of the audit; null: nothing of it is ever removed. */
+  readonly auditBytes: number | null;
   readonly url: URL;
   /** Where reports may run scripts: `https://*.example.com`. `null`: nowhere. */
   readonly contentUrl: string | null;
@@ -159,6 +161,7 @@ export function parseConfig(
     retentionSeconds: read.integer('KITEMIRROR_RETENTION_SECONDS', 3600, 10, 86_400 * 7),
     verifyRate: read.parsed('KITEMIRROR_VERIFY_RATE', '4MiB', parseRate),
     accessLogBytes: read.parsed('KITEMIRROR_ACCESS_LOG_BYTES', '1GiB', parseRate),
+    auditBytes: read.parsed('KITEMIRROR_AUDIT_BYTES', '1GiB', parseRate),
     url,
     contentUrl: read.parsed('KITEMIRROR_CONTENT_URL', defaultContentUrl(url), (value) => parseContentUrl(value, url)),
     identity: readIdentity(read, url, (text) => resolve(base, text)),

@@ -17,6 +17,7 @@ import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
 import { type Machine, proxiesFile, proxiesSnippet, siteEnvironment } from './site.ts';
 import { reloadFront } from './supervise/reload.ts';
+import { trimAudit } from './tree/audit.ts';
 import { writeAtomic } from './tree/files.ts';
 import { ensureKeys } from './tree/keys.ts';
 import { rotateAccessLog } from './tree/log-rotation.ts';
@@ -107,7 +108,7 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
   const child = launch(prepared, findCommand(['setpriv'], path));
   tellLines(child, log);
   const wasAsked = endOnRequest(child, log);
-  const rotating = setInterval(() => rotate(child, config, log), rotateEveryMs);
+  const rotating = setInterval(() => void rotate(child, config, log), rotateEveryMs);
   child.once('exit', () => clearInterval(rotating));
   const facts = { listen: formatListen(config.listen), url: config.url.origin, http2: prepared.env.SITE_HTTP2 };
   log.info(facts, 'lighttpd starts');
@@ -163,12 +164,14 @@ function endOnRequest(child: ChildProcess, log: Log): () => boolean {
   return () => asked;
 }
 
-function rotate(child: ChildProcess, { dataRoot, accessLogBytes }: Config, log: Log): void {
-  if (accessLogBytes === null) return;
+/** Both logs are kept within bounds here, since this program is there on each machine that has them, and once. */
+async function rotate(child: ChildProcess, { dataRoot, accessLogBytes, auditBytes }: Config, log: Log): Promise<void> {
+  const paths = dataPaths(dataRoot);
   try {
-    if (rotateAccessLog(dataPaths(dataRoot), accessLogBytes)) signalGroup(child, 'SIGHUP');
+    if (accessLogBytes !== null && rotateAccessLog(paths, accessLogBytes)) signalGroup(child, 'SIGHUP');
+    await trimAudit(paths, auditBytes);
   } catch (thrown) {
-    logError(log, thrown, 'the access log could not be rotated');
+    logError(log, thrown, 'the access log or the audit could not be rotated');
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { describeExposure, exposureOf } from './config/exposure.ts';
 import { type Config, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createPrinter, type Printer } from './supervise/lines.ts';
@@ -60,6 +61,8 @@ function readOptions(): { json: boolean } | null {
 
 function announce({ config }: Stack, printer: Printer): void {
   for (const warning of addressWarnings(config)) printer.say('warn', warning);
+  const exposure = exposureOf(config);
+  printer.say(exposure.isOpen && exposure.beyond !== null ? 'warn' : 'info', describeExposure(exposure));
   printer.say('info', `ready: ${config.url.origin}/ (Ctrl-C ends it)`, { url: config.url.origin });
 }
 

@@ -14,7 +14,7 @@ export interface StandInToken {
 export const defaultToken: StandInToken = {
   token: 'bkua_0123456789abcdef0123456789abcdef01234567',
   user: 'mirror@acme.example',
-  scopes: ['read_builds', 'read_artifacts', 'read_build_logs', 'read_pipelines', 'read_organizations'],
+  scopes: ['read_builds', 'read_artifacts', 'read_build_logs', 'read_pipelines'],
 };
 
 /** The same owner's, with the GraphQL API enabled. */

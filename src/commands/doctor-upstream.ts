@@ -1,6 +1,7 @@
 /** What the doctor asks Buildkite: who the token is, what time it is, how the webhook stands. */
 import { type AccessToken, neededScopes, readAccessToken } from '../buildkite/access-token.ts';
 import { createServices } from '../buildkite/services.ts';
+import type { Config } from '../config.ts';
 import { formatDuration } from '../durations.ts';
 import { toMirrorError } from '../errors.ts';
 import { inspectWebhooks } from '../reconcile/webhook-care.ts';
@@ -23,7 +24,7 @@ export const checkToken: Check = async (context) => {
   }
   try {
     const token = await readAccessToken(openUncountedRest(context), context.signal);
-    return [scopesOf(token), expiryOf(token), clockOf(token.at - Date.now())];
+    return [scopesOf(token), ...surplusOf(token, config), expiryOf(token), clockOf(token.at - Date.now())];
   } catch (thrown) {
     const { code, message } = toMirrorError(thrown);
     if (code === 'ERR_UPSTREAM_DENIED')
@@ -37,6 +38,17 @@ function scopesOf({ scopes }: AccessToken): Found {
   const missing = neededScopes.filter((scope) => !scopes.includes(scope));
   if (missing.length === 0) return { grade: 'ok', found: 'the API token has the scopes that are needed', remedy: null };
   return { grade: 'fail', found: `the API token lacks ${missing.join(', ')}`, remedy: `give it these at ${tokens}` };
+}
+
+/** Whoever has the token may do with it what the mirror never does. */
+function surplusOf({ scopes }: AccessToken, { graphql, webhookRepair }: Config): Found[] {
+  const used: string[] = [...neededScopes, 'read_notification_services'];
+  if (graphql !== 'off') used.push('graphql');
+  if (webhookRepair) used.push('write_notification_services');
+  const surplus = scopes.filter((scope) => !used.includes(scope));
+  if (surplus.length === 0) return [];
+  const remedy = `take them away at ${tokens}; write_notification_services is for \`webhook install\` and \`repair\` alone`;
+  return [{ grade: 'warn', found: `the API token may do more than is used: ${surplus.join(', ')}`, remedy }];
 }
 
 function expiryOf({ expires_at: at }: AccessToken): Found {

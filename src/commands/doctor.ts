@@ -2,12 +2,15 @@
 import { toMirrorError } from '../errors.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
 import { checkDisk, checkLighttpd, checkRedis, checkUrl } from './doctor-machine.ts';
+import { checkReaders, checkSenders } from './doctor-readers.ts';
 import { checkToken, checkWebhook } from './doctor-upstream.ts';
 import type { Check, Finding } from './finding.ts';
 
 const checks: Readonly<Record<string, Check>> = {
   token: checkToken,
   webhook: checkWebhook,
+  senders: checkSenders,
+  readers: checkReaders,
   address: checkUrl,
   disk: checkDisk,
   redis: checkRedis,
@@ -19,7 +22,7 @@ export const doctor: Command = {
   summary: 'looks for what is wrong and says the remedy',
   usage: '[--json]',
   help: `Looks at the configuration; the API token's scopes, its expiry (a warning from 7 days before) and this machine's clock;
-the webhook at Buildkite; the public address; the disk and its inodes; Redis' persistence and eviction; Lighttpd's version and its
+scopes that are more than is used; the webhook at Buildkite, and from where deliveries are taken; who reads, and from where; the public address; the disk and its inodes; Redis' persistence and eviction; Lighttpd's version and its
 configuration. Sends Buildkite two or three requests, and changes nothing.
 --json: {"well","findings":[{"check","grade":"ok|warn|fail|skipped","found","remedy"}]}
 exit 0: nothing is wrong (warnings are printed) · 1: something is · 78: the configuration cannot be read`,

@@ -21,6 +21,7 @@ export const knownNames = [
   'RETENTION_SECONDS',
   'VERIFY_RATE',
   'ACCESS_LOG_BYTES',
+  'AUDIT_BYTES',
   'URL',
   'CONTENT_URL',
   'LISTEN',

@@ -1,7 +1,7 @@
 /** What the access log and the audit say together: who, what, when, in one order and in one form. */
 import { join } from 'node:path';
 import { accessEntries, decodedPath, loggedText } from '../tree/access-log.ts';
-import { listFolder } from '../tree/files.ts';
+import { auditParts } from '../tree/audit.ts';
 import { type JsonLine, jsonLines, type OnFault } from '../tree/json-lines.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { matchesWildcard } from './wildcard.ts';
@@ -75,11 +75,8 @@ async function* fromAccess(paths: DataPaths, asked: Asked): AsyncGenerator<Recor
 }
 
 async function* fromAudit(paths: DataPaths, asked: Asked): AsyncGenerator<Recorded> {
-  const first = `${new Date(asked.since).toISOString().slice(0, 7)}.jsonl`;
-  const names = (await listFolder(paths.audit))
-    .map(({ name }) => name)
-    .filter((name) => /^\d{4}-\d\d\.jsonl$/.test(name));
-  for (const name of names.toSorted().filter((each) => each >= first)) {
+  const first = new Date(asked.since).toISOString().slice(0, 7);
+  for (const { name } of auditParts(paths).filter(({ month }) => month >= first)) {
     for await (const entry of jsonLines(join(paths.audit, name), asked.onFault)) {
       const answer: Recorded = {
         ...common(entry),

@@ -2,12 +2,13 @@
  * The whole mirror on one machine: a private redis-server (unless there is a REDIS_URL), receiver, gateway, workers and
  * Lighttpd as children of this process. `npm start`, the demo and the tests run the same.
  */
-import { type Config, parseConfig, type Secrets } from '../config.ts';
+import { type Config, parseConfig } from '../config.ts';
 import type { MirrorError } from '../errors.ts';
 import { findCommand, lighttpdNeed, lighttpdTlsNeed, redisNeed } from '../programs.ts';
 import { dataPaths } from '../tree/paths.ts';
 import { checkAddresses, takeRunFolder } from './addresses.ts';
 import { type Crew, createCrew } from './crew.ts';
+import { hiddenValues } from './hidden.ts';
 import { ensurePrograms } from './install.ts';
 import type { Printer } from './lines.ts';
 import { planPrograms, planRedis } from './plan.ts';
@@ -46,7 +47,7 @@ const readyWithinMs = 30_000;
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { root, env, printer } = options;
   const { config, secrets } = parseConfig(env, 'all', root);
-  printer.hide(() => hiddenValues(secrets));
+  printer.hide(() => hiddenValues(secrets, env));
   const front = config.tls === null ? lighttpdNeed : lighttpdTlsNeed;
   const needs = secrets.redisUrl === null ? [redisNeed, front] : [front];
   const isRoot = process.getuid?.() === 0;
@@ -91,17 +92,4 @@ async function startRedis(
   const command = findCommand(redisNeed.commands, path) ?? redisNeed.name;
   await crew.start([[planRedis(command, socket, folder, findCommand(['setpriv'], path))]], signal);
   return { REDIS_URL: `unix://${socket.split('/').map(encodeURIComponent).join('/')}` };
-}
-
-/** All that must not stand in a line of output, in each form it may take there. */
-function hiddenValues({ apiToken, portalToken, webhookTokens, redisUrl }: Secrets): string[] {
-  const url = redisUrl?.reveal();
-  const password = url !== undefined && URL.canParse(url) ? new URL(url).password : '';
-  return [
-    apiToken?.reveal() ?? '',
-    portalToken?.reveal() ?? '',
-    ...(webhookTokens?.revealAll() ?? []),
-    url ?? '',
-    password,
-  ];
 }

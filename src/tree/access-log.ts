@@ -1,6 +1,7 @@
 /** Who was sent a file: from Lighttpd's access log and what was rotated from it. */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { listFolder, writtenAt } from './files.ts';
+import { listFolder } from './files.ts';
 import { type JsonLine, jsonLines, type OnFault } from './json-lines.ts';
 import type { DataPaths } from './paths.ts';
 
@@ -23,16 +24,21 @@ export async function* accessEntries(
   paths: DataPaths,
   { since = 0, onFault }: { readonly since?: number; readonly onFault?: OnFault } = {},
 ): AsyncGenerator<JsonLine> {
-  const names = (await listFolder(paths.logs)).map(({ name }) => name).filter((name) => name.startsWith('access.log'));
-  const parts = names.flatMap((name) => {
-    const file = join(paths.logs, name);
-    const at = writtenAt(file);
-    return at === null || at < since ? [] : [{ file, at }];
-  });
-  for (const { file } of parts.toSorted((left, right) => left.at - right.at)) {
-    // Rotated away since it was listed: it is the oldest, and gone for whoever asks.
-    if (writtenAt(file) !== null) yield* jsonLines(file, onFault);
+  const parts = (await partsOf(paths)).filter(({ at }) => at >= since);
+  for (const { inode } of parts.toSorted((left, right) => left.at - right.at)) {
+    // By its inode: it may have been rotated to another name since it was listed. Gone, it was the oldest.
+    const found = (await partsOf(paths)).find((part) => part.inode === inode);
+    if (found !== undefined) yield* jsonLines(found.file, onFault);
   }
+}
+
+async function partsOf({ logs }: DataPaths): Promise<{ file: string; inode: number; at: number }[]> {
+  const names = (await listFolder(logs)).map(({ name }) => name).filter((name) => name.startsWith('access.log'));
+  return names.flatMap((name) => {
+    const file = join(logs, name);
+    const stat = statSync(file, { throwIfNoEntry: false });
+    return stat === undefined ? [] : [{ file, inode: stat.ino, at: stat.mtimeMs }];
+  });
 }
 
 /** @param urls decoded paths · @returns requests that were answered with bytes, the oldest first */

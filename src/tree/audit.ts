@@ -1,7 +1,17 @@
-/** What was removed, who came in, who was refused, and why: one JSON object a line, on disk before it is called done. */
+/**
+ * What was removed, who came in, who was refused, and why: one JSON object a line, on disk before it is called done. Each
+ * month has a file; a full one is left as it is and the next part begun (`2026-11.jsonl`, `2026-11.2.jsonl`, …). Nothing is
+ * renamed, so that any number of programs can write at once and no line is lost.
+ */
+import { readdirSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlinkFile } from './blobs.ts';
+import { isAbsent } from './files.ts';
 import type { DataPaths } from './paths.ts';
+
+/** Where the next part of a month begins. */
+export const auditPartBytes = 8 * 1024 * 1024;
 
 export interface AuditLine {
   readonly action:
@@ -16,7 +26,8 @@ export interface AuditLine {
     | 'link'
     | 'refusal'
     | 'token'
-    | 'revoke';
+    | 'revoke'
+    | 'trim';
   readonly organization?: string;
   readonly pipeline?: string;
   readonly number?: number;
@@ -41,11 +52,60 @@ export interface AuditLine {
 export async function writeAudit(paths: DataPaths, line: AuditLine, now: Date = new Date()): Promise<void> {
   await mkdir(paths.audit, { recursive: true });
   const time = now.toISOString();
-  const handle = await open(join(paths.audit, `${time.slice(0, 7)}.jsonl`), 'a', 0o600);
+  const handle = await open(join(paths.audit, partFor(auditParts(paths), time.slice(0, 7))), 'a', 0o600);
   try {
     await handle.appendFile(`${JSON.stringify({ time, ...line })}\n`);
     await handle.datasync();
   } finally {
     await handle.close();
+  }
+}
+
+interface AuditPart {
+  readonly name: string;
+  /** `2026-11` */
+  readonly month: string;
+  readonly index: number;
+  readonly bytes: number;
+}
+
+/** The oldest first. */
+export function auditParts(paths: Pick<DataPaths, 'audit'>): AuditPart[] {
+  const parts = namesIn(paths.audit).flatMap((name): AuditPart[] => {
+    const [, month, index = '1'] = /^(\d{4}-\d\d)(?:\.(\d{1,6}))?\.jsonl$/.exec(name) ?? [];
+    const stat = month === undefined ? undefined : statSync(join(paths.audit, name), { throwIfNoEntry: false });
+    return month === undefined || stat === undefined ? [] : [{ name, month, index: Number(index), bytes: stat.size }];
+  });
+  return parts.toSorted((left, right) => left.month.localeCompare(right.month) || left.index - right.index);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw thrown;
+  }
+}
+
+function partFor(parts: readonly AuditPart[], month: string): string {
+  const last = parts.findLast((part) => part.month === month);
+  if (last === undefined) return `${month}.jsonl`;
+  return last.bytes < auditPartBytes ? last.name : `${month}.${last.index + 1}.jsonl`;
+}
+
+/**
+ * Removes the oldest parts until the rest takes no more than this; the one that is written to stays. What went is on record.
+ * @param maxBytes null: nothing is removed
+ */
+export async function trimAudit(paths: DataPaths, maxBytes: number | null): Promise<void> {
+  if (maxBytes === null) return;
+  const parts = auditParts(paths);
+  let total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const { name, bytes } of parts.slice(0, -1)) {
+    if (total <= maxBytes) return;
+    unlinkFile(join(paths.audit, name));
+    total -= bytes;
+    await writeAudit(paths, { action: 'trim', what: name, bytes, reason: 'the audit was larger than it may be' });
   }
 }

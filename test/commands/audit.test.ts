@@ -1,13 +1,16 @@
 /** `kitemirror audit` over logs as Lighttpd and the mirror write them. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { audit } from '../../src/commands/audit.ts';
 import { parseConfig } from '../../src/config.ts';
-import { writeAudit } from '../../src/tree/audit.ts';
+import { recorded } from '../../src/identity/on-record.ts';
+import { accessEntries } from '../../src/tree/access-log.ts';
+import { auditPartBytes, auditParts, trimAudit, writeAudit } from '../../src/tree/audit.ts';
+import { rotateAccessLog } from '../../src/tree/log-rotation.ts';
 import { type DataPaths, dataPaths } from '../../src/tree/paths.ts';
 import { kitemirror } from './scene.ts';
 
@@ -147,5 +150,84 @@ describe('the audit', () => {
     assert.equal(code, 1);
     assert.match(err, /access\.log\.3\.gz: unexpected end of file/);
     assert.match(out, /2026-11-04T10:00:00Z/);
+  });
+});
+
+describe('logs that have grown', () => {
+  const grown = mkdtempSync(join(tmpdir(), 'kitemirror-grown-'));
+  const own = dataPaths(grown);
+  after(() => rmSync(grown, { recursive: true, force: true }));
+  const november = new Date('2020-11-20T00:00:00.000Z');
+  const refusal = (reason: string): Parameters<typeof writeAudit>[1] => ({ action: 'refusal', reason });
+  /** Other entries, until the part that is written to is full. */
+  const fill = (): void => {
+    const name = auditParts(own).at(-1)?.name ?? '';
+    const entry = `${JSON.stringify({ time: november.toISOString(), action: 'pin', reason: 'x'.repeat(1000) })}\n`;
+    appendFileSync(join(own.audit, name), entry.repeat(Math.ceil(auditPartBytes / entry.length)));
+  };
+  const reasons = async (): Promise<string[]> => {
+    const asking = { who: null, what: 'refusal', since: 0, onFault: assert.ifError };
+    const found: string[] = [];
+    for await (const { reason } of recorded(own, asking)) found.push(reason ?? '');
+    return found;
+  };
+
+  it('the audit goes on in another part when one is full; what many write at once is all there, and read in order', async () => {
+    await writeAudit(own, refusal('first'), november);
+    fill();
+    await Promise.all(Array.from({ length: 50 }, (_, index) => writeAudit(own, refusal(`n${index}`), november)));
+    fill();
+    await writeAudit(own, refusal('third'), november);
+    await writeAudit(own, refusal('december'), new Date('2020-12-01T00:00:00.000Z'));
+    assert.deepEqual(
+      auditParts(own).map(({ name }) => name),
+      ['2020-11.jsonl', '2020-11.2.jsonl', '2020-11.3.jsonl', '2020-12.jsonl'],
+    );
+    const all = await reasons();
+    assert.equal(all.length, 53);
+    assert.deepEqual(new Set(all.filter((reason) => /^n\d+$/.test(reason))).size, 50);
+    assert.deepEqual([all[0], all.at(-2), all.at(-1)], ['first', 'third', 'december']);
+  });
+
+  it('beyond its bounds the audit loses its oldest part alone, and says which', async () => {
+    await trimAudit(own, null);
+    await trimAudit(own, 3 * auditPartBytes);
+    assert.equal(auditParts(own).length, 4);
+    await trimAudit(own, auditPartBytes + 1_000_000);
+    assert.equal(
+      auditParts(own).some(({ name }) => name === '2020-11.jsonl'),
+      false,
+    );
+    assert.equal((await reasons()).at(-1), 'december');
+    const trims: string[] = [];
+    for await (const { what } of recorded(own, { who: null, what: 'trim', since: 0, onFault: assert.ifError }))
+      trims.push(what ?? '');
+    assert.deepEqual(trims, ['2020-11.jsonl']);
+    await trimAudit(own, 1);
+    const month = new Date().toISOString().slice(0, 7);
+    assert.deepEqual(
+      auditParts(own).map(({ name }) => name),
+      [`${month}.jsonl`],
+      'the one that is written to stays',
+    );
+  });
+
+  it('the access log is read whole while it is rotated', async () => {
+    mkdirSync(own.logs, { recursive: true });
+    const lines = (from: string): string => line('2026-11-01T10:00:00Z', { id: from }).repeat(2000);
+    for (const [name, at] of [
+      ['access.log.1', '2026-11-01'],
+      ['access.log', '2026-11-02'],
+    ] as const) {
+      writeFileSync(join(own.logs, name), lines(name));
+      utimesSync(join(own.logs, name), new Date(at), new Date(at));
+    }
+    const counts: Record<string, number> = {};
+    for await (const { id } of accessEntries(own)) {
+      // In the middle of the older part.
+      if (counts['access.log.1'] === 1000) assert.ok(rotateAccessLog(own, 100));
+      counts[String(id)] = (counts[String(id)] ?? 0) + 1;
+    }
+    assert.deepEqual(counts, { 'access.log.1': 2000, 'access.log': 2000 });
   });
 });

@@ -1,6 +1,7 @@
 /** The commands that work with a running mirror: real Redis, a real worker, the stand-in for Buildkite. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { defaultToken } from '../../demo/standin/tokens.ts';
 import { kitemirror } from '../commands/scene.ts';
@@ -241,6 +242,50 @@ describe('kitemirror doctor', () => {
       /ok Redis .* does not evict,warn Redis keeps/,
     );
     assert.match(of('lighttpd')[0]?.found ?? '', /^Lighttpd 1\.4\.\d+ takes its configuration/);
+  });
+
+  it('warns of scopes that nothing uses, and knows those that a setting asks for', async () => {
+    const scopes = [...defaultToken.scopes, 'write_builds', 'graphql', 'write_notification_services'];
+    const rich = { ...defaultToken, token: 'bkua_rich', scopes };
+    (mirror.standIn.tokens as (typeof rich)[]).push(rich);
+    const surplus = async (more: Record<string, string>): Promise<unknown> => {
+      const { of } = await look({ BUILDKITE_API_TOKEN: rich.token, ...more });
+      const [needed, found] = of('token');
+      assert.deepEqual([needed?.grade, found?.grade], ['ok', 'warn']);
+      return found?.found.split(': ')[1];
+    };
+    assert.equal(await surplus({ BUILDKITE_GRAPHQL: 'off' }), 'write_builds, graphql, write_notification_services');
+    assert.equal(await surplus({ BUILDKITE_GRAPHQL: 'on', KITEMIRROR_WEBHOOK_REPAIR: 'on' }), 'write_builds');
+  });
+
+  it('says who reads and from where, and warns of a mirror that is open beyond this machine', async () => {
+    const readers = async (env: Record<string, string>): Promise<string> => {
+      const { of } = await look({ KITEMIRROR_URL: 'http://127.0.0.1:8080', ...env });
+      return of('readers')
+        .map(({ grade, found }) => `${grade} ${found}`)
+        .join('\n');
+    };
+    assert.match(await readers({}), /^ok open: no identity is set up, .*; only this machine reaches it$/);
+    assert.match(await readers({ KITEMIRROR_LISTEN: '0.0.0.0:8080' }), /^warn open: .*beyond this machine/);
+    const file = join(mirror.paths.root, 'policy.yml');
+    const under = (rules: string): Promise<string> => {
+      writeFileSync(file, `version: 1\nrules: [${rules}]\n`);
+      return readers({ KITEMIRROR_POLICY: file });
+    };
+    assert.match(await under(''), /^ok nothing is read but .*\nwarn the policy lets nobody read anything$/);
+    assert.match(
+      await under('{ public: true, read: acme/web }'),
+      /\nok rules that hold for everybody, without a login: 1$/,
+    );
+    assert.match(
+      await under('{ who: { anonymous: true }, read: acme/* }'),
+      /\nwarn a rule of the policy opens every pipeline/,
+    );
+    const { of } = await look({ KITEMIRROR_WEBHOOK_ADDRESSES: 'buildkite' });
+    assert.deepEqual(
+      [of('senders')[0]?.grade, of('senders')[0]?.found],
+      ['warn', 'Buildkite’s addresses are not known yet: deliveries are taken from everywhere'],
+    );
   });
 
   it('warns of a token that ends within a week, and refuses one that lacks scopes', async () => {

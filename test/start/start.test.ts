@@ -57,6 +57,7 @@ test('an option that does not exist is told with the usage, exit 64', async (t) 
 
 test('it prints JSON lines when nobody watches, serves, and ends in order with 0', async (t) => {
   const { process: child, ended, lines, env } = await start(t);
+  assert.ok(lines.some((line) => line.includes('open: no identity is set up')));
   const response = await fetch(`${env.KITEMIRROR_URL}/-/healthz`);
   assert.equal(response.status, 200);
   await response.arrayBuffer();

@@ -1,0 +1,65 @@
+/** What a start must not let out, and what it must say of who can read. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { describeExposure, exposureOf } from '../../src/config/exposure.ts';
+import { parseConfig } from '../../src/config.ts';
+import { hiddenValues } from '../../src/supervise/hidden.ts';
+
+const minimal = {
+  BUILDKITE_ORGANIZATION: 'acme',
+  BUILDKITE_API_TOKEN: 'bkua_1',
+  BUILDKITE_WEBHOOK_TOKEN: 'hook-1,hook-2',
+};
+const parse = (more: NodeJS.ProcessEnv = {}): ReturnType<typeof parseConfig> =>
+  parseConfig({ ...minimal, ...more }, 'all', '/srv');
+
+test('every secret of the settings is hidden, each of several, a password in both its spellings, and those of AWS', () => {
+  const env = {
+    BUILDKITE_PORTAL_URL: 'https://portal.example/x',
+    BUILDKITE_PORTAL_TOKEN: 'bkpat_1',
+    KITEMIRROR_OIDC_CLIENT_SECRET: 'client-secret',
+    REDIS_URL: 'rediss://user:pass%2Fword@redis.example',
+    AWS_SECRET_ACCESS_KEY: 'aws-secret',
+    AWS_SESSION_TOKEN: 'aws-session',
+    AWS_WEB_IDENTITY_TOKEN_FILE: '/var/run/token',
+    AWS_ACCESS_KEY_ID: 'AKIA1',
+  };
+  const { secrets } = parse(env);
+  const hidden = hiddenValues(secrets, env);
+  const secret = [
+    'bkua_1',
+    'hook-1',
+    'hook-2',
+    'bkpat_1',
+    'client-secret',
+    'pass%2Fword',
+    'pass/word',
+    'aws-secret',
+    'aws-session',
+  ];
+  assert.deepEqual(
+    secret.filter((value) => !hidden.includes(value)),
+    [],
+  );
+  assert.ok(!hidden.includes('/var/run/token') && !hidden.includes('AKIA1'));
+  // Whatever secret is added to the settings is one of these.
+  for (const each of Object.values(secrets)) assert.ok(each !== null && hidden.includes(each.reveal()));
+});
+
+test('the start says whether the mirror is open, and how it is reached from beyond this machine', () => {
+  const said = (more: NodeJS.ProcessEnv): string => describeExposure(exposureOf(parse(more).config));
+  assert.equal(
+    said({}),
+    'open: no identity is set up, whoever reaches it reads everything; only this machine reaches it',
+  );
+  for (const [more, how] of [
+    [{ KITEMIRROR_LISTEN: '0.0.0.0:8080' }, /^open: .*\(KITEMIRROR_LISTEN is on 0\.0\.0\.0\)$/],
+    [{ KITEMIRROR_LISTEN: '[::]:8080' }, /^open: .*\(KITEMIRROR_LISTEN is on ::\)$/],
+    [{ KITEMIRROR_URL: 'https://ci.example.com' }, /^open: .*\(KITEMIRROR_URL is https:\/\/ci\.example\.com\)$/],
+    [{ KITEMIRROR_TRUSTED_PROXIES: '10.0.0.1' }, /^open: .*\(KITEMIRROR_TRUSTED_PROXIES is set\)$/],
+    [{ KITEMIRROR_POLICY: 'policy.yml' }, /^nothing is read but what the policy allows; only this machine reaches it$/],
+  ] as const)
+    assert.match(said(more), how);
+  for (const host of ['127.0.0.1', '127.0.0.9', '[::1]', 'localhost'])
+    assert.match(said({ KITEMIRROR_LISTEN: `${host}:8080` }), /only this machine/, host);
+});
