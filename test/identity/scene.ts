@@ -29,6 +29,10 @@ export interface Mirror {
   policy(yaml: string): void;
   audit(): Record<string, unknown>[];
   readonly env: NodeJS.ProcessEnv;
+  /** All that gateway and Lighttpd said. */
+  said(): string;
+  /** Ends Lighttpd, so that its log is written. */
+  stopFront(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -108,6 +112,8 @@ export async function startMirror(
     close,
     agentToken: (claims, sign) => ci.token({ aud: origin, ...claims }, sign),
     policy: setPolicy,
+    said: () => `${said()}${gateway.said()}`,
+    stopFront: () => end(front),
     audit: () => {
       const file = join(paths.audit, `${new Date().toISOString().slice(0, 7)}.jsonl`);
       const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
