@@ -8,6 +8,9 @@ local site = { tree = os.getenv("SITE_TREE"), pages = os.getenv("SITE_PAGES"), h
 for host in os.getenv("SITE_HOSTS"):gmatch("%S+") do site.hosts[host] = true end
 
 local gateway = { api = true, auth = true, mcp = true, search = true, ledger = true }
+-- By which who started this Lighttpd tells it from another program on its port.
+local front_id = os.getenv("SITE_ID")
+local gateway_host = os.getenv("SITE_GATEWAY_HOST")
 -- What a client may not tell a back end: these are ours to say.
 local private = { ["x-request-id"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-host"] = true }
 
@@ -71,7 +74,9 @@ return function(lighty)
     local reads = method == "GET" or method == "HEAD"
     if path == "/-/healthz" or path == "/-/readyz" then
       if not reads then return answers.refuse_method("GET, HEAD") end
-      return path == "/-/readyz" and forward("receiver") or answers.text("ok\n")
+      if path == "/-/readyz" then return forward("receiver") end
+      lighty.r.resp_header["X-Kitemirror-Front"] = front_id
+      return answers.text("ok\n")
     end
     if path:sub(1, 12) == "/-/webhooks/" then
       if method ~= "POST" then return answers.refuse_method("POST") end
@@ -155,8 +160,9 @@ return function(lighty)
     if not status and not listed and shapes.is_artifact(path) then
       status = files.send(tree .. path .. "index.html", files.untrusted, nil)
     end
-    -- A page knows no questions: those about builds, about a log's lines, and how to list, are the gateway's.
-    local asks = listed and query ~= "list"
+    -- A page knows no questions: those about builds, about a log's lines, and how to list, are the gateway's. What is kept
+    -- of a folder is its listing, but of a build or a job it is its page.
+    local asks = listed and (query ~= "list" or shapes.has_page(path))
       or query ~= "" and (path:find("^/[^/]+/[^/]+/builds/$") or path:find("/jobs/[^/]+/log/$"))
     if not status and not asks then status = page(path) end
     return status or forward("gateway")
@@ -172,6 +178,15 @@ return function(lighty)
     return of_log or file(path, files.untrusted) or slash(path)
   end
 
+  -- What became of a file of a job that is not here, its record says: the gateway reads that. Where it does not run, that
+  -- the file is not here is all there is to say.
+  local function missing(path)
+    local job, name = shapes.job_of(path)
+    local may_be_known = job and (name == "log.txt" or shapes.is_artifact(path)) and files.is_file(tree .. job .. "job.json")
+    local runs = gateway_host:byte(1) ~= 47 or lighty.stat(gateway_host) ~= nil
+    return may_be_known and runs and forward("gateway") or answers.absent()
+  end
+
   local function reader(path, method)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
     if answers.is_asked() then
@@ -180,7 +195,7 @@ return function(lighty)
     end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    return lying_there(path) or pointers.answer(path) or pointers.moved(path) or answers.absent()
+    return lying_there(path) or pointers.answer(path) or pointers.moved(path) or missing(path)
   end
 
   -- Below a build's address all is one label's. A pipeline that has another name now leads on who may read it there.
@@ -210,7 +225,7 @@ return function(lighty)
       local status = answers.is_asked() and known_question(path, build)
       if status then return status end
       if path:byte(-1) == 47 then return folder(path) end
-      return lying_there(path) or answers.absent()
+      return lying_there(path) or access.may_read(build) and missing(path) or answers.absent()
     end
     local status = pointers.answer(path, access.may_read) or pointers.moved(path, follow_move)
     if status then return status end

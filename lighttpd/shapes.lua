@@ -25,6 +25,12 @@ function shapes.is_artifact(path)
     or rest:find("^jobs/[^/]+/artifacts/") ~= nil or rest:find("^jobs/[^/]+/artifacts%-by%-id/[^/]+/[^/]+$") ~= nil
 end
 
+-- A build or a job, whose address shows a page of its own and no listing.
+function shapes.has_page(path)
+  local rest = path:match("^/[^/]+/[^/]+/builds/%d+/(.*)$")
+  return rest == "" or rest ~= nil and rest:find("^jobs/[^/]+/$") ~= nil
+end
+
 -- Records and logs.
 local records = { ["build.json"] = true, ["upstream.json"] = true }
 local of_job = { ["job.json"] = true, ["log.txt"] = true, ["SHA256SUMS"] = true }

@@ -4,6 +4,7 @@
  * exit 0: ended in order · 78: only an operator can mend it · else: as Lighttpd ended
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -15,7 +16,7 @@ import { errnoOf, MirrorError, toMirrorError } from './errors.ts';
 import { formatListen } from './http.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
-import { type Machine, proxiesFile, proxiesSnippet, siteEnvironment } from './site.ts';
+import { frontIdFile, type Machine, proxiesFile, proxiesSnippet, siteEnvironment } from './site.ts';
 import { reloadFront } from './supervise/reload.ts';
 import { trimAudit } from './tree/audit.ts';
 import { writeAtomic } from './tree/files.ts';
@@ -105,6 +106,9 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
     log.warn(
       'the addresses of Buildkite’s webhooks are not known yet: until a worker has read them, deliveries are taken from everywhere',
     );
+  const id = randomBytes(12).toString('hex');
+  await writeAtomic(frontIdFile(config), id, { durable: false });
+  prepared.env.SITE_ID = id;
   const child = launch(prepared, findCommand(['setpriv'], path));
   tellLines(child, log);
   const wasAsked = endOnRequest(child, log);

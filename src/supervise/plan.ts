@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Listen } from '../config/values.ts';
 import type { Config } from '../config.ts';
 import { formatListen } from '../http.ts';
+import { frontIdFile } from '../site.ts';
+import { readIfPresent } from '../tree/files.ts';
 import { workerMetrics } from './addresses.ts';
 import type { Child, ChildSpec } from './child.ts';
 import { environmentOf, type NodeProgram } from './environments.ts';
@@ -40,7 +42,13 @@ export function planRedis(command: string, socket: string, folder: string, setpr
 
 /** In the order in which they are to end. @param env with REDIS_URL and KITEMIRROR_DATA as the programs are to see them */
 export function planPrograms(config: Config, env: NodeJS.ProcessEnv, root: string): Part[][] {
-  const front: Probe = { at: config.listen, path: '/-/healthz', host: config.url.host, isTls: config.tls !== null };
+  const front: Probe = {
+    at: config.listen,
+    path: '/-/healthz',
+    host: config.url.host,
+    isTls: config.tls !== null,
+    identity: () => readIfPresent(frontIdFile(config)),
+  };
   const receiver: Probe = { at: config.receiverListen, path: '/-/readyz' };
   const gateway: Probe = { at: config.gatewayListen, path: '/-/healthz' };
   const workers = Array.from({ length: config.workers }, (_, index) => planWorker(config, env, root, index));

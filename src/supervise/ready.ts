@@ -2,6 +2,7 @@
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { Listen } from '../config/values.ts';
+import { formatListen } from '../http.ts';
 
 export interface Probe {
   readonly at: Listen;
@@ -10,19 +11,24 @@ export interface Probe {
   readonly host?: string;
   /** Whether it speaks TLS: who it is, its port tells; its certificate is for another name than ours. */
   readonly isTls?: boolean;
+  /** What it says of itself in `X-Kitemirror-Front`, so that no other program on its port is taken for it; null: not known yet. */
+  readonly identity?: () => Promise<string | null>;
 }
 
 const patienceMs = 2000;
 
 /** @returns null when it answered 200, else what it said or why it could not be asked */
-export async function probe({ at, path, host = 'localhost', isTls = false }: Probe): Promise<string | null> {
+export async function probe({ at, path, host = 'localhost', isTls = false, identity }: Probe): Promise<string | null> {
   const target = 'path' in at ? { socketPath: at.path } : { host: reachable(at.host), port: at.port };
+  const wanted = await identity?.();
   return new Promise((resolve) => {
     const options = { ...target, path, headers: { host }, agent: false, timeout: patienceMs };
     const asked = isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options);
     asked.on('response', (response) => {
       response.resume();
-      resolve(response.statusCode === 200 ? null : `answers ${response.statusCode} on ${path}`);
+      const isOurs = wanted === undefined || response.headers['x-kitemirror-front'] === wanted;
+      if (response.statusCode !== 200) resolve(`answers ${response.statusCode} on ${path}`);
+      else resolve(isOurs ? null : `another program answers at ${formatListen(at)}`);
     });
     asked.on('timeout', () => asked.destroy(new Error(`no answer on ${path} within ${patienceMs} ms`)));
     asked.on('error', (error) => resolve(error.message));

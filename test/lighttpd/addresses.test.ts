@@ -86,6 +86,13 @@ describe('the address of a folder', () => {
     }
   });
 
+  it('of a build or a job, which shows a page of its own, lists when that is asked for', async () => {
+    for (const path of [`${build}/`, `${build}/jobs/${openJob}/`]) {
+      assert.equal(await answerer(`${path}?list`), 'gateway', path);
+      assert.equal(await answerer(path), `the page of ${path}`);
+    }
+  });
+
   it('is not an address of upstream’s where the folder is ours', async () => {
     write(join(site.paths.job(place, openJob), 'index.html'), 'not a page');
     write(join(site.paths.build(place), 'index.html'), 'not a page');
@@ -244,5 +251,31 @@ describe('the mirror’s own addresses', () => {
     assert.equal(headers['x-content-type-options'], 'nosniff');
     assert.equal(headers['content-security-policy'], pageSecurityPolicy(`127.0.0.1:${site.port}`));
     assert.equal(headers['x-request-id'], site.gateway.heard.at(-1)?.headers['x-request-id']);
+  });
+});
+
+describe('a file of a job that is not here', () => {
+  before(() => site.gateway.answer((_, response) => response.end('gateway')));
+  const job = `${build}/jobs/${openJob}`;
+
+  it('is asked of the gateway, which tells what became of it, where the job has a record', async () => {
+    const paths = [`${job}/artifacts/lost.bin`, `${job}/log.txt`, `${job}/artifacts-by-id/0190a1b2/a`];
+    for (const path of paths) assert.equal((await get(path)).status, 404, path);
+    put(site.paths, site.paths.jobFile(place, openJob, 'job.json'), '{}');
+    for (const path of paths) assert.equal(await answerer(path), 'gateway', path);
+    assert.equal(await answerer(`${job}/artifacts/bare/a.txt`), 'a');
+    for (const path of [
+      `${job}/artifacts/bare/a.txt/x`,
+      `${job}/anything`,
+      `${build}/artifacts/lost.bin`,
+      `${build}/other`,
+    ])
+      assert.ok(['gateway', 404].includes((await get(path)).status === 404 ? 404 : await answerer(path)), path);
+  });
+
+  it('is not here, and no more is said, when the gateway does not run', async () => {
+    await site.gateway.close();
+    const answer = await get(`${job}/artifacts/lost.bin`);
+    assert.deepEqual([answer.status, faultOf(answer).error], [404, 'ERR_NOT_FOUND']);
   });
 });
