@@ -3,6 +3,7 @@
  * Lighttpd are the real ones. Signed webhooks of the sample builds go in at the front door, and each build is there
  * under its public address a moment later.
  *   --once      then fetches and compares every byte, ends all, exit 0 or 1
+ *   --tls       over https, with a certificate made for this run
  *   --json      JSON lines on stdout
  *   --verbose   what the programs log too (on stderr)
  */
@@ -15,6 +16,7 @@ import { ensurePrograms } from '../src/supervise/install.ts';
 import { createPrinter, type Printer } from '../src/supervise/lines.ts';
 import { type Leave, leaveOnSignals } from '../src/supervise/signals.ts';
 import { type Stack, startStack } from '../src/supervise/stack.ts';
+import { certificateIn, makeCertificate, opensslNeed } from './certificate.ts';
 import { checkAll } from './check.ts';
 import { demoFolder, emptyFolder, removeFolder } from './folder.ts';
 import { deliverAll, type Mirrored, untilMirrored } from './follow.ts';
@@ -29,13 +31,14 @@ const root = join(import.meta.dirname, '..');
 const mirroredWithinMs = 120_000;
 /** Where people expect it; the next free one is taken when it is not. `--once` takes any: nobody is to open it. */
 const wantedPort = 8080;
-const usage = 'Usage: npm run demo [-- --once] [--json] [--verbose]\n';
+const usage = 'Usage: npm run demo [-- --once] [--tls] [--json] [--verbose]\n';
 
 const machine = readEnv(root);
 process.exitCode = await main();
 
 interface Options {
   readonly once: boolean;
+  readonly tls: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
 }
@@ -52,7 +55,7 @@ async function main(): Promise<number> {
   try {
     show.title(`Kitemirror, end to end: ${builds.length} builds of a made-up team`);
     const upstream = await standIn.start();
-    await ensurePrograms([redisNeed, lighttpdNeed], {
+    await ensurePrograms(options.tls ? [redisNeed, lighttpdNeed, opensslNeed] : [redisNeed, lighttpdNeed], {
       root,
       env: machine,
       isRoot: process.getuid?.() === 0,
@@ -61,8 +64,13 @@ async function main(): Promise<number> {
     const folder = await demoFolder(root, options.once);
     const organization = builds[0]?.organization.slug ?? '';
     const port = options.once ? 0 : wantedPort;
-    const settings = await demoSettings(machine, folder.path, organization, defaultToken.token, upstream, port);
+    const tls = options.tls ? certificateIn(folder.path) : null;
+    const settings = await demoSettings(machine, folder.path, organization, defaultToken.token, upstream, port, tls);
     await emptyFolder(settings.env, root);
+    if (tls !== null) {
+      await makeCertificate(tls, machine.PATH ?? '');
+      show.fact('tls', `a certificate of its own, which browsers do not know: ${tls.cert}`, { cert: tls.cert });
+    }
     show.fact('upstream', `${upstream.apiUrl} (the bundled stand-in for Buildkite, its request limits lifted)`, {
       url: upstream.apiUrl,
     });
@@ -145,7 +153,9 @@ function printer({ verbose, json }: Options): Printer {
 function readOptions(): Options | number {
   const flag = { type: 'boolean', default: false } as const;
   try {
-    const { values } = parseArgs({ options: { once: flag, json: flag, verbose: flag, help: { ...flag, short: 'h' } } });
+    const { values } = parseArgs({
+      options: { once: flag, tls: flag, json: flag, verbose: flag, help: { ...flag, short: 'h' } },
+    });
     if (!values.help) return values;
     process.stdout.write(usage);
     return 0;

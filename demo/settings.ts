@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import type { CertificateFiles } from './certificate.ts';
 import type { StandInAddress } from './standin/standin.ts';
 
 const loopback = '127.0.0.1';
@@ -13,7 +14,7 @@ export interface DemoSettings {
   readonly webhookToken: string;
 }
 
-/** @param env the machine's; of the mirror's own settings in it none is used. @param data absolute path of the demo's data folder @param wantedPort 0: any */
+/** @param env the machine's; of the mirror's own settings in it none is used. @param data absolute path of the demo's data folder @param wantedPort 0: any @param tls null: plain HTTP */
 export async function demoSettings(
   env: NodeJS.ProcessEnv,
   data: string,
@@ -21,11 +22,12 @@ export async function demoSettings(
   apiToken: string,
   upstream: StandInAddress,
   wantedPort = 0,
+  tls: CertificateFiles | null = null,
 ): Promise<DemoSettings> {
   const port = await freePort(wantedPort);
   const metrics = [await freePort(0), await freePort(0)];
   const webhookToken = randomBytes(16).toString('hex');
-  const url = `http://${loopback}:${port}`;
+  const url = `${tls === null ? 'http' : 'https'}://${loopback}:${port}`;
   const machine = Object.entries(env).filter(([name]) => !/^(KITEMIRROR|BUILDKITE|REDIS|AWS)_/.test(name));
   return {
     url,
@@ -42,6 +44,7 @@ export async function demoSettings(
       KITEMIRROR_MIN_FREE: '256MiB',
       KITEMIRROR_URL: url,
       KITEMIRROR_LISTEN: `${loopback}:${port}`,
+      ...(tls !== null && { KITEMIRROR_TLS_CERT: tls.cert, KITEMIRROR_TLS_KEY: tls.key }),
       KITEMIRROR_METRICS_LISTEN: `${loopback}:${metrics[0]}`,
       KITEMIRROR_WORKER_METRICS_LISTEN: `${loopback}:${metrics[1]}`,
     },
