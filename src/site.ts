@@ -84,11 +84,6 @@ export function siteEnvironment(
   return environment;
 }
 
-/** Holds what the Lighttpd that runs for this data folder says of itself at `/-/healthz`, and no other can. */
-export function frontIdFile({ runDir }: Pick<Config, 'runDir'>): string {
-  return join(runDir, 'front-id');
-}
-
 /** Lighttpd's configuration has no list in its environment, so this is the one part of it that is written. */
 export function proxiesFile({ runDir }: Pick<Config, 'runDir'>): string {
   return join(runDir, 'proxies.conf');

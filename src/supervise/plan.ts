@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import type { Listen } from '../config/values.ts';
 import type { Config } from '../config.ts';
 import { formatListen } from '../http.ts';
-import { frontIdFile } from '../site.ts';
 import { readIfPresent } from '../tree/files.ts';
 import { workerMetrics } from './addresses.ts';
 import type { Child, ChildSpec } from './child.ts';
 import { environmentOf, type NodeProgram } from './environments.ts';
-import { type Probe, probe } from './ready.ts';
+import { frontIdFile, type Probe, probe } from './ready.ts';
 import { probeRedis, redisArguments, translateRedisLine } from './redis.ts';
 
 export interface Part {

@@ -1,7 +1,9 @@
 /** Asks a program over HTTP whether it is ready. */
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { join } from 'node:path';
 import type { Listen } from '../config/values.ts';
+import type { Config } from '../config.ts';
 import { formatListen } from '../http.ts';
 
 export interface Probe {
@@ -40,4 +42,9 @@ export async function probe({ at, path, host = 'localhost', isTls = false, ident
 export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
+}
+
+/** Holds what the Lighttpd that runs for this data folder says of itself at `/-/healthz`, and no other can. */
+export function frontIdFile({ runDir }: Pick<Config, 'runDir'>): string {
+  return join(runDir, 'front-id');
 }
