@@ -303,8 +303,9 @@ function catalogOn(db: DatabaseSync): Catalog {
       return summaries(`SELECT summary FROM builds WHERE ${where} ORDER BY number DESC LIMIT ?`, values);
     },
     branches: (organization, folder, limit) =>
+      // CROSS: from the heads to their builds. SQLite by itself goes through all builds of the folder and sorts them.
       summaries(
-        `SELECT builds.summary AS summary FROM heads JOIN builds USING (organization, folder, branch, number)
+        `SELECT builds.summary AS summary FROM heads CROSS JOIN builds USING (organization, folder, branch, number)
          WHERE heads.organization = ? AND heads.folder = ? AND builds.fork = 0 ORDER BY heads.number DESC LIMIT ?`,
         [organization, folder, limit],
       ),
