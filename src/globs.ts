@@ -9,9 +9,12 @@ export function pathMatcher(rules: readonly GlobRule[]): Matcher {
   return matcher(rules, (text) => text);
 }
 
-/** Slugs and branches are not paths: `*` matches anything, slashes too, as in Buildkite's own branch patterns. */
+/**
+ * Slugs and branches are not paths: `*` matches anything, slashes too, as in Buildkite's own branch patterns. Nor does
+ * a name begin where a path would: `*` alone leaves out an empty path, `.` and `..`, but no build without a branch.
+ */
 export function nameMatcher(rules: readonly GlobRule[]): Matcher {
-  return matcher(rules, (text) => text.replaceAll('/', '\u0001'));
+  return matcher(rules, (text) => `\u0002${text.replaceAll('/', '\u0001')}`);
 }
 
 function matcher(rules: readonly GlobRule[], flatten: (text: string) => string): Matcher {
