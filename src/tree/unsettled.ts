@@ -6,7 +6,7 @@ import { opendirSync } from 'node:fs';
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, MirrorError } from '../errors.ts';
 import { ArtifactFacts, BuildRef, JobFacts, Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
 import { isAbsent, listFolder, readIfPresent, syncFolder, writeAtomic } from './files.ts';
@@ -49,10 +49,11 @@ export async function openUnsettled(paths: DataPaths, entry: UnsettledBuild): Pr
   const since = known?.since ?? entry.since;
   const learnedFrom = known?.learnedFrom ?? entry.learnedFrom;
   const pipelineId = entry.pipelineId ?? known?.pipelineId ?? null;
-  await mkdir(paths.unsettledBuild(entry.build), { recursive: true });
   const text = JSON.stringify({ ...entry, since, learnedFrom, pipelineId });
-  // Nothing but what is named here may stand in the folder: what else is there would keep the gap open.
-  await writeAtomic(paths.unsettledBuildFile(entry.build), text, { temporary: temporaryFile(paths) });
+  // Nothing but what is named here may stand in the folder: what else is there would keep the gap open. Who closes it at
+  // this very moment takes the folder away, and it is made again.
+  const temporary = temporaryFile(paths);
+  await writeAtomic(paths.unsettledBuildFile(entry.build), text, { temporary, makesFolder: true });
 }
 
 export async function readUnsettled(paths: DataPaths, build: string): Promise<UnsettledBuild | null> {
@@ -64,10 +65,15 @@ export async function readUnsettled(paths: DataPaths, build: string): Promise<Un
 /**
  * A new stub stands beside the one that may be worked on, under a later name: whoever ends that work removes what it has
  * read and nothing else. Not synced: after a power cut the build is read again, and its stubs are made anew.
+ * @throws MirrorError ERR_TREE_MOVED where the gap was closed since it was opened: what is to be done is to be seen anew.
+ *   A folder that this made would have no build.json, and nobody would ever close it
  */
 export async function writeStub(paths: DataPaths, stub: JobStub): Promise<string> {
   const folder = paths.unsettledJob(stub.build, stub.job.id);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder).catch((thrown: unknown) => {
+    if (isAbsent(thrown)) throw new MirrorError('ERR_TREE_MOVED', 'the gap of this build was closed', {}, thrown);
+    if (errnoOf(thrown) !== 'EEXIST') throw thrown;
+  });
   // A clock may be set back; a later stub has a later name in any case.
   const last = Number.parseInt((await stubNames(folder)).at(-1) ?? '0', 10);
   const name = `${Math.max(Date.now(), last + 1)}.json`;
@@ -183,6 +189,16 @@ export async function closeUnsettled(paths: DataPaths, entry: UnsettledBuild): P
   } catch (thrown) {
     if (errnoOf(thrown) === 'ENOTEMPTY') await openUnsettled(paths, entry);
     else if (!isAbsent(thrown)) throw thrown;
+  }
+}
+
+/** A closing that was killed halfway leaves an empty folder, which would be counted as a gap for ever. */
+export async function removeEmptyGaps(paths: DataPaths): Promise<void> {
+  for (const name of await listOpenGaps(paths)) {
+    if ((await readIfPresent(paths.unsettledBuildFile(name))) !== null) continue;
+    await rmdir(paths.unsettledBuild(name)).catch((thrown: unknown) => {
+      if (!isAbsent(thrown) && errnoOf(thrown) !== 'ENOTEMPTY') throw thrown;
+    });
   }
 }
 

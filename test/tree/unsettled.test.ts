@@ -13,6 +13,7 @@ import {
   openUnsettled,
   readStub,
   readUnsettled,
+  removeEmptyGaps,
   removeStub,
   type UnsettledBuild,
   writeStub,
@@ -113,6 +114,27 @@ describe('the index of gaps', () => {
     assert.deepEqual(openNames(paths), []);
   });
 
+  it('does not stay open where a build is read as another reading of it ends', async (t) => {
+    const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
+    await openUnsettled(paths, entry);
+    await closeUnsettled(paths, entry);
+    await assert.rejects(writeStub(paths, stub()), { code: 'ERR_TREE_MOVED' });
+    assert.deepEqual(openNames(paths), [], 'a stub makes no gap that nobody could close');
+  });
+
+  it('is rid of folders that a killed closing left empty, and of no others', async (t) => {
+    const paths = await preparedData(t);
+    const worked = '019a0000-0000-7000-8000-000000000009';
+    await openUnsettled(paths, entry);
+    await openUnsettled(paths, { ...entry, build: worked });
+    await writeStub(paths, stub({ build: worked }));
+    rmSync(paths.unsettledBuildFile(worked));
+    mkdirSync(paths.unsettledBuild('019a0000-0000-7000-8000-000000000008'));
+    await removeEmptyGaps(paths);
+    assert.deepEqual(openNames(paths).toSorted(), [build, worked]);
+  });
+
   it('can be read where an entry is torn or vanishes', async (t) => {
     const paths = await preparedData(t);
     await openUnsettled(paths, entry);
@@ -129,6 +151,7 @@ describe('the index of gaps', () => {
 describe("a job's stub", () => {
   it('comes back as it was written, with artifacts of any name', async (t) => {
     const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
     const artifacts = ['a', '\u0000', '\ud800', '../..'].map((path, at) => ({
       ...{ id: String(at), job_id: job, path, state: 'finished', mime_type: 'x', size: 1, sha1: null, sha256: null },
     }));
@@ -140,6 +163,7 @@ describe("a job's stub", () => {
 
   it('that is written while another is worked on stands beside it, also when the clock was set back', async (t) => {
     const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
     const first = await writeStub(paths, stub({ looks: 0 }));
     const now = Date.now();
     t.mock.timers.enable({ apis: ['Date'], now: now - 60_000 });
@@ -156,6 +180,7 @@ describe("a job's stub", () => {
 
   it('leaves no temporary file where the index is read', async (t) => {
     const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
     rmSync(paths.staging, { recursive: true });
     writeFileSync(paths.staging, 'a file where a folder belongs');
     await assert.rejects(writeStub(paths, stub()));
