@@ -1,13 +1,9 @@
 /** Process: the stand-in with the limits of a plan and the plan's build. Tells what it was asked, when it is asked that. */
 import { createStandIn } from '../demo/standin/server.ts';
-import type { SeenRequest } from '../demo/standin/standin.ts';
+import type { SeenRequest, StandInAddress } from '../demo/standin/standin.ts';
 import { buildOf, type Plan, scaledLimits } from './budget-plans.ts';
 
-export interface BudgetAddress {
-  readonly apiUrl: string;
-  readonly storageUrl: string;
-  readonly storageHost: string;
-  readonly graphqlUrl: string;
+export interface BudgetAddress extends StandInAddress {
   readonly portalUrl: string;
 }
 
@@ -45,7 +41,6 @@ async function run({ plan, token, document }: Start): Promise<void> {
   process.on('message', () => process.send?.(countsOf(standIn.requests)));
   const told: BudgetAddress = {
     ...address,
-    graphqlUrl: standIn.graphqlUrl,
     portalUrl: standIn.portalUrl('kitemirror'),
   };
   process.send?.(told);

@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { graphqlToken } from '../demo/standin/tokens.ts';
 import type { BudgetAddress, Counts, Start } from './budget-origin.ts';
 import { buildOf, type Plan, share } from './budget-plans.ts';
 import { endChild, nextMessage, startScript } from './children.ts';
@@ -44,11 +43,9 @@ export async function runPlan(plan: Plan, workers: number, folder: string, signa
 }
 
 function wayOf(plan: Plan, address: BudgetAddress, token: string): Record<string, string> {
-  const common = { KITEMIRROR_API_SHARE: String(share), BUILDKITE_GRAPHQL_URL: address.graphqlUrl };
+  const common = { KITEMIRROR_API_SHARE: String(share) };
   if (plan.way === 'rest') return { ...common, BUILDKITE_GRAPHQL: 'off' };
-  if (plan.way === 'graphql') {
-    return { ...common, BUILDKITE_GRAPHQL: 'on', BUILDKITE_API_TOKEN: graphqlToken.token };
-  }
+  if (plan.way === 'graphql') return { ...common, BUILDKITE_GRAPHQL: 'on' };
   const portal = { BUILDKITE_PORTAL_URL: address.portalUrl, BUILDKITE_PORTAL_TOKEN: token };
   return { ...common, ...portal, BUILDKITE_GRAPHQL: 'off' };
 }

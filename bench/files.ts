@@ -56,10 +56,10 @@ export function makeBuild(plan: BuildPlan, folder: string, storageUrl: string): 
     const draft = { name: `Job ${job}`, key: `job-${job}`, command: 'make', start: 5, seconds: 60, files: drafts };
     const sample = script(frame, draft);
     const artifacts = sample.artifacts.map((artifact) => {
-      const sha1 = writeContent(join(folder, artifact.id), `${seed}/${artifact.path}`, bytes);
+      const sums = writeContent(join(folder, artifact.id), `${seed}/${artifact.path}`, bytes);
       const url = signedLink(storageUrl, `/files/${artifact.id}`, artifact.mimeType, now, linkSeconds);
-      files.push({ path: artifact.path, url, size: bytes, sha1 });
-      return { ...artifact, location: url, claims: { size: bytes, sha1 } };
+      files.push({ path: artifact.path, url, size: bytes, sha1: sums.sha1 });
+      return { ...artifact, location: url, claims: { size: bytes, ...sums } };
     });
     return { ...sample, artifacts };
   });
@@ -73,23 +73,25 @@ export function renumber({ sample, files }: BenchBuild, number: number): BenchBu
   return { sample: { ...sample, number, id: another(sample.id), jobs }, files };
 }
 
-/** @returns the SHA-1 */
-function writeContent(file: string, seed: string, size: number): string {
+type Sums = Readonly<Record<'sha1' | 'sha256', string>>;
+
+function writeContent(file: string, seed: string, size: number): Sums {
   const content = { seed, size };
   if (size <= 1024 * 1024) {
     const bytes = readAll(content);
     writeFileSync(file, bytes);
-    return hash('sha1', bytes);
+    return { sha1: hash('sha1', bytes), sha256: hash('sha256', bytes) };
   }
-  const digest = createHash('sha1');
+  const [sha1, sha256] = [createHash('sha1'), createHash('sha256')];
   const fd = openSync(file, 'wx');
   try {
     for (const slice of bytesOf(content).slices(0, size)) {
-      digest.update(slice);
+      sha1.update(slice);
+      sha256.update(slice);
       for (let at = 0; at < slice.length; ) at += writeSync(fd, slice, at);
     }
   } finally {
     closeSync(fd);
   }
-  return digest.digest('hex');
+  return { sha1: sha1.digest('hex'), sha256: sha256.digest('hex') };
 }

@@ -6,7 +6,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { deliver } from '../demo/deliver.ts';
 import { demoSettings } from '../demo/settings.ts';
 import type { SampleBuild } from '../demo/standin/sample.ts';
-import { defaultToken } from '../demo/standin/tokens.ts';
 import { readEnv } from '../src/config.ts';
 import type { BuildRecord } from '../src/model.ts';
 import { createPrinter } from '../src/supervise/lines.ts';
@@ -44,7 +43,7 @@ export async function startMirror(
   more: NodeJS.ProcessEnv = {},
 ): Promise<BenchMirror> {
   const data = join(folder, 'mirror');
-  const settings = await demoSettings(readEnv(root), data, organization, defaultToken.token, origin.address);
+  const settings = await demoSettings(readEnv(root), data, organization, origin.address);
   const env = { ...settings.env, KITEMIRROR_MIN_FREE: '1', KITEMIRROR_LOG_LEVEL: 'warn', ...more };
   const printer = createPrinter({
     write: (line) => process.stderr.write(`${line}\n`),

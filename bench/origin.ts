@@ -38,9 +38,11 @@ export async function startOrigin({ folder, path, signal, plainApi = false }: Or
     const { apiPort } = await nextMessage<{ apiPort: number }>(api, signal);
     const storage = await startStorage({ folder: join(folder, 'storage'), files, apiPort, path, signal });
     const front = plainApi ? null : storage.apiUrl;
+    const apiUrl = front ?? `http://127.0.0.1:${apiPort}`;
     return {
       address: {
-        apiUrl: front ?? `http://127.0.0.1:${apiPort}`,
+        apiUrl,
+        graphqlUrl: `${apiUrl}/v1`,
         storageUrl: storage.url,
         storageHost: storage.url.replace('http://', ''),
       },

@@ -1,7 +1,6 @@
 /** A start on a tree that is there: when Lighttpd answers a file of it, and when the worker is ready to work. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { demoSettings } from '../demo/settings.ts';
-import { defaultToken } from '../demo/standin/tokens.ts';
 import { readEnv } from '../src/config.ts';
 import { createPrinter } from '../src/supervise/lines.ts';
 import { startStack } from '../src/supervise/stack.ts';
@@ -29,8 +28,9 @@ export async function measureRestart(context: BenchContext, paths: DataPaths, ar
   context.cleanUp(() => endChild(api));
   const { apiPort } = await nextMessage<{ apiPort: number }>(api, signal);
   const host = `127.0.0.1:${apiPort}`;
-  const address = { apiUrl: `http://${host}`, storageUrl: `http://${host}`, storageHost: host };
-  const settings = await demoSettings(readEnv(root), paths.root, organization, defaultToken.token, address);
+  const url = `http://${host}`;
+  const address = { apiUrl: url, graphqlUrl: `${url}/v1`, storageUrl: url, storageHost: host };
+  const settings = await demoSettings(readEnv(root), paths.root, organization, address);
   const env: NodeJS.ProcessEnv = { ...settings.env, KITEMIRROR_MIN_FREE: '1', KITEMIRROR_LOG_LEVEL: 'error' };
   const printer = createPrinter({
     write: (line) => process.stderr.write(`${line}\n`),

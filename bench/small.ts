@@ -1,4 +1,7 @@
-/** (a) 2,000 artifacts of 16 KiB: a webhook to a published build, against the tools that fetch ready links. */
+/**
+ * (a) 2,000 artifacts of 16 KiB: a webhook to a published build, with links in bulk as Buildkite's GraphQL has them and
+ * with each link asked for by REST, against the tools that are given the links.
+ */
 import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,7 +10,7 @@ import { artifactPaths, type BenchContext, fetchWith, homeOfOrigin, inEachPlace,
 import { aria2c, connections, curl, type Fetcher } from './fetchers.ts';
 import type { BenchBuild, BenchFile } from './files.ts';
 import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
-import { startMirror } from './mirror.ts';
+import { type BenchMirror, startMirror } from './mirror.ts';
 import { startOrigin } from './origin.ts';
 import type { Place } from './places.ts';
 
@@ -15,6 +18,13 @@ const jobs = 20;
 const filesPerJob = 100;
 const bytes = 16 * 1024;
 const count = jobs * filesPerJob;
+/** How the mirror comes to its links: as it does by itself where the token may, and where it may not. */
+const ways = [
+  { name: 'links in bulk (GraphQL)', settings: {} },
+  { name: 'each link by REST', settings: { BUILDKITE_GRAPHQL: 'off' } },
+] as const;
+type Way = (typeof ways)[number];
+
 /** Rounds before the first that counts: a mirror runs for weeks, its code is warm. */
 const warmUps = 2;
 const defaultRounds = 7;
@@ -22,7 +32,7 @@ const defaultRounds = 7;
 export async function small(context: BenchContext): Promise<Table[]> {
   const rounds = context.rounds ?? defaultRounds;
   const total = count * bytes * (warmUps + rounds);
-  return inEachPlace(context, 2 * total, 'small', (place) => measure(context, place, rounds));
+  return inEachPlace(context, (ways.length + 1) * total, 'small', (place) => measure(context, place, rounds));
 }
 
 async function measure(context: BenchContext, place: Place, rounds: number): Promise<Table> {
@@ -33,58 +43,77 @@ async function measure(context: BenchContext, place: Place, rounds: number): Pro
     await origin.stop();
     home.remove();
   });
-  const mirror = await startMirror(place.folder, origin, signal);
-  context.cleanUp(() => mirror.stop());
+  const mirrors = new Map<Way, BenchMirror>();
+  for (const way of ways) {
+    const mirror = await startMirror(join(place.folder, `way-${mirrors.size}`), origin, signal, way.settings);
+    context.cleanUp(() => mirror.stop());
+    mirrors.set(way, mirror);
+  }
   const fetchers = [aria2c(path), curl(path)];
-  const sides = fetchers.filter((fetcher) => typeof fetcher !== 'string');
+  const theirSides = fetchers.filter((fetcher) => typeof fetcher !== 'string');
+  const sides: readonly (Way | Fetcher)[] = [...ways, ...theirSides];
 
-  const ours: number[] = [];
-  const theirs = new Map<Fetcher, Record<string, number>[]>(sides.map((side) => [side, []]));
+  const times = new Map<Way | Fetcher, Record<string, number>[]>(sides.map((side) => [side, []]));
   for (let round = -warmUps; round < rounds; round += 1) {
     const number = round + warmUps + 1;
     const build = await origin.add({ number, jobs, filesPerJob, bytes, seed: `small-${number}` });
-    for (const turn of turns(sides.length + 1, round + warmUps)) {
-      await mirror.quiet();
+    for (const turn of turns(sides.length, round + warmUps)) {
+      for (const mirror of mirrors.values()) await mirror.quiet();
       if (place.name === 'disk') execFileSync('sync', ['-f', place.folder]);
       const side = sides[turn];
-      if (side === undefined) {
-        const time = await mirror.mirror(build.sample);
-        checkFiles(artifactPaths(build, mirror.folderOf(build.sample)));
-        if (round >= 0) ours.push(time);
-        context.say(`small, ${place.name}: round ${round}: kitemirror ${time.toFixed(0)} ms`);
-      } else {
-        const times = await fetchWith(side, build.files, place, signal, (folder) => checkFetched(build, folder));
-        if (round >= 0) theirs.get(side)?.push(times);
-        context.say(`small, ${place.name}: round ${round}: ${side.name} ${times['all']?.toFixed(0)} ms`);
-      }
+      if (side === undefined) continue;
+      const time =
+        'fetch' in side
+          ? await fetchWith(side, build.files, place, signal, (folder) => checkFetched(build, folder))
+          : { all: await mirrorWith(mirrors.get(side), build) };
+      if (round >= 0) times.get(side)?.push(time);
+      context.say(`small, ${place.name}: round ${round}: ${side.name} ${time.all?.toFixed(0)} ms`);
     }
   }
-  const rows: Row[] = [{ name: 'kitemirror, webhook to published', unit: 'ms', value: spreadOf(ours) }];
-  for (const fetcher of fetchers) rows.push(rowOf(fetcher, ours, theirs));
+  const rows = ways.flatMap((way): Row[] => [
+    { name: `kitemirror, ${way.name}`, unit: 'ms', value: spreadOf(allOf(times.get(way))) },
+    ...fetchers.map((fetcher) => rowOf(fetcher, allOf(times.get(way)), times)),
+  ]);
+  const concurrency = [...mirrors.values()][0]?.concurrency;
   return {
     title: `small: ${count} artifacts of 16 KiB (${jobs} jobs), ${place.name} (${place.folder.replace(/\/[^/]+$/, '')}), ${rounds} rounds in turns`,
     facts: [
       ...origin.facts,
-      'kitemirror is given one signed webhook: it lists the build, resolves 2,000 links through the API, fetches 20 logs' +
+      'kitemirror is given one signed webhook: it lists the build, asks the API for 2,000 links, fetches 20 logs' +
         ' too, checks, stores, records, merges, publishes',
-      `the others are given the ready storage links; ${connections} connections, kitemirror ${mirror.concurrency}`,
+      `the others are given the ready storage links; ${connections} connections, kitemirror ${concurrency}`,
     ],
     rows,
   };
 }
 
-function rowOf(fetcher: Fetcher | string, ours: number[], theirs: Map<Fetcher, Record<string, number>[]>): Row {
-  if (typeof fetcher === 'string') return { name: fetcher.split(' ')[0] ?? '', unit: 'ms', note: fetcher };
-  const times = theirs.get(fetcher) ?? [];
-  const all = times.map((time) => time['all'] ?? Number.NaN);
-  const ratio = ratioOf(all, ours);
+/** From the webhook to the published build, in ms. */
+async function mirrorWith(mirror: BenchMirror | undefined, build: BenchBuild): Promise<number> {
+  if (mirror === undefined) throw new Error('this way has no mirror');
+  const time = await mirror.mirror(build.sample);
+  checkFiles(artifactPaths(build, mirror.folderOf(build.sample)));
+  return time;
+}
+
+function allOf(times: readonly Record<string, number>[] | undefined): number[] {
+  return (times ?? []).map((time) => time['all'] ?? Number.NaN);
+}
+
+function rowOf(
+  fetcher: Fetcher | string,
+  ours: number[],
+  sides: ReadonlyMap<Way | Fetcher, Record<string, number>[]>,
+): Row {
+  if (typeof fetcher === 'string') return { name: `  ${fetcher.split(' ')[0] ?? ''}`, unit: 'ms', note: fetcher };
+  const times = sides.get(fetcher) ?? [];
+  const ratio = ratioOf(allOf(times), ours);
   const isAria = fetcher.name.startsWith('aria2c');
   const parts = Object.keys(times[0] ?? {}).filter((part) => part !== 'all');
   const medians = parts.map((part) => `${part} ${spreadOf(times.map((time) => time[part] ?? 0)).median.toFixed(0)}`);
   return {
-    name: fetcher.name,
+    name: `  ${fetcher.name}`,
     unit: 'ms',
-    value: spreadOf(all),
+    value: spreadOf(allOf(times)),
     ratio,
     ...(isAria ? { target: { text: 'faster than aria2c', met: ratio.median > 1 } } : {}),
     ...(parts.length > 1 ? { note: `(${medians.join(' + ')})` } : {}),

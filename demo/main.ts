@@ -25,7 +25,6 @@ import { type DemoSettings, demoSettings } from './settings.ts';
 import { createShow, type Show } from './show.ts';
 import type { SampleBuild } from './standin/sample.ts';
 import { createStandIn } from './standin/server.ts';
-import { defaultToken } from './standin/tokens.ts';
 
 const root = join(import.meta.dirname, '..');
 const mirroredWithinMs = 120_000;
@@ -65,7 +64,7 @@ async function main(): Promise<number> {
     const organization = builds[0]?.organization.slug ?? '';
     const port = options.once ? 0 : wantedPort;
     const tls = options.tls ? certificateIn(folder.path) : null;
-    const settings = await demoSettings(machine, folder.path, organization, defaultToken.token, upstream, port, tls);
+    const settings = await demoSettings(machine, folder.path, organization, upstream, port, tls);
     await emptyFolder(settings.env, root);
     if (tls !== null) {
       await makeCertificate(tls, machine.PATH ?? '');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { CertificateFiles } from './certificate.ts';
 import type { StandInAddress } from './standin/standin.ts';
+import { graphqlToken } from './standin/tokens.ts';
 
 const loopback = '127.0.0.1';
 const portsTried = 100;
@@ -19,7 +20,6 @@ export async function demoSettings(
   env: NodeJS.ProcessEnv,
   data: string,
   organization: string,
-  apiToken: string,
   upstream: StandInAddress,
   wantedPort = 0,
   tls: CertificateFiles | null = null,
@@ -35,9 +35,10 @@ export async function demoSettings(
     env: {
       ...Object.fromEntries(machine),
       BUILDKITE_ORGANIZATION: organization,
-      BUILDKITE_API_TOKEN: apiToken,
+      BUILDKITE_API_TOKEN: graphqlToken.token,
       BUILDKITE_WEBHOOK_TOKEN: webhookToken,
       BUILDKITE_API_URL: upstream.apiUrl,
+      BUILDKITE_GRAPHQL_URL: upstream.graphqlUrl,
       KITEMIRROR_DOWNLOAD_HOSTS: upstream.storageHost,
       KITEMIRROR_DATA: data,
       // The samples are small, and a laptop's disk may well be nearly full.

@@ -49,6 +49,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
 
   const address = (): StandInAddress => ({
     apiUrl: api.apiUrl,
+    graphqlUrl: `${api.apiUrl}/v1`,
     storageUrl: api.storageUrl,
     storageHost: api.storageUrl.replace('http://', ''),
   });
@@ -75,9 +76,6 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     putPortal: (portal) => storePortal(portals, portal),
     get address() {
       return address();
-    },
-    get graphqlUrl() {
-      return `${api.apiUrl}/v1`;
     },
     portalUrl: (slug, organization) => api.apiUrl + portalPath({ slug, ...(organization ? { organization } : {}) }),
     services,

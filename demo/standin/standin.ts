@@ -63,6 +63,7 @@ export interface SeenRequest {
 export interface StandInAddress {
   /** `http://127.0.0.1:<port>` */
   readonly apiUrl: string;
+  readonly graphqlUrl: string;
   readonly storageUrl: string;
   /** `127.0.0.1:<port>` */
   readonly storageHost: string;
@@ -77,9 +78,8 @@ export interface StandIn {
   remove(organization: string, pipeline: string, number: number): boolean;
   /** Adds a portal, or replaces the one with its slug. @throws Error when its document does not fit the schema */
   putPortal(portal: Portal): void;
-  /** Meaningful once started, as are the two below it. */
+  /** Meaningful once started, as is the one below it. */
   readonly address: StandInAddress;
-  readonly graphqlUrl: string;
   portalUrl(slug: string, organization?: string): string;
   /** As the API and whoever holds them have changed them. */
   readonly services: StandInServices;

@@ -43,7 +43,7 @@ describe('the GraphQL client', () => {
 
   it('counts what a query will return as upstream does', async (t) => {
     const standIn = await upstream(t);
-    const asked = await fetch(standIn.graphqlUrl, {
+    const asked = await fetch(standIn.address.graphqlUrl, {
       method: 'POST',
       headers: { authorization: `Bearer ${client(t, standIn).token()}`, 'content-type': 'application/json' },
       body: JSON.stringify({ query: bulkDocument, variables: { build: build.id, jobs: 7, artifacts: 30 } }),

@@ -47,7 +47,7 @@ export function client(t: TestContext, standIn: StandIn, options: ClientOptions 
   const { mode = 'graphql', budget = notedBudget(), points = notedBudget(), share = 0.8 } = options;
   const dispatcher = new Agent();
   t.after(() => dispatcher.destroy());
-  const url = new URL(mode === 'portal' ? standIn.portalUrl(portal.slug) : standIn.graphqlUrl);
+  const url = new URL(mode === 'portal' ? standIn.portalUrl(portal.slug) : standIn.address.graphqlUrl);
   const token = options.token ?? (mode === 'portal' ? portal.token : graphqlToken.token);
   return createGraphql({ mode, url, token: () => token, dispatcher, budget, points, share });
 }

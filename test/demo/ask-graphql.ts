@@ -58,7 +58,7 @@ export async function post(url: string, body: unknown, headers: Record<string, s
 }
 
 export const query = (standIn: StandIn, text: string, variables: Row = {}, headers: Record<string, string> = {}) =>
-  post(standIn.graphqlUrl, { query: text, variables }, headers);
+  post(standIn.address.graphqlUrl, { query: text, variables }, headers);
 
 export const askLinks = (standIn: StandIn, build: SampleBuild, more: Row = {}) =>
   query(standIn, links, { build: build.id, jobs: 100, artifacts: 100, ...more });

@@ -91,7 +91,7 @@ describe('GraphQL in the stand-in', () => {
   describe('permission and errors', () => {
     it('refuses tokens that it does not know or that lack the permission, and says what a token may', async (t) => {
       const [standIn, build] = await withBuild(t);
-      const unknown = await post(standIn.graphqlUrl, { query: links }, { authorization: 'Bearer nonsense' });
+      const unknown = await post(standIn.address.graphqlUrl, { query: links }, { authorization: 'Bearer nonsense' });
       assert.deepEqual([unknown.status, messageOf(unknown)?.slice(0, 24)], [401, 'Authentication required.']);
       const authorization = `Bearer ${defaultToken.token}`;
       const refused = await query(standIn, links, {}, { authorization });
@@ -99,7 +99,7 @@ describe('GraphQL in the stand-in', () => {
       assert.ok(((await row(standIn, '/v2/access-token')).scopes as string[]).every((scope) => scope !== 'graphql'));
       const [off] = await withBuild(t, { graphql: { enabled: false } });
       assert.equal((await askLinks(off, build)).status, 403);
-      assert.equal((await fetch(standIn.graphqlUrl)).status, 404);
+      assert.equal((await fetch(standIn.address.graphqlUrl)).status, 404);
     });
 
     it('answers a query that does not fit with 200 and errors', async (t) => {
@@ -116,9 +116,12 @@ describe('GraphQL in the stand-in', () => {
         messageOf(await query(standIn, links, {})) ?? '',
         /\$build.* of required type "ID!" was not provided/,
       );
-      const asString = await post(standIn.graphqlUrl, { query: '{ viewer { id } }', variables: '{ }' });
+      const asString = await post(standIn.address.graphqlUrl, { query: '{ viewer { id } }', variables: '{ }' });
       assert.ok(asString.reply.data);
-      assert.equal((await post(standIn.graphqlUrl, { query: '{ a }' }, { 'content-type': 'text/plain' })).status, 400);
+      assert.equal(
+        (await post(standIn.address.graphqlUrl, { query: '{ a }' }, { 'content-type': 'text/plain' })).status,
+        400,
+      );
     });
   });
 });

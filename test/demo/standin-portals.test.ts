@@ -25,7 +25,7 @@ describe('portals in the stand-in', () => {
     assert.equal((await post(standIn.portalUrl('links'), {})).status, 401, 'an API token opens no portal');
     assert.equal((await post(standIn.portalUrl('other'), {}, portalAuthorization)).status, 404);
     assert.equal((await fetch(standIn.portalUrl('links'), { headers: portalAuthorization })).status, 404);
-    assert.equal((await post(standIn.graphqlUrl, { query: links }, portalAuthorization)).status, 401);
+    assert.equal((await post(standIn.address.graphqlUrl, { query: links }, portalAuthorization)).status, 401);
   });
 
   it('choose one of several operations by name, and take no document that does not fit', async (t) => {

@@ -26,7 +26,7 @@ export function mirrorBy(way: Way, { standIn, env, workers = 1 }: WayOptions = {
     standIn: { portals: [portal], ...standIn },
     workers,
     env: (of) => ({
-      BUILDKITE_GRAPHQL_URL: of.graphqlUrl,
+      BUILDKITE_GRAPHQL_URL: of.address.graphqlUrl,
       BUILDKITE_GRAPHQL: way === 'graphql' || way === 'both' ? 'on' : 'off',
       BUILDKITE_API_TOKEN: graphqlToken.token,
       ...(way === 'portal' || way === 'both' ? byPortal(of) : {}),
