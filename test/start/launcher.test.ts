@@ -1,6 +1,16 @@
 /** bin/node in a project of its own, with an npm that only notes that it was asked. */
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findCommand } from '../../src/programs.ts';
@@ -49,6 +59,23 @@ function fake(tools: string, name: string, script: string): void {
   writeFileSync(join(tools, name), `#!/bin/sh\n${script}\n`);
   chmodSync(join(tools, name), 0o755);
 }
+
+test('packages that are a link to another folder are used as they are, and never installed over', async (t) => {
+  const { folder, launch, installs } = makeProject(t);
+  const other = temporaryFolder(t);
+  writeFileSync(join(other, 'kept'), '');
+  symlinkSync(other, join(folder, 'node_modules'));
+  const refused = await launch('x.ts');
+  assert.deepEqual([refused.code, refused.out, installs()], [78, '', 0]);
+  assert.match(refused.err, /node_modules is a link to .*Run: rm /);
+  assert.ok(existsSync(join(other, 'kept')));
+
+  const { folder: whole, launch: launchWhole } = makeProject(t);
+  await launchWhole('x.ts');
+  renameSync(join(whole, 'node_modules'), join(other, 'packages'));
+  symlinkSync(join(other, 'packages'), join(whole, 'node_modules'));
+  assert.equal((await launchWhole('x.ts')).code, 0);
+});
 
 test('the first start installs, says so on stderr alone, and runs the script with the pinned Node', async (t) => {
   const { launch, installs } = makeProject(t);
