@@ -53,6 +53,9 @@ const meanings: Readonly<Record<string, Meaning>> = {
 /** Worth an operator's look; all else is an artifact's own matter, or passes. */
 const forOperators: ReadonlySet<BucketOutcome> = new Set(['denied', 'credentials', 'clock', 'region', 'archived']);
 
+/** What holds for every object of a bucket, as long as it holds. */
+const ofBuckets: ReadonlySet<BucketOutcome> = new Set(['credentials', 'clock', 'region']);
+
 const ours: Partial<Record<ErrorCode, BucketOutcome>> = {
   ERR_UPSTREAM_UNAVAILABLE: 'unavailable',
   ERR_BLOB_MISMATCH: 'mismatch',
@@ -63,12 +66,14 @@ export interface BucketFailure {
   readonly outcome: BucketOutcome | null;
   readonly error: MirrorError;
   readonly isForOperators: boolean;
+  /** Whether the bucket would refuse any other object, too. */
+  readonly isOfBucket: boolean;
 }
 
 /** @param thrown by the SDK, or by the stream of a body */
 export function explain(thrown: unknown, { bucket }: BucketObject): BucketFailure {
   if (thrown instanceof MirrorError) {
-    return { outcome: ours[thrown.code] ?? null, error: thrown, isForOperators: false };
+    return { outcome: ours[thrown.code] ?? null, error: thrown, isForOperators: false, isOfBucket: false };
   }
   const { name, status } = read(thrown);
   const details = { bucket, reason: name, ...(status === undefined ? {} : { status }) };
@@ -76,6 +81,7 @@ export function explain(thrown: unknown, { bucket }: BucketObject): BucketFailur
     outcome,
     error: new MirrorError(code, `the bucket ${bucket} ${says}`, details),
     isForOperators: forOperators.has(outcome),
+    isOfBucket: ofBuckets.has(outcome) || name === 'NoSuchBucket',
   });
   const known = meanings[name];
   if (known !== undefined) return fail(known.outcome, 'ERR_BUCKET_DENIED', `${known.says} (${name})`);

@@ -31,12 +31,17 @@ const parallelObjects = 2;
 /** What goes on being denied is said once in this while. */
 const warnMs = 3_600_000;
 
+/** A bucket that refused for what concerns all of its objects is not asked for the next one before. */
+const refusedMs = 5000;
+
 export function createReadObject({ getPart, log, onRead }: BucketsOptions): ReadObject {
   const warnedAt = new Map<string, number>();
+  const refusals = new Map<string, { readonly until: number; readonly error: MirrorError }>();
   let parallel = 0;
 
   function report(thrown: unknown, object: BucketObject): MirrorError {
-    const { outcome, error, isForOperators } = explain(thrown, object);
+    const { outcome, error, isForOperators, isOfBucket } = explain(thrown, object);
+    if (isOfBucket) refusals.set(object.bucket, { until: Date.now() + refusedMs, error });
     if (outcome !== null) onRead(outcome);
     const subject = `${object.bucket}/${outcome}`;
     if (isForOperators && Date.now() - (warnedAt.get(subject) ?? 0) >= warnMs) {
@@ -47,6 +52,8 @@ export function createReadObject({ getPart, log, onRead }: BucketsOptions): Read
   }
 
   return async (object, sink, size, signal) => {
+    const refusal = refusals.get(object.bucket);
+    if (refusal !== undefined && Date.now() < refusal.until) throw refusal.error;
     let etag: string | undefined;
     const get = async (range: Range, until: AbortSignal): Promise<Part> => {
       const part = await getPart(object, range, etag, until);
@@ -69,6 +76,7 @@ export function createReadObject({ getPart, log, onRead }: BucketsOptions): Read
       } finally {
         if (inParts) parallel -= 1;
       }
+      refusals.delete(object.bucket);
       onRead('ok');
     };
     await persist(() => sink.received, transfer, signal);

@@ -237,6 +237,20 @@ describe('a bucket that cannot be read', () => {
     });
   }
 
+  it('with these credentials is not asked for each of many artifacts', async () => {
+    const plain = newBuild({ jobs: 1, artifactsPerJob: 200 });
+    const bucket = pathStyle();
+    await s3.put('ci-files', bucketObjects(plain, bucket));
+    s3.spoiler = (_request, response) => refuse(response, 403, 'InvalidAccessKeyId', '');
+    const build = inBucket(plain, bucket);
+    const failed = await untilState(build, 'failed');
+    assert.match(failed.reason ?? '', /refuses the worker's AWS credentials/);
+    const asked = s3.gets.length;
+    assert.ok(asked > 0 && asked < 100, `asked ${asked} times`);
+    s3.spoiler = null;
+    assert.equal((await mirror.settled(build)).complete, true);
+  });
+
   it('for its region is asked where it is', async () => {
     for (const [status, code] of [
       [301, 'PermanentRedirect'],
