@@ -33,6 +33,7 @@ import {
   closeUnsettled,
   listStubs,
   openUnsettled,
+  readStub,
   readUnsettled,
   writeStub,
 } from '../src/tree/unsettled.ts';
@@ -45,6 +46,8 @@ import { markGone } from './mark-gone.ts';
 /** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
 const restMsPerJob = 2;
 const restFromJobs = 200;
+/** A list that is younger than this says what there is. */
+const listedAnewMs = 60_000;
 /** How often a build that upstream does not yet show as a delivery said is looked at again. */
 const behindAttempts = 6;
 
@@ -105,7 +108,10 @@ export async function readBuild(
     again: task.again === true,
   });
   const work = { ...pick(ref), pipelineId: build.pipeline.id };
-  const unlisted = due.map(({ job, record }) => ({ job, isNew: record === null }));
+  const listedBefore = task.again === true ? new Set<string>() : await listedJustNow(worker, due, seen);
+  const unlisted = due
+    .filter(({ job }) => !listedBefore.has(job.id))
+    .map(({ job, record }) => ({ job, isNew: record === null }));
   const made = new Set<string>();
   for await (const listed of listArtifacts(worker, ref, unlisted, jobs.length, signal)) {
     const stubs = due.flatMap(({ job, record }) => {
@@ -225,7 +231,32 @@ async function jobsDue(
   return due;
 }
 
-function sameFacts(record: JobRecord, job: JobFacts): boolean {
+/**
+ * Jobs that were listed a moment ago, after their end, and are still at work on that: a build that two tell of (a delivery
+ * and a comparison, two deliveries) pays for its lists and links once.
+ */
+async function listedJustNow(
+  { paths }: WorkerContext,
+  due: readonly Due[],
+  { build, at }: { readonly build: BuildFacts; readonly at: string },
+): Promise<Set<string>> {
+  const listed = new Set<string>();
+  const waiting = new Set(await listStubs(paths, build.id));
+  const finished = isFinishedBuild(build.state, build.finished_at);
+  for (const { job, record } of due) {
+    if (!waiting.has(job.id) || record?.settled) continue;
+    const stub = (await readStub(paths, build.id, job.id))?.stub;
+    if (stub === undefined || !sameFacts(stub.job, job) || stub.buildFinished !== finished) continue;
+    if (record !== null && record.listed_at !== stub.listedAt) continue;
+    if (stub.logMayHaveGrown !== (finished && mayHaveGrown(job, record, build.finished_at))) continue;
+    const listedAt = Date.parse(stub.listedAt);
+    const isYoung = Date.parse(at) - listedAt < listedAnewMs && listedAt > Date.parse(job.finished_at ?? at);
+    if (isYoung && stub.artifacts.every(({ state }) => state === 'finished')) listed.add(job.id);
+  }
+  return listed;
+}
+
+function sameFacts(record: Pick<JobFacts, 'state' | 'retried' | 'finished_at'>, job: JobFacts): boolean {
   return record.state === job.state && record.retried === job.retried && record.finished_at === job.finished_at;
 }
 

@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import type { FaultRule } from '../../demo/standin/faults.ts';
 import type { Mirror } from './harness.ts';
 import { artifactOf, newBuild, scriptOf, withArtifact } from './samples.ts';
+import { until } from './until.ts';
 import { asked, checkBytes, mirrorBy, mirrored, spentAttempts, started } from './ways.ts';
 
 describe('a build whose links are to be had', () => {
@@ -29,6 +30,29 @@ describe('a build whose links are to be had', () => {
     assert.deepEqual([links, graphql, byPortal], [15, 0, 0]);
     checkBytes(mirror, build);
   });
+
+  for (const way of ['graphql', 'rest'] as const) {
+    it(`is listed once by ${way}, though told of again before it is mirrored`, async (t) => {
+      const mirror = await started(t, way);
+      mirror.standIn.latency.storageMs = 1500;
+      const build = newBuild({ jobs: 4, artifactsPerJob: 3 });
+      mirror.standIn.put(build);
+      const readings = (): number =>
+        mirror.standIn.requests.filter(({ path }) => /[/]builds[/]\d+[?]/.test(path)).length;
+      for (const reading of [1, 2]) {
+        await mirror.tell(build);
+        await until(() => readings() === reading, `reading ${reading}`);
+        await until(() => mirror.standIn.requests.some(({ at }) => at === 'storage'), 'the jobs to be at work');
+      }
+      const record = await mirror.settled(build);
+      assert.deepEqual([record.complete, record.present], [true, 4 * 4]);
+      const lists = mirror.standIn.requests.filter(({ path }) => path.includes('/artifacts?'));
+      const { points } = asked(mirror);
+      if (way === 'graphql') assert.ok(points > 0 && points < 2 * 4 * (3 + 3), `${points} points`);
+      else assert.equal(lists.length, 1);
+      checkBytes(mirror, build);
+    });
+  }
 
   it('by a portal of many small jobs costs few requests besides the logs', { timeout: 120_000 }, async (t) => {
     const mirror = await started(t, 'portal');

@@ -46,9 +46,8 @@ describe('several worker processes', { timeout: 200_000 }, () => {
     const needed = jobs * (artifactsPerJob + 3);
     t.diagnostic(`${points} points, ${needed} needed; ${links} links by REST; ${refused} refused`);
     assert.equal(links, 0);
-    // A worker that comes to a job before its list is on the shelf asks again; four that knew nothing of each other would
-    // ask four times.
-    assert.ok(points <= needed * 2, `${points} points, ${needed} needed`);
+    // Four that knew nothing of each other would ask four times, a comparison that finds the same build once more.
+    assert.ok(points <= needed * 1.1, `${points} points, ${needed} needed`);
     assert.ok(refused <= 1, `${refused} refused`);
   });
 });
