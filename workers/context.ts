@@ -48,8 +48,6 @@ export interface WorkerContext {
   readonly logScript: PageScript;
   /** Downloads at once, over all tasks of this process. */
   readonly slots: Slots;
-  /** Part of the names in staging/, so that a dead worker's leftovers can be told from a live one's work. */
-  readonly instance: string;
   readonly onArtifact: (outcome: string, bytes: number) => void;
   /** Whether an operator has had these bytes purged. */
   readonly isPurged: (sha256: string) => boolean;

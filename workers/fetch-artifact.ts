@@ -1,9 +1,9 @@
 /** One artifact: reserve, resolve, download to staging, verify, store, link. Nothing is visible before it is verified. */
-import { randomBytes } from 'node:crypto';
 import { type ErrorCode, MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts, BuildRef } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
+import { temporaryFile } from '../src/tree/temporary.ts';
 import type { WorkerContext } from './context.ts';
 
 /** A link lives a minute or ten; a download that outlives three is not one. */
@@ -77,11 +77,10 @@ async function stage(
   bulk: URL | null,
   signal: AbortSignal,
 ): Promise<Staged> {
-  const { paths, upstream, storage, instance } = worker;
+  const { paths, upstream, storage } = worker;
   const wanted = { pipeline: ref.pipeline, size: facts.size, signal };
-  const name = `${instance}.${randomBytes(8).toString('hex')}.part`;
   // The better sum is enough where upstream states both.
-  const sink = new StagedFile(paths.stagingFile(name), worker.staging, facts.sha256 === null);
+  const sink = new StagedFile(temporaryFile(paths), worker.staging, facts.sha256 === null);
   try {
     if (bulk === null || !(await downloaded(bulk))) await downloadByRest();
     return await sink.finish();

@@ -1,9 +1,9 @@
 /** A job's log: streamed to staging as plain text, visible once its transfer has ended properly. */
-import { randomBytes } from 'node:crypto';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import type { BuildRef, JobFacts, LogRecord } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { StagedFile } from '../src/tree/staging.ts';
+import { temporaryFile } from '../src/tree/temporary.ts';
 import type { WorkerContext } from './context.ts';
 import { refusePurged } from './fetch-artifact.ts';
 
@@ -58,8 +58,7 @@ export async function fetchLog(
 
 async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal) {
   const answer = await worker.upstream.openLog(ref, job.id, signal);
-  const name = `${worker.instance}.${randomBytes(8).toString('hex')}.part`;
-  const sink = new StagedFile(worker.paths.stagingFile(name), worker.staging, false);
+  const sink = new StagedFile(temporaryFile(worker.paths), worker.staging, false);
   try {
     const type = String(answer.headers['content-type'] ?? '');
     // A page of some proxy's in between is no log.

@@ -1,6 +1,4 @@
 /** The worker program: takes tasks, reads Buildkite, writes the tree. The only one that holds the Buildkite token. */
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { Agent } from 'undici';
@@ -70,7 +68,6 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   if (config.identity !== null) offerAccount();
   const paths = dataPaths(config.dataRoot);
   await prepareData(paths);
-  const instance = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   await sweepStaging(paths);
   const logScript = await publishScript(paths, logScriptEntry);
 
@@ -125,7 +122,6 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     space: createSpace(config.dataRoot, config.minFreeBytes, makeRoom(queue, log)),
     staging: openStaging(paths.staging),
     logScript,
-    instance,
     isPurged: createPurgedLookup(paths),
     onArtifact: (outcome, bytes) => {
       metrics.artifacts.inc({ outcome });
@@ -186,7 +182,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     stopper.add('metrics', () => listening.close());
   }
   stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
-  log.info({ instance, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
+  log.info({ pid: process.pid, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
   if (!(await fillCatalog(worker.reconcile, stopper, log))) return;
   const reconciling = startReconciling({
     worker: worker.reconcile,

@@ -26,10 +26,8 @@ import { saveJob } from './save-job.ts';
 
 /** An upload or a log that has not come when its job has ended is looked at again after these, then it never will. */
 const looksAfterMs = [1000, 3000, 10_000, 30_000];
-/** A job's record is written in between, so that a long job shows how far it is. */
-const saveEveryMs = 5000;
-/** From this many missing files on, the record is written before the first of them is fetched. */
-const announceFrom = 50;
+/** A job's record is written in between, so that a long job shows how far it is; first when it turns out to be long. */
+const [firstSaveMs, saveEveryMs] = [500, 5000];
 /** How many jobs there still are does not matter any more beyond this. */
 const jobsCounted = 500;
 
@@ -56,17 +54,20 @@ export async function mirrorJob(
   const { work, planned } = begin(worker, stub, before, base);
   const relocation = relocate(paths, base, before, planned, work.folders);
   const save = oneAtATime(() => saveNow(worker, place, work));
-  if (work.missing.length >= announceFrom || relocation !== null) await save();
+  if (relocation !== null) await save();
   relocation?.removeOld();
-  const progress = setInterval(() => {
+  const saveProgress = (): void => {
     save().catch((error: unknown) =>
       logError(log, error, 'the progress of a job could not be written', { job: task.job }),
     );
-  }, saveEveryMs);
+  };
+  const first = setTimeout(saveProgress, firstSaveMs);
+  const progress = setInterval(saveProgress, saveEveryMs);
   let failure: MirrorError | null;
   try {
     failure = await fetchMissing(worker, work, signal);
   } finally {
+    clearTimeout(first);
     clearInterval(progress);
   }
   // A page of what was there before would now be called immutable with the log.
@@ -115,7 +116,7 @@ async function requestPublish(
 ): Promise<void> {
   const { job: _, ...payload } = task;
   const last = !hasStubs(paths, task.build);
-  const delayMs = Math.min(30_000, 100 + files * 0.1);
+  const delayMs = Math.min(30_000, 100 + files * 0.5);
   await queue.enqueue({ name: 'publish-build', payload }, last ? { urgent: true } : { delayMs });
 }
 

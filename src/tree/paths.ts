@@ -120,13 +120,14 @@ export interface DataPaths {
 
 export function dataPaths(root: string): DataPaths {
   const at = (...parts: string[]): string => join(root, ...parts);
+  const [blobs, staging] = [at('blobs.v1', 'sha256'), at('staging')];
   const builds = (place: Place): string[] => [place.organization, place.folder, 'builds', String(place.number)];
   return {
     root,
     tree: at('tree'),
     pages: at('pages'),
-    blobs: at('blobs.v1', 'sha256'),
-    staging: at('staging'),
+    blobs,
+    staging,
     quarantine: at('quarantine'),
     spool: at('spool'),
     state: at('state'),
@@ -141,8 +142,9 @@ export function dataPaths(root: string): DataPaths {
     catalog: at('pages', 'catalog.sqlite'),
     search: at('pages', 'search.sqlite'),
     contentKeys: at('state', 'keys', 'content'),
-    blob: (sha256, copy = 1) => at('blobs.v1', 'sha256', sha256.slice(0, 2), copy === 1 ? sha256 : `${sha256}.${copy}`),
-    stagingFile: (name) => at('staging', name),
+    // These two are made for each artifact a few times, of parts that need no look at them.
+    blob: (sha256, copy = 1) => `${blobs}/${sha256.slice(0, 2)}/${copy === 1 ? sha256 : `${sha256}.${copy}`}`,
+    stagingFile: (name) => `${staging}/${name}`,
     pipeline: (organization, folder) => at('tree', organization, folder),
     build: (place) => at('tree', ...builds(place)),
     buildFile: (place, name) => at('tree', ...builds(place), name),

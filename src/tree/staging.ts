@@ -92,17 +92,19 @@ export class StagedFile {
   }
 
   async #writeHeld(): Promise<Sums> {
-    const [only] = this.#held;
-    const bytes = this.#held.length === 1 && only !== undefined ? only : Buffer.concat(this.#held);
     const fd = openSync(this.#file, 'wx', 0o644);
     try {
+      const bytes = putTogether(this.#held);
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      const sha1 = this.#takesSha1 ? hash('sha1', bytes) : null;
+      const sums = { sha1, sha256: hash('sha256', bytes), crc32: hexOf(crc32(bytes)) };
+      // From here on the bytes may be another file's.
       if (this.#durable) await datasync(fd);
+      return sums;
     } finally {
       closeSync(fd);
+      this.#held = [];
     }
-    const sha1 = this.#takesSha1 ? hash('sha1', bytes) : null;
-    return { sha1, sha256: hash('sha256', bytes), crc32: hexOf(crc32(bytes)) };
   }
 
   /** Removes what is there; safe at any time, also after `finish`. */
@@ -111,6 +113,18 @@ export class StagedFile {
     this.#spill = null;
     removeStaged(this.#file);
   }
+}
+
+/** One small file after the other is put together here: a buffer for each is garbage that the collector runs after. */
+const workbench = Buffer.allocUnsafeSlow(spillBytes);
+
+/** @returns what is good until the next call */
+function putTogether(chunks: readonly Buffer[]): Buffer {
+  const [first, second] = chunks;
+  if (first !== undefined && second === undefined) return first;
+  let length = 0;
+  for (const chunk of chunks) length += chunk.copy(workbench, length);
+  return workbench.subarray(0, length);
 }
 
 type Sums = Pick<Staged, 'sha1' | 'sha256' | 'crc32'>;

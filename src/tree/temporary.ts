@@ -6,12 +6,17 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { DataPaths } from './paths.ts';
 
-/** `<host>-<pid>-<of this life>.<random>.part`; a process id is given out again, so a life has a number of its own. */
+/**
+ * `<host>-<pid>-<of this life>.<count>.part`; a process id is given out again, so a life has a number of its own, and so
+ * has each thread.
+ */
 const life = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+let count = 0;
 const named = /^(?<host>.+)-(?<pid>\d+)-[0-9a-f]{8}\.[0-9a-f]{16}\.part$/;
 
 export function temporaryFile(paths: Pick<DataPaths, 'stagingFile'>): string {
-  return paths.stagingFile(`${life}.${randomBytes(8).toString('hex')}.part`);
+  count += 1;
+  return paths.stagingFile(`${life}.${count.toString(16).padStart(16, '0')}.part`);
 }
 
 /** @returns null for a name that is not of this form */
