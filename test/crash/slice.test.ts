@@ -16,7 +16,7 @@ const slice: Readonly<Record<string, readonly [RegExp, Cell['fault']][]>> = {
   ],
   retry: [
     [/^renameSync staging.* → tree.*\/steps\/…$/, 'kill'],
-    [/^rename staging.* → .*build\.json$/, 'kill'],
+    [/^rename staging.* → tree.*build\.json$/, 'kill'],
   ],
   drop: [[/^renameSync tree.* → staging/, 'kill']],
 };

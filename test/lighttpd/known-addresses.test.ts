@@ -56,6 +56,12 @@ async function settled(address: string, status: number): Promise<void> {
   });
 }
 
+/** What a process of Lighttpd knows of the list is never older than this; no answer tells which of them has looked. */
+async function lookedAtEverywhere(): Promise<void> {
+  const wait = Date.now() + 2200;
+  await until('it was looked at again', () => Date.now() > wait);
+}
+
 /** One look at `/v2/meta`, as the worker has it with each comparison. */
 async function look(now?: () => number): Promise<void> {
   const apiUrl = new URL(`http://127.0.0.1:${(buildkite.address() as AddressInfo).port}`);
@@ -76,6 +82,7 @@ describe('deliveries, limited to Buildkite’s addresses and some of ours', () =
   it('are taken from the list that was read, and from what is listed here; nobody else’s are passed on', async () => {
     meta = { webhook_ips: ['192.0.2.0/24', '198.51.100.12', '2001:db8:1::/48'], more: 1 };
     await look();
+    await lookedAtEverywhere();
     await settled('203.0.113.1', 403);
     for (const address of ['192.0.2.200', '198.51.100.12', '2001:db8:1::7', '10.1.2.3'])
       assert.equal((await post(hook, address)).status, 200, address);
@@ -111,12 +118,12 @@ describe('deliveries, limited to Buildkite’s addresses and some of ours', () =
     const yesterday = new Date(Date.now() - 86_500_000);
     utimesSync(site.paths.webhookSenders, yesterday, yesterday);
     await look();
+    await lookedAtEverywhere();
     await settled('203.0.113.1', 200);
     await settled('192.0.2.200', 403);
     for (const torn of ['kitemirror-webhook-senders 1\n192.0.2.0/24\n', 'kitemirror-webhook-senders 1\nall\nend\n']) {
       writeFileSync(site.paths.webhookSenders, torn);
-      const wait = Date.now() + 2200;
-      await until('it was looked at again', () => Date.now() > wait);
+      await lookedAtEverywhere();
       expectRefused(await post(hook, '192.0.2.200'));
       assert.equal((await post(hook, '203.0.113.1')).status, 200);
     }

@@ -5,11 +5,11 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { chromiumNeed, findCommand } from '../../src/programs.ts';
 import { sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
 import { type ReaderSite, startReaderSite } from './reader-site.ts';
+import { assertSoon } from './soon.ts';
 
 const executablePath = findCommand(chromiumNeed.commands, '/usr/local/bin:/usr/bin:/bin');
 const skip = executablePath === null ? 'no Chromium on this machine' : false;
 const [jobCount, filesPerJob] = [56, 1000];
-const targetMs = 300;
 
 let reader: ReaderSite;
 let browser: Browser;
@@ -25,6 +25,8 @@ before(async () => {
     return sampleJob(at + 1, { artifacts, expected: filesPerJob + 1, present: filesPerJob + 1 });
   });
   await reader.add(sampleBuild(jobs), jobs);
+  const small = [sampleJob(99, { artifacts: [], expected: 1, present: 1 })];
+  await reader.add(sampleBuild(small, { number: 41, id: uuid(100) }), small);
   address = `${reader.url}/acme/web/builds/42/`;
   const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
@@ -34,11 +36,11 @@ after(async () => {
   await reader?.close();
 });
 
-async function open(): Promise<{ page: Page; interactive: number }> {
+async function open(url = address): Promise<{ page: Page; interactive: number }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
-  await page.goto(address);
+  await page.goto(url);
   // All of it is parsed and the first of it painted: links, folders and the filter's form work without a script.
   const interactive = await page.evaluate<number>(`Math.max(
     performance.getEntriesByType('navigation')[0].domInteractive,
@@ -48,15 +50,13 @@ async function open(): Promise<{ page: Page; interactive: number }> {
 }
 
 describe('the page of a build of 56,000 artifacts', { skip, timeout: 200_000 }, () => {
-  it('is interactive within 300 ms with nothing cached, when nothing else holds the machine up', async (t) => {
-    const times: number[] = [];
-    for (let round = 0; round < 12 && Math.min(...times, Number.POSITIVE_INFINITY) > targetMs; round += 1) {
-      const { page, interactive } = await open();
-      times.push(interactive);
+  it('is interactive within 300 ms with nothing cached, or hardly later than a small page on a busy machine', async (t) => {
+    const load = async (url?: string): Promise<number> => {
+      const { page, interactive } = await open(url);
       await page.context().close();
-    }
-    t.diagnostic(`interactive after ${times.map(Math.round).join(', ')} ms`);
-    assert.ok(Math.min(...times) <= targetMs, times.map(Math.round).join(', '));
+      return interactive;
+    };
+    await assertSoon(t, load, () => load(`${reader.url}/acme/web/builds/41/`));
   });
 
   it('holds few of its files, and opens a folder in place, down to the last', async () => {

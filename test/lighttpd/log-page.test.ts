@@ -4,6 +4,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { chromiumNeed, findCommand } from '../../src/programs.ts';
 import { ask } from './ask.ts';
 import { type LogScene, startLogScene } from './log-scene.ts';
+import { assertSoon } from './soon.ts';
 import { until } from './until.ts';
 
 const executablePath = findCommand(chromiumNeed.commands, '/usr/local/bin:/usr/bin:/bin');
@@ -81,21 +82,23 @@ async function open(
 const textOfLine = (page: Page, line: number): Promise<string> => page.locator(`#L${line} > span`).innerText();
 
 describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
-  it('is painted first within 300 ms with nothing cached, when nothing else holds the machine up', async (t) => {
-    const times: number[] = [];
-    for (let round = 0; round < 12 && Math.min(...times, Number.POSITIVE_INFINITY) > 300; round += 1) {
+  it('is painted first within 300 ms with nothing cached, or hardly later than a small one on a busy machine', async (t) => {
+    const load = async ({ url }: { url: string }): Promise<number> => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
       const page = await context.newPage();
-      await page.goto(large.url);
+      await page.goto(url);
       await page.locator('#log[data-ready]').waitFor({ timeout: 40_000 });
       const [paint] = await page.evaluate<{ startTime: number }[]>(
         "performance.getEntriesByName('first-contentful-paint').map(({ startTime }) => ({ startTime }))",
       );
-      times.push(paint?.startTime ?? Number.POSITIVE_INFINITY);
       await context.close();
-    }
-    t.diagnostic(`first paints after ${times.map(Math.round).join(', ')} ms`);
-    assert.ok(Math.min(...times) <= 300, `first paints after ${times.map(Math.round).join(', ')} ms`);
+      return paint?.startTime ?? Number.POSITIVE_INFINITY;
+    };
+    await assertSoon(
+      t,
+      () => load(large),
+      () => load(small),
+    );
   });
 
   it('scrolls to its end and back, by ranges of the file alone, with few elements', async () => {
