@@ -8,6 +8,8 @@ import type { Table } from './measure.ts';
 import { openPlace, type Place } from './places.ts';
 
 export interface BenchContext {
+  /** What of the bench was asked for, where it has parts: after the bench's name and `/`; empty: all of it. */
+  readonly part: string;
   readonly signal: AbortSignal;
   /** The value of PATH. */
   readonly path: string;

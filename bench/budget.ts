@@ -12,17 +12,22 @@ import { openPlace } from './places.ts';
 const slower = 1.15;
 /** One in so many requests may be refused for its limit. */
 const refusedOneIn = 500;
+/** What starts and stops around a run. */
+const aroundSeconds = 15;
 
 /** Ten thousand small files take a block each, and their records. */
 const roomBytes = 512e6;
 
 export async function budget(context: BenchContext): Promise<Table[]> {
+  const chosen = choose(context.part);
   const folder = workFolder(context);
+  context.say(lengthOf(chosen));
   const tables: Table[] = [];
-  for (const plan of plans) {
+  for (const plan of chosen) {
     const best = bestOf(plan);
     const rows: Row[] = [];
     for (const workers of plan.workers) {
+      context.say(`${titleOf(plan)}, ${nameOf(workers)}: begins; at best ${best.seconds} s`);
       const run = await runPlan(plan, workers, folder, context.signal);
       const said = typeof run === 'string' ? run : `${run.seconds.toFixed(1)} s, ${JSON.stringify(run.counts)}`;
       context.say(`${titleOf(plan)}, ${nameOf(workers)}: ${said}`);
@@ -33,6 +38,23 @@ export async function budget(context: BenchContext): Promise<Table[]> {
     tables.push({ title: titleOf(plan), facts: factsOf(plan, best), rows });
   }
   return tables;
+}
+
+/** @param part `<plan>` or `<plan>/<workers>`; empty: all of them @throws Error naming the plans */
+function choose(part: string): readonly Plan[] {
+  const [id, count] = part.split('/');
+  const found = plans.filter((plan) => id === '' || plan.id === id);
+  const workers = count === undefined ? null : Number(count);
+  if (found.length === 0 || (workers !== null && !(Number.isInteger(workers) && workers > 0 && workers <= 64)))
+    throw new Error(`budget/${part} is no plan: budget/<${plans.map((plan) => plan.id).join('|')}>[/<workers>]`);
+  return workers === null ? found : found.map((plan) => ({ ...plan, workers: [workers] }));
+}
+
+/** Windows are waited for as they are: who starts it should know. */
+function lengthOf(chosen: readonly Plan[]): string {
+  const runs = chosen.flatMap((plan) => plan.workers.map(() => bestOf(plan).seconds));
+  const seconds = runs.reduce((sum, best) => sum + best + aroundSeconds, 0);
+  return `budget: ${runs.length} runs, about ${Math.ceil(seconds / 60)} min: upstream's windows pass while they last`;
 }
 
 /** In memory where that can be had: the disk is not what is measured. */

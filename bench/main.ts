@@ -1,6 +1,7 @@
 /**
  * `npm run bench [NAME …]`: the mirror beside what else there is, in one run against the same local origin. Prints
  * medians with their spread, and ratios of neighbouring rounds: those hold on a busy machine too.
+ * A bench that has parts runs one of them as NAME/PART: `budget/portal/4` is the plan `portal` with four workers.
  *   --rounds N   how often each side has its turn
  *   --quick      no tree of a million artifacts
  *   --json       one JSON document on stdout
@@ -23,7 +24,7 @@ import { serve } from './serve.ts';
 import { small } from './small.ts';
 
 const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, pages, scale, serve };
-const usage = `Usage: npm run bench [-- NAME …] [--rounds N] [--quick] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
+const usage = `Usage: npm run bench [-- NAME[/PART] …] [--rounds N] [--quick] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
 /** A bench that takes longer hangs. */
 const benchMs = 30 * 60_000;
 
@@ -46,7 +47,7 @@ async function main(): Promise<number> {
   const tables: Table[] = [];
   try {
     for (const name of options.names) {
-      const found = await run(benches[name] ?? small, options, stop.signal);
+      const found = await run(name, options, stop.signal);
       tables.push(...found);
       if (!options.json) process.stdout.write(`${found.map(renderTable).join('\n\n')}\n\n`);
     }
@@ -58,11 +59,14 @@ async function main(): Promise<number> {
   return 0;
 }
 
-async function run(bench: Bench, { rounds, quick, quiet }: Options, stop: AbortSignal): Promise<Table[]> {
+async function run(name: string, { rounds, quick, quiet }: Options, stop: AbortSignal): Promise<Table[]> {
+  const [title = '', ...part] = name.split('/');
+  const bench = benches[title] ?? small;
   const ends: (() => Promise<void> | void)[] = [];
   const context: BenchContext = {
     signal: AbortSignal.any([stop, AbortSignal.timeout(benchMs)]),
     path: readEnv(root)['PATH'] ?? '',
+    part: part.join('/'),
     rounds,
     quick,
     say: (line) => void (quiet || process.stderr.write(`${line}\n`)),
@@ -88,7 +92,7 @@ function readOptions(): Options | null {
     });
     const rounds = values.rounds === undefined ? null : Number(values.rounds);
     if (rounds !== null && !(Number.isInteger(rounds) && rounds > 0)) throw new Error('--rounds is a whole number');
-    const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
+    const unknown = positionals.find((name) => !Object.hasOwn(benches, name.replace(/\/.*/, '')));
     if (unknown !== undefined) throw new Error(`no bench is called ${unknown}`);
     const names = positionals.length === 0 ? Object.keys(benches) : positionals;
     return { names, rounds, quick: values.quick, json: values.json, quiet: values.quiet };

@@ -32,6 +32,12 @@ describe('the arithmetic of the budget bench', () => {
     assert.deepEqual([linkPoints(400, 100_000), linkQueries(400, 100_000)], [100_000 + 1200 + 9, 3]);
   });
 
+  it('names each plan, and takes the large ones with one, two, four and eight workers', () => {
+    assert.equal(new Set(plans.map(({ id }) => id)).size, plans.length);
+    for (const way of ['rest', 'graphql', 'portal'])
+      assert.deepEqual(plans.find(({ id }) => id === way)?.workers, [1, 2, 4, 8]);
+  });
+
   it('times no plan whose windows are so short that our own work decides', () => {
     for (const plan of plans.filter(({ isTimed }) => isTimed)) assert.ok(bestOf(plan).seconds >= 30, plan.name);
   });
