@@ -3,7 +3,7 @@
 import { formatDuration } from '../durations.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../model.ts';
 import { variantOf } from './details.ts';
-import { elapsed, formatBytes, formatCount, instant, shortCommit, shortDigest } from './format.ts';
+import { counted, elapsed, formatBytes, formatCount, instant, shortCommit, shortDigest } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { pathHref } from './links.ts';
@@ -19,8 +19,11 @@ export interface TestLine {
   readonly name: string;
   readonly place: string;
   readonly message: string | null;
+  /** Of the newer build, in which it ended so. */
+  readonly jobs: readonly JobRecord[];
 }
 
+/** What is counted are runs: a test in each variant of its step. */
 export interface TestChanges {
   readonly newlyFailing: readonly TestLine[];
   readonly stillFailing: readonly TestLine[];
@@ -52,7 +55,7 @@ export interface ComparePage {
   } | null;
 }
 
-const [shownTests, shownArtifacts, shownPictures] = [200, 500, 24];
+const [shownTests, shownJobs, shownArtifacts, shownPictures] = [200, 6, 500, 24];
 
 export function renderCompare({ build, folder, baseBranch, other }: ComparePage): string {
   return renderPage({
@@ -110,10 +113,17 @@ function tests(changes: TestChanges, areWhole: boolean): Html {
   }${whole}`;
 }
 
-function testRow({ name, place, message }: TestLine): Html {
+function testRow({ name, place, message, jobs: ran }: TestLine): Html {
   return html`<li class="plain"><div class="what"><div class="title"><bdi>${name}</bdi></div><div class="under"><span><bdi>${place}</bdi></span>${
     message !== null && html`<span><bdi class="mono">${message}</bdi></span>`
+  }</div><div class="under">${ran.slice(0, shownJobs).map((job) => html`<span>${jobName(job, `../jobs/${job.id}/log/`)}</span>`)}${
+    ran.length > shownJobs && html`<span>and ${counted(ran.length - shownJobs, 'more job')}</span>`
   }</div></div></li>`;
+}
+
+function jobName(job: JobRecord, href: string): Html {
+  const variant = variantOf(job);
+  return html`<a href="${href}">${nameHtml(job.name ?? job.step_key ?? 'Unnamed job')}</a>${variant !== null && html` <span class="tag"><bdi>${variant}</bdi></span>`}`;
 }
 
 function jobs(pairs: readonly ComparedJob[], number: number): Html {
@@ -131,11 +141,12 @@ function jobs(pairs: readonly ComparedJob[], number: number): Html {
 }
 
 function jobRow({ now, before }: ComparedJob, number: number): Html {
-  const job = now ?? before;
-  const name = job?.name ?? job?.step_key ?? 'Unnamed job';
-  const variant = job === null ? null : variantOf(job);
+  const name =
+    now !== null
+      ? jobName(now, `../jobs/${now.id}/`)
+      : before !== null && jobName(before, `../../${number}/jobs/${before.id}/`);
   const [lasts, lasted] = [timeOf(now), timeOf(before)];
-  return html`<tr><td class="whole"><span class="name">${nameHtml(name)}</span>${variant !== null && html` <span class="tag"><bdi>${variant}</bdi></span>`}</td><td class="fit">${
+  return html`<tr><td class="whole">${name}</td><td class="fit">${
     before === null
       ? html`<span class="quiet">not there</span>`
       : html`<a href="../../${number}/jobs/${before.id}/">${jobPill(before, before.soft_failed)}</a>`
@@ -153,6 +164,11 @@ function difference(by: number, format: (value: number) => string): string {
   return `${by > 0 ? '+' : '−'}${format(Math.abs(by))}`;
 }
 
+/** Only what changed is listed: where the size did not, the bytes did. */
+function sizeChange(by: number): string {
+  return by === 0 ? 'same size' : difference(by, formatBytes);
+}
+
 function artifacts(changes: readonly ArtifactChange[], number: number): Html {
   if (changes.length === 0) return html`<h2>Artifacts</h2><div class="card empty">All files are the same.</div>`;
   const count = (test: (change: ArtifactChange) => boolean): number => changes.filter(test).length;
@@ -168,7 +184,7 @@ function artifactRow({ path, now, before }: ArtifactChange, number: number): Htm
     entry === null
       ? html`<span class="quiet">not there</span>`
       : html`<a href="${at}artifacts/${href}">${formatBytes(entry.size)}</a>`;
-  const change = now === null ? 'gone' : before === null ? 'new' : difference(now.size - before.size, formatBytes);
+  const change = now === null ? 'gone' : before === null ? 'new' : sizeChange(now.size - before.size);
   return html`<tr><td class="whole"><bdi class="mono">${path}</bdi></td><td class="n">${cell(before, `../../${number}/`)}</td><td class="n">${cell(now, '../')}</td><td class="n">${change}</td><td>${now !== null && shortDigest(now.sha256)}</td></tr>`;
 }
 

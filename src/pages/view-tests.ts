@@ -5,16 +5,23 @@ import type { TestRow } from '../reports/attempts.ts';
 import { isFailure, type TestCase } from '../reports/junit.ts';
 import { counted, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
+import { nameHtml } from './names.ts';
 import { factList, pill } from './parts.ts';
 
 const shownRows = 3000;
 /** More unfolded failures than this are a wall. */
 const unfolded = 10;
 
+export interface TestedJob {
+  readonly name: string;
+  /** Its page. */
+  readonly href: string;
+}
+
 export interface TestsContent {
   readonly rows: readonly TestRow[];
-  /** Whether rows of several jobs stand in one table. */
-  readonly jobs: ReadonlyMap<string, string>;
+  /** Of which jobs the rows are, by id; empty where they are of one. */
+  readonly jobs: ReadonlyMap<string, TestedJob>;
   /** What was not read, and why. */
   readonly notices: readonly string[];
 }
@@ -79,9 +86,9 @@ function line(row: TestRow, jobs: TestsContent['jobs']): Html {
 }
 
 function where({ job, test }: TestRow, jobs: TestsContent['jobs']): Html {
-  const name = jobs.get(job);
+  const tested = jobs.get(job);
   const suite = test.className ?? test.suite;
-  return html`${name !== undefined && html`<bdi>${name}</bdi> · `}<bdi>${suite}</bdi>`;
+  return html`${tested !== undefined && html`<a href="${tested.href}">${nameHtml(tested.name)}</a> · `}<bdi>${suite}</bdi>`;
 }
 
 function time({ seconds }: TestCase): string {

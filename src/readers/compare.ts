@@ -80,10 +80,15 @@ async function baseOf(
   return { branch, build: passed.find((each) => each.settled && each.pull_request?.fork !== true) ?? null };
 }
 
+interface Report {
+  readonly job: JobRecord;
+  readonly file: string;
+}
+
 interface Side {
   readonly jobs: readonly JobRecord[];
   readonly merged: Awaited<ReturnType<typeof viewsNow>>['merged'];
-  readonly reports: readonly string[];
+  readonly reports: readonly Report[];
   readonly areReportsWhole: boolean;
 }
 
@@ -98,7 +103,7 @@ async function sideOf(paths: DataPaths, place: Place, build: BuildRecord): Promi
       ? []
       : job.artifacts.flatMap((artifact) => {
           const file = artifact.state === 'present' && mayBeJunit(artifact.path) ? fileOf(artifact) : null;
-          return file === null ? [] : [{ file: paths.jobFile(place, job.id, file), size: artifact.size }];
+          return file === null ? [] : [{ job, file: paths.jobFile(place, job.id, file), size: artifact.size }];
         }),
   );
   let bytes = 0;
@@ -107,22 +112,22 @@ async function sideOf(paths: DataPaths, place: Place, build: BuildRecord): Promi
   return {
     jobs,
     merged,
-    reports: reports.map(({ file }) => file),
+    reports,
     areReportsWhole: reports.length === candidates.length,
   };
 }
 
 /** @throws MirrorError ERR_READER_BUSY */
-async function testsOf({ reports }: ReaderParts, files: readonly string[]): Promise<TestResult[]> {
+async function testsOf({ reports }: ReaderParts, files: readonly Report[]): Promise<TestResult[]> {
   const results: TestResult[] = [];
-  for (const file of files) {
+  for (const { job, file } of files) {
     const part = await readPart(file, 0, mostBytes);
     const report = part === null ? null : await reports.junit(part.bytes);
     for (const test of report?.cases ?? []) {
       if (results.length >= mostTests) return results;
       const { className, suite, name, message, outcome } = test;
       const shown = { name, place: className ?? suite, message: message?.slice(0, longestMessage) ?? null };
-      results.push({ key: testKey(test), outcome, ...shown });
+      results.push({ key: testKey(test), outcome, job, ...shown });
     }
   }
   return results;

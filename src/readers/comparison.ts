@@ -2,12 +2,13 @@
 import type { JobRecord, ViewEntry } from '../model.ts';
 import type { ArtifactChange, ComparedJob, TestChanges, TestLine } from '../pages/compare.ts';
 import { variantOf } from '../pages/details.ts';
-import type { TestOutcome } from '../reports/junit.ts';
+import { isFailure, type TestOutcome } from '../reports/junit.ts';
 
-/** A test of one build: failing where any of its runs that count failed. */
-export interface TestResult extends TestLine {
+/** A run of a test in one build. */
+export interface TestResult extends Omit<TestLine, 'jobs'> {
   readonly key: string;
   readonly outcome: TestOutcome;
+  readonly job: JobRecord;
 }
 
 /** The jobs that count, each beside the one of the same step and variant; in the order of the newer build. */
@@ -30,33 +31,47 @@ function jobKey(job: JobRecord): string {
   return JSON.stringify([job.step_key ?? job.name, variantOf(job)]);
 }
 
+/** Each test in each variant of its step by itself; what ended alike in several variants is one line. */
 export function compareTests(now: readonly TestResult[], then: readonly TestResult[]): TestChanges {
-  const before = byKey(then);
-  const after = byKey(now);
-  const changes = { newlyFailing: [] as TestLine[], stillFailing: [] as TestLine[], fixed: [] as TestLine[] };
+  const before = byRun(then);
+  const after = byRun(now);
+  const [newlyFailing, stillFailing, fixed]: [TestResult[], TestResult[], TestResult[]] = [[], [], []];
   let [added, gone] = [0, 0];
   for (const [key, test] of after) {
     const old = before.get(key);
     if (old === undefined) added += 1;
-    const [fails, failed] = [isFailing(test), old !== undefined && isFailing(old)];
-    if (fails) (failed ? changes.stillFailing : changes.newlyFailing).push(test);
-    else if (failed && test.outcome === 'passed') changes.fixed.push(test);
+    const failed = old !== undefined && isFailure(old.outcome);
+    if (isFailure(test.outcome)) (failed ? stillFailing : newlyFailing).push(test);
+    else if (failed && test.outcome === 'passed') fixed.push(test);
   }
   for (const key of before.keys()) if (!after.has(key)) gone += 1;
-  return { ...changes, added, gone, now: after.size, before: before.size };
+  const counts = { added, gone, now: after.size, before: before.size };
+  return { newlyFailing: lines(newlyFailing), stillFailing: lines(stillFailing), fixed: lines(fixed), ...counts };
 }
 
-function isFailing({ outcome }: TestResult): boolean {
-  return outcome === 'failed' || outcome === 'errored';
-}
-
-function byKey(tests: readonly TestResult[]): Map<string, TestResult> {
+function byRun(tests: readonly TestResult[]): Map<string, TestResult> {
   const found = new Map<string, TestResult>();
   for (const test of tests) {
-    const known = found.get(test.key);
-    if (known === undefined || (isFailing(test) && !isFailing(known))) found.set(test.key, test);
+    const key = JSON.stringify([variantKey(test.job), test.key]);
+    const known = found.get(key);
+    if (known === undefined || (isFailure(test.outcome) && !isFailure(known.outcome))) found.set(key, test);
   }
   return found;
+}
+
+/** Without the place among parallel jobs: which of them runs a test changes from build to build. */
+function variantKey({ step_key, name, matrix, parallel_group_total }: JobRecord): string {
+  return JSON.stringify([step_key ?? (parallel_group_total === null ? name : null), matrix]);
+}
+
+function lines(tests: readonly TestResult[]): TestLine[] {
+  const found = new Map<string, TestLine & { jobs: JobRecord[] }>();
+  for (const { key, name, place, message, job } of tests) {
+    const line = found.get(key);
+    if (line === undefined) found.set(key, { name, place, message, jobs: [job] });
+    else line.jobs.push(job);
+  }
+  return [...found.values()];
 }
 
 /** By path; what has the same digest in both is left out. */

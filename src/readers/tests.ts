@@ -1,7 +1,7 @@
 /** The test reports below an address, of all attempts of the jobs that it spans, read within bounds. */
 import { groupAttempts } from '../pages/attempts.ts';
 import { formatBytes } from '../pages/format.ts';
-import type { TestsContent } from '../pages/view-tests.ts';
+import type { TestedJob, TestsContent } from '../pages/view-tests.ts';
 import { joinAttempts, type ReportOf } from '../reports/attempts.ts';
 import { maxXmlBytes } from '../reports/xml.ts';
 import { stepFolder } from '../tree/paths.ts';
@@ -12,15 +12,16 @@ import { artifactsOf, ownPath, type Shown } from './shown.ts';
 
 const mostReports = 400;
 
-/** @param isWanted by the path below a job's folder of artifacts */
+/** @param toBuild from the page to its build, e.g. `../` @param isWanted by the path below a job's folder of artifacts */
 export async function testsOf(
   { paths, reports: reader }: Pick<ReaderParts, 'paths' | 'reports'>,
   { place, build, tail }: Shown,
+  toBuild: string,
   jobs: ReadonlySet<string> | null,
   isWanted: (path: string) => boolean,
 ): Promise<TestsContent> {
   const reports: ReportOf[] = [];
-  const names = new Map<string, string>();
+  const tested = new Map<string, TestedJob>();
   let left = maxXmlBytes;
   let passedOver = 0;
   for (const { last, earlier } of groupAttempts(build.jobs)) {
@@ -41,7 +42,7 @@ export async function testsOf(
         const report = part === null ? null : await reader.junit(part.bytes);
         if (report === null) continue;
         reports.push({ job: last.id, attempt: index + 1, report });
-        names.set(last.id, last.name ?? last.step_key ?? last.id);
+        tested.set(last.id, { name: last.name ?? last.step_key ?? last.id, href: `${toBuild}jobs/${last.id}/` });
       }
     }
   }
@@ -52,5 +53,5 @@ export async function testsOf(
     );
   }
   if (reports.some(({ report }) => report.truncated)) notices.push('A report holds more tests than are read from one.');
-  return { rows: joinAttempts(reports), jobs: names.size > 1 ? names : new Map(), notices };
+  return { rows: joinAttempts(reports), jobs: tested.size > 1 ? tested : new Map(), notices };
 }

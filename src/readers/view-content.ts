@@ -84,7 +84,13 @@ export async function contentOf(
 /** A test report is shown with those of the other attempts. @returns null where nothing can be read of it */
 async function testsIn(parts: ReaderParts, shown: Shown, file: ShownFile): Promise<Content | null> {
   const own = ownPath(file.path);
-  const tests = await testsOf(parts, shown, new Set([file.job]), (path) => path === own);
+  const tests = await testsOf(
+    parts,
+    shown,
+    '../'.repeat(shown.tail.length - 1),
+    new Set([file.job]),
+    (path) => path === own,
+  );
   return tests.rows.length === 0 ? null : { content: renderTests(tests), keeps: false };
 }
 

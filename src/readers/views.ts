@@ -7,6 +7,7 @@ import { MirrorError } from '../errors.ts';
 import { html } from '../pages/html.ts';
 import { type Crumb, renderPage } from '../pages/layout.ts';
 import { segment } from '../pages/links.ts';
+import { nameText } from '../pages/names.ts';
 import { renderView } from '../pages/view.ts';
 import { renderGallery } from '../pages/view-media.ts';
 import { renderTests } from '../pages/view-tests.ts';
@@ -114,7 +115,13 @@ async function sendTests(parts: ReaderParts, shown: Shown, request: Request, res
   const below = ownPath(`${shown.tail.join('/')}/`);
   if (below === null) throw notFound('tests are those of a folder of artifacts');
   const jobs = shown.job === null ? null : new Set([shown.job.id]);
-  const tests = await testsOf(parts, shown, jobs, (path) => path.startsWith(below) && mayBeJunit(path));
+  const tests = await testsOf(
+    parts,
+    shown,
+    '../'.repeat(shown.tail.length),
+    jobs,
+    (path) => path.startsWith(below) && mayBeJunit(path),
+  );
   const content = tests.rows.length === 0 ? unseen('No JUnit report was found here.') : renderTests(tests);
   sendPage(
     response,
@@ -136,7 +143,7 @@ function crumbsOf({ place, build, job, tail }: Shown, at: 'file' | 'folder'): Cr
     const up = index === deepest ? './' : '../'.repeat(deepest - index);
     const lists = names.slice(4, index + 1).some((part) => part.startsWith('artifacts'));
     const shownName =
-      index === 1 ? build.pipeline : index === 5 && job !== null ? (job.name ?? job.step_key ?? name) : name;
+      index === 1 ? build.pipeline : index === 5 && job !== null ? nameText(job.name ?? job.step_key ?? name) : name;
     return { name: shownName, href: lists ? `${up}?list` : up };
   });
 }

@@ -27,7 +27,7 @@ export function everyPage(
   const builds = [summaryOfBuild(build)];
   const details = new Map(jobs.map((job) => [job.id, describeJob(job)]));
   const common = { organization, pipeline: build.pipeline, folder: build.pipeline, builds };
-  const line = { name: text, place: text, message: text };
+  const line = { name: text, place: text, message: text, jobs };
   const [job] = jobs;
   if (job === undefined) throw new Error('no job to render');
   const total = linesOf(text).length;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import { compareTests, type TestResult } from '../../src/readers/comparison.ts';
 import { hrefsOf, textOf } from '../pages/reading.ts';
 import { sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
@@ -29,6 +30,7 @@ async function add(
   const artifacts = [
     sampleArtifact(id, number, 'junit.xml', { size: report.length, sha256: String(number).padStart(64, '0') }),
     sampleArtifact(id, 7, 'same.txt'),
+    sampleArtifact(id, number, 'stamp.txt', { sha256: String(number).padStart(64, '2'), size: 9 }),
     sampleArtifact(id, number, 'shot.png', { sha256: String(number).padStart(64, '1'), size: 1000 * number }),
   ];
   const jobs = [sampleJob(number, { id, step_key: 'test', name: 'Test', artifacts, ...job })];
@@ -61,8 +63,51 @@ test('a build is compared with the last passed one of the branch that it goes in
   assert.match(text, /Newly failing 1 old .*<b> is wrong.*Still failing 1 broken.*Fixed 1 mended/);
   assert.match(text, /4 before, 4 now, 1 new, 1 gone/);
   assert.match(text, /1 of 1 differ/);
-  assert.match(text, /2 changed, 0 new, 0 gone/);
+  assert.match(text, /3 changed, 0 new, 0 gone/);
+  assert.match(text, /stamp\.txt 9 B 9 B same size/);
   assert.doesNotMatch(text, /same\.txt/);
+});
+
+test('a test is compared with itself in the same variant of its step, whichever parallel job ran it', () => {
+  const run = (job: JobRecord, name: string, outcome: TestResult['outcome']): TestResult => ({
+    key: name,
+    name,
+    place: 'Cart',
+    message: null,
+    outcome,
+    job,
+  });
+  const [old, young] = ['20', '22'].map((node, index) => sampleJob(index, { step_key: 'test', matrix: { node } }));
+  const [one, two] = [0, 1].map((index) =>
+    sampleJob(5 + index, { step_key: 'shards', parallel_group_index: index, parallel_group_total: 2 }),
+  );
+  assert.ok(old && young && one && two);
+  const then = [run(old, 'adds', 'failed'), run(young, 'adds', 'passed'), run(one, 'pays', 'failed')];
+  const now = [
+    run(old, 'adds', 'failed'),
+    run(young, 'adds', 'failed'),
+    run(old, 'ships', 'errored'),
+    run(young, 'ships', 'failed'),
+    run(two, 'pays', 'failed'),
+  ];
+  const changes = compareTests(now, then);
+  const told = (lines: typeof changes.fixed): unknown[] =>
+    lines.map(({ name, jobs }) => [name, jobs.map(({ id }) => id)]);
+  assert.deepEqual(told(changes.newlyFailing), [
+    ['adds', [young.id]],
+    ['ships', [old.id, young.id]],
+  ]);
+  assert.deepEqual(told(changes.stillFailing), [
+    ['adds', [old.id]],
+    ['pays', [two.id]],
+  ]);
+  assert.deepEqual([changes.before, changes.now, changes.added, changes.gone], [3, 5, 2, 0]);
+});
+
+test('what fails leads to the log of its job, and each job to its page', async () => {
+  const hrefs = hrefsOf(await page('3/compare/'));
+  assert.ok(hrefs.includes(`../jobs/${uuid(30)}/log/`));
+  assert.ok(hrefs.includes(`../jobs/${uuid(30)}/`));
 });
 
 test('any other build can be taken, and pictures that changed stand side by side', async () => {

@@ -180,6 +180,30 @@ describe('tests', () => {
   });
 });
 
+it('tests of several jobs lead to their jobs, named as Buildkite shows them', async () => {
+  const [one, two] = [uuid(21), uuid(22)];
+  const jobs = [one, two].map((id, index) =>
+    sampleJob(21 + index, {
+      id,
+      name: `:rocket: Test ${index + 1}`,
+      step_key: null,
+      artifacts: [sampleArtifact(id, 30 + index, `junit-${index}.xml`, { size: first.length })],
+    }),
+  );
+  const at = await mirror.add(sampleBuild(jobs, { number: 43, id: uuid(43) }), jobs);
+  for (const [index, id] of [one, two].entries()) {
+    const file = mirror.paths.shown(at, `jobs/${id}/artifacts/junit-${index}.xml`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, first);
+  }
+  const shown = (await request(mirror.app).get('/acme/web/builds/43/artifacts/?tests').expect(200)).text;
+  assert.match(
+    shown,
+    new RegExp(`<a href="\\.\\./jobs/${one}/"><bdi><span class="emoji" title=":rocket:">🚀</span> Test 1`),
+  );
+  assert.match(shown, new RegExp(`<a href="\\.\\./jobs/${two}/">`));
+});
+
 describe('a gallery', () => {
   it('has the pictures of a folder and below it', async () => {
     const shown = await page('/artifacts/?gallery');
