@@ -7,7 +7,7 @@ import { copyFile, mkdir, open, rename, stat, writeFile } from 'node:fs/promises
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MirrorError } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { isAbsent, listFolder, syncFolder } from './files.ts';
+import { isAbsent, listFolder, readIfPresent, syncFolder } from './files.ts';
 import { type DataPaths, dataPaths } from './paths.ts';
 import { filesUnder } from './scan.ts';
 import { isBlobName } from './sweep.ts';
@@ -60,17 +60,24 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   return { ...total, removed };
 }
 
+/** What is gone here is removed from the copy: so it must be this very mirror that is looked at, and its earlier copy. */
 async function refuseUnfit(paths: DataPaths, copy: DataPaths): Promise<void> {
   const inside = relative(paths.root, copy.root);
-  if (inside === '' || !(inside === '..' || inside.startsWith(`..${sep}`))) {
-    throw new MirrorError(
-      'ERR_REQUEST_MALFORMED',
-      `${copy.root} lies in the data folder; a backup belongs on another disk`,
-    );
-  }
+  if (inside === '' || !(inside === '..' || inside.startsWith(`..${sep}`)))
+    throw unfit(`${copy.root} lies in the data folder; a backup belongs on another disk`);
+  if ((await readIfPresent(paths.format)) === null)
+    throw unfit(`${paths.root} holds no mirror: is KITEMIRROR_DATA right, and is its disk mounted?`);
   const isEmpty = (await listFolder(copy.root)).length === 0;
-  if (isEmpty || existsSync(copy.rebuildDue)) return;
-  throw new MirrorError('ERR_REQUEST_MALFORMED', `${copy.root} is neither empty nor an earlier backup`);
+  if (isEmpty) return;
+  if (!existsSync(copy.rebuildDue)) throw unfit(`${copy.root} is neither empty nor an earlier backup`);
+  const [own, copied] = [await readIfPresent(paths.dataId), await readIfPresent(copy.dataId)];
+  if (copied === null || copied === own) return;
+  const remedy = `is the disk of ${paths.root} mounted? A mirror that was begun anew needs a folder of its own`;
+  throw unfit(`${copy.root} is the backup of another data folder; ${remedy}`);
+}
+
+function unfit(why: string): MirrorError {
+  return new MirrorError('ERR_REQUEST_MALFORMED', why);
 }
 
 /** @param isFixed a file of that name never changes · @returns null where it was there, or is gone here */

@@ -1,4 +1,5 @@
 /** The data folder as a whole: made, tried out, and cleared of what a dead worker left in staging. */
+import { randomUUID } from 'node:crypto';
 import { linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
@@ -15,7 +16,7 @@ const format = '1';
  * @throws MirrorError ERR_TREE_UNSUITABLE
  */
 export async function prepareData(paths: DataPaths): Promise<void> {
-  const { tree, pages, blobs, staging, quarantine, spool, state, unsettled, logs } = paths;
+  const { tree, pages, blobs, staging, quarantine, spool, unsettled, logs } = paths;
   try {
     for (const folder of [tree, pages, blobs, staging, quarantine, spool, unsettled, logs])
       mkdirSync(folder, { recursive: true });
@@ -29,11 +30,12 @@ export async function prepareData(paths: DataPaths): Promise<void> {
       thrown,
     );
   }
-  const found = (await readIfPresent(join(state, 'format')))?.trim();
+  const found = (await readIfPresent(paths.format))?.trim();
   if (found !== undefined && found !== format) {
     throw new MirrorError('ERR_TREE_UNSUITABLE', `the data folder has format ${found}; this version knows ${format}`);
   }
-  if (found === undefined) await writeAtomic(join(state, 'format'), `${format}\n`);
+  if (found === undefined) await writeAtomic(paths.format, `${format}\n`);
+  if ((await readIfPresent(paths.dataId)) === null) await writeAtomic(paths.dataId, `${randomUUID()}\n`);
   tryLinks(paths);
 }
 

@@ -19,6 +19,7 @@
  *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
  *   state/identity/{keys,subjects,tokens,revoked}/<id>.json   who there is; state/identity/grants: what the gate reads
  *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
+ *   state/format  state/id               the layout's version · a uuid of this data folder's own, by which a backup knows it
  *   state/keys/content                   keys of our own making, never an operator's secret
  *   state/pins/<build>.json              nothing of retention's touches this build
  *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
@@ -53,6 +54,8 @@ export interface DataPaths {
   readonly quarantine: string;
   readonly spool: string;
   readonly state: string;
+  readonly format: string;
+  readonly dataId: string;
   readonly logs: string;
   readonly redis: string;
   readonly unsettled: string;
@@ -131,6 +134,8 @@ export function dataPaths(root: string): DataPaths {
     quarantine: at('quarantine'),
     spool: at('spool'),
     state: at('state'),
+    format: at('state', 'format'),
+    dataId: at('state', 'id'),
     logs: at('logs'),
     redis: at('redis'),
     unsettled: at('state', 'unsettled'),

@@ -4,9 +4,10 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { prepareData } from '../../src/tree/data.ts';
 import { dataPaths } from '../../src/tree/paths.ts';
 import { kitemirror } from '../commands/scene.ts';
-import { type Mirror, placeOf, stableTree, startMirror } from './harness.ts';
+import { digestTree, type Mirror, placeOf, stableTree, startMirror } from './harness.ts';
 import { buildOf, scriptOf, textArtifact } from './samples.ts';
 import { until } from './until.ts';
 
@@ -139,6 +140,27 @@ describe('backup', () => {
     }
     await mirror.stopWorker();
     await mirror.startWorker();
+  });
+});
+
+describe('a backup of what is not there', () => {
+  it('is refused, and removes nothing of the earlier one: a disk that is not mounted, another mirror', async () => {
+    const target = join(dirname(mirror.paths.root), 'kept backup');
+    assert.equal((await run('backup', target)).code, 0);
+    const before = await digestTree(target);
+    assert.ok(Object.keys(before).some((file) => file.startsWith('blobs.v1/')));
+    const nowhere = dataPaths(join(dirname(mirror.paths.root), 'not mounted'));
+    const backUpNowhere = () =>
+      kitemirror(['backup', target], { ...mirror.environment(), KITEMIRROR_DATA: nowhere.root });
+    const unmounted = await backUpNowhere();
+    assert.notEqual(unmounted.code, 0);
+    assert.match(unmounted.err, /holds no mirror: is KITEMIRROR_DATA right, and is its disk mounted/);
+    // As a start makes it, below an empty mount point.
+    await prepareData(nowhere);
+    const anew = await backUpNowhere();
+    assert.notEqual(anew.code, 0);
+    assert.match(anew.err, /is the backup of another data folder/);
+    assert.deepEqual(await digestTree(target), before);
   });
 });
 
