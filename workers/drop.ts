@@ -2,14 +2,18 @@
 import { toMirrorError } from '../src/errors.ts';
 import { logError } from '../src/log.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
-import { readCandidates } from '../src/search/candidates.ts';
+import { judgeBuilds } from '../src/search/candidates.ts';
 import { type DropOrder, listOrders } from '../src/tree/dropping.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
-import { type Drop, selectDrops } from '../src/tree/retention.ts';
+import type { Drop } from '../src/tree/retention.ts';
 import { dropBuild } from './drop-build.ts';
 import type { Upkeep } from './upkeep.ts';
 
+/** A worker that starts makes a new catalog whole first: then there is something to judge by. */
+const againMs = 10_000;
+
 export async function drop(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
+  if (upkeep.catalog.stage() === 'partial') return { againMs };
   const removed = await running(upkeep.paths, 'drop', (at) => dropAll(upkeep, context, at));
   if (removed.builds > 0) await upkeep.queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
   return undefined;
@@ -19,22 +23,21 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
   const { paths, catalog, policy } = upkeep;
   const { orders, unreadable } = await listOrders(paths);
   if (unreadable.length > 0) log.warn({ unreadable }, 'orders in state/dropping cannot be read and are left alone');
-  const candidates = await readCandidates(paths, catalog);
-  const { drops, kept } = selectDrops(candidates, policy, {
-    now: Date.now(),
-    storedBytes: catalog.totals().storedBytes,
-  });
+  let [removed, seen] = [0, 0];
+  const dropEach = async (these: readonly DropOrder[], total: number): Promise<void> => {
+    for (const order of these) {
+      signal.throwIfAborted();
+      at((seen += 1), total);
+      if (await dropOne(upkeep, order, signal, log)) removed += 1;
+    }
+  };
+  // First, so that what a crash broke off is not counted as if it were still there.
+  await dropEach(orders, orders.length);
+  const { drops, kept } = await judgeBuilds(paths, catalog, policy, signal);
   for (const [because, of] of Map.groupBy(kept, (each) => each.because)) {
     log.info({ because, builds: of.length }, 'builds that the policy would remove are kept');
   }
-  const waiting = new Set(orders.map(({ build }) => build));
-  const all = [...orders, ...drops.filter(({ candidate }) => !waiting.has(candidate.summary.id)).map(orderOf)];
-  let removed = 0;
-  for (const [index, order] of all.entries()) {
-    signal.throwIfAborted();
-    at(index, all.length);
-    if (await dropOne(upkeep, order, signal, log)) removed += 1;
-  }
+  await dropEach(drops.map(orderOf), seen + drops.length);
   if (removed > 0) log.info({ builds: removed }, 'retention has removed');
   return { builds: removed };
 }

@@ -21,8 +21,9 @@ export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, { signal, lo
   });
   if (swept.unknown.length > 0)
     log.warn({ files: swept.unknown }, 'files among the blobs that are none are left alone');
+  // Every blob was looked at: what was counted along and lost by a crash, a purge or a repair is made good.
+  upkeep.catalog.noteStored(swept.keptBytes);
   if (swept.removed === 0) return undefined;
-  upkeep.catalog.addStored(-swept.bytes);
   upkeep.onRemoved('blob', 'unlinked', swept.removed);
   upkeep.onFreed(swept.bytes);
   log.info({ blobs: swept.removed, bytes: swept.bytes, of: swept.seen }, 'blobs that nothing shows were removed');

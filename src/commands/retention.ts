@@ -1,9 +1,9 @@
 /** `kitemirror retention`: what the policy removes, shown beforehand or done now. */
 import { formatBytes } from '../pages/format.ts';
-import { readCandidates } from '../search/candidates.ts';
+import { judgeBuilds } from '../search/candidates.ts';
 import { type MovedPointer, movedPointers } from '../search/moved-pointers.ts';
 import { type Freed, measureFreed, type Removal } from '../tree/freed.ts';
-import { type Drop, type Kept, selectDrops } from '../tree/retention.ts';
+import type { Drop, Kept } from '../tree/retention.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
 import { openBuilds, openPaths } from './parts.ts';
@@ -41,12 +41,8 @@ async function simulate(context: CommandContext): Promise<number> {
   const { io, values, settings } = context;
   const paths = openPaths(context);
   const catalog = openBuilds(context);
-  const candidates = await readCandidates(paths, catalog);
   const policy = settings().config.retention;
-  const { drops, kept } = selectDrops(candidates, policy, {
-    now: Date.now(),
-    storedBytes: catalog.totals().storedBytes,
-  });
+  const { candidates, drops, kept } = await judgeBuilds(paths, catalog, policy, context.signal);
   const unreadable: Removal[] = [];
   const progress = startProgress(io, { unit: 'builds' });
   const freed = await measureFreed(paths, drops.map(removalOf), {

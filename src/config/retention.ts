@@ -64,7 +64,10 @@ export function parseCount(value: string): number | null {
 
 /** `500GiB`, or `none`. */
 export function parseLimit(value: string): number | null {
-  return value === 'none' ? null : parseBytes(value);
+  if (value === 'none') return null;
+  const bytes = parseBytes(value);
+  if (bytes === 0) throw new Error(`is "${value}", which would remove everything; "none" sets no limit`);
+  return bytes;
 }
 
 const Part = z.strictObject({

@@ -83,6 +83,8 @@ export interface Catalog {
   entries(): Iterable<Pick<Entry, 'folder' | 'summary'>>;
   /** New blobs took so many bytes (or, negative, gave them back). */
   addStored(bytes: number): void;
+  /** What all blobs take, by who has just looked at them. */
+  noteStored(bytes: number): void;
   /** Leaves nothing of what was replaced or removed in the file. */
   scrub(): void;
   /** Counts anew what is otherwise counted along. @param storedBytes what blobs take */
@@ -275,6 +277,7 @@ function catalogOn(db: DatabaseSync): Catalog {
       }
     },
     addStored: (bytes) => add('stored', bytes),
+    noteStored: (bytes) => void statement("INSERT OR REPLACE INTO totals VALUES ('stored', ?)").run(bytes),
     scrub: () => {
       db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
     },

@@ -22,6 +22,8 @@ export interface Swept {
   readonly seen: number;
   readonly removed: number;
   readonly bytes: number;
+  /** What the blobs that stay take. */
+  readonly keptBytes: number;
   /** Names below blobs.v1/ that are none of ours, at most a hundred. */
   readonly unknown: readonly string[];
 }
@@ -39,7 +41,7 @@ export function isBlobName(name: string): boolean {
 }
 
 export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promise<Swept> {
-  const total = { seen: 0, removed: 0, bytes: 0, unknown: [] as string[] };
+  const total = { seen: 0, removed: 0, bytes: 0, keptBytes: 0, unknown: [] as string[] };
   for (let shard = 0; shard < shardCount; shard += 1) {
     const folder = join(paths.blobs, shard.toString(16).padStart(2, '0'));
     let since = performance.now();
@@ -54,10 +56,9 @@ export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promi
         continue;
       }
       total.seen += 1;
-      const bytes = sweepOne(paths, `${folder}/${name}`, options);
-      if (bytes === null) continue;
-      total.removed += 1;
-      total.bytes += bytes;
+      const { bytes, isRemoved } = sweepOne(`${folder}/${name}`, options);
+      if (isRemoved) total.removed += 1;
+      total[isRemoved ? 'bytes' : 'keptBytes'] += bytes;
     }
     options.signal.throwIfAborted();
     options.onProgress?.(shard + 1);
@@ -66,9 +67,16 @@ export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promi
   return total;
 }
 
+export interface Measured {
+  readonly blobs: number;
+  readonly bytes: number;
+  /** Of those that have a name besides their own: the others wait for a sweep. */
+  readonly shownBytes: number;
+}
+
 /** What all blobs take on the disk. */
-export async function measureBlobs(paths: DataPaths, signal: AbortSignal): Promise<{ blobs: number; bytes: number }> {
-  const total = { blobs: 0, bytes: 0 };
+export async function measureBlobs(paths: DataPaths, signal: AbortSignal): Promise<Measured> {
+  const total = { blobs: 0, bytes: 0, shownBytes: 0 };
   for (let shard = 0; shard < shardCount; shard += 1) {
     signal.throwIfAborted();
     const folder = join(paths.blobs, shard.toString(16).padStart(2, '0'));
@@ -77,6 +85,7 @@ export async function measureBlobs(paths: DataPaths, signal: AbortSignal): Promi
       if (stat === undefined) continue;
       total.blobs += 1;
       total.bytes += stat.size;
+      if (!isUnlinked(stat)) total.shownBytes += stat.size;
     }
     await nextTurn();
   }
@@ -92,12 +101,13 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** @returns the bytes that were (or would be) freed; null where the blob stays */
-function sweepOne(paths: DataPaths, blob: string, { graceMs, dryRun }: SweepOptions): number | null {
-  const before = lstatSync(blob, { throwIfNoEntry: false });
-  if (before === undefined || !isUnlinked(before) || Date.now() - before.ctimeMs < graceMs) return null;
-  if (dryRun !== true) unlinkFile(blob);
-  return before.size;
+/** @returns what it took, and whether it was (or would be) removed */
+function sweepOne(blob: string, { graceMs, dryRun }: SweepOptions): { bytes: number; isRemoved: boolean } {
+  const stat = lstatSync(blob, { throwIfNoEntry: false });
+  if (stat === undefined) return { bytes: 0, isRemoved: false };
+  const isRemoved = isUnlinked(stat) && Date.now() - stat.ctimeMs >= graceMs;
+  if (isRemoved && dryRun !== true) unlinkFile(blob);
+  return { bytes: stat.size, isRemoved };
 }
 
 function isUnlinked(stat: Stats): boolean {

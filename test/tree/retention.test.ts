@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import fc from 'fast-check';
-import { parseAge, type RetentionPolicy, type RetentionRule } from '../../src/config/retention.ts';
+import { parseAge, parseLimit, type RetentionPolicy, type RetentionRule } from '../../src/config/retention.ts';
 import { parseGlobs } from '../../src/config/values.ts';
 import { type BuildSummary, isEligible } from '../../src/model.ts';
 import { type Candidate, outlookOf, ruleFor, selectDrops } from '../../src/tree/retention.ts';
@@ -256,4 +256,9 @@ describe('an age', () => {
   it('that is no age is refused, and one of nothing too', () => {
     for (const wrong of ['90', 'd', '-1d', '1.5d', '0d', 'soon', '']) assert.throws(() => parseAge(wrong), wrong);
   });
+});
+
+test('a size of nothing at all is no limit of bytes, but a slip', () => {
+  assert.deepEqual([parseLimit('none'), parseLimit('2KiB')], [null, 2048]);
+  for (const wrong of ['0', '0GiB']) assert.throws(() => parseLimit(wrong), /would remove everything/);
 });

@@ -29,7 +29,7 @@ describe('a sweep', () => {
     const [shown, hidden] = [blob(paths, 'shown'), blob(paths, 'hidden')];
     const file = show(paths, shown, 'a/shown.txt');
     const swept = await sweepBlobs(paths, { graceMs: 0, signal });
-    assert.deepEqual(swept, { seen: 2, removed: 1, bytes: 6, unknown: [] });
+    assert.deepEqual(swept, { seen: 2, removed: 1, bytes: 6, keptBytes: 5, unknown: [] });
     assert.deepEqual([hasBlob(paths, shown), hasBlob(paths, hidden)], [true, false]);
     assert.equal(readFileSync(file, 'utf8'), 'shown');
     assert.equal((await sweepBlobs(paths, { graceMs: 0, signal })).removed, 0);
