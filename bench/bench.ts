@@ -22,26 +22,25 @@ export interface BenchContext {
   cleanUp(work: () => Promise<void> | void): void;
 }
 
-export type Bench = (context: BenchContext) => Promise<Table[]>;
+/** Yields each table when it is measured, so that a bench that is broken off has shown what it knows. */
+export type Bench = (context: BenchContext) => AsyncIterable<Table>;
 
 /** The same bench in memory and on disk; a place that cannot be had is told. */
-export async function inEachPlace(
+export async function* inEachPlace(
   context: BenchContext,
   bytes: number,
   title: string,
   bench: (place: Place) => Promise<Table>,
-): Promise<Table[]> {
-  const tables: Table[] = [];
+): AsyncGenerator<Table> {
   for (const name of ['memory', 'disk'] as const) {
     const place = openPlace(name, bytes);
     if (typeof place === 'string') {
-      tables.push({ title: `${title}, ${name}`, facts: [`skipped: ${place}`], rows: [] });
+      yield { title: `${title}, ${name}`, facts: [`skipped: ${place}`], rows: [] };
       continue;
     }
     context.cleanUp(() => place.remove());
-    tables.push(await bench(place));
+    yield await bench(place);
   }
-  return tables;
 }
 
 /** The origin's files are best kept in memory, so that a disk is waited for by those who write alone. */
@@ -85,4 +84,12 @@ export function artifactPaths({ sample, files }: BenchBuild, folder: string): Ma
     }
   }
   return paths;
+}
+
+/** The sizes of trees that a bench was asked for: `<size>[,<size>…]`. @returns null where it was asked for none */
+export function sizesOf(part: string): readonly number[] | null {
+  if (part === '') return null;
+  const sizes = part.split(',').map(Number);
+  if (sizes.every((size) => Number.isInteger(size) && size >= 100)) return sizes.toSorted((one, other) => one - other);
+  throw new Error(`"${part}" is not a list of sizes, each a whole number from 100 on`);
 }

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import type { BudgetAddress, Counts, Start } from './budget-origin.ts';
 import { buildOf, type Plan, share } from './budget-plans.ts';
 import { endChild, nextMessage, startScript } from './children.ts';
-import { root, startMirror } from './mirror.ts';
+import { startMirror } from './mirror.ts';
+import { root } from './stack.ts';
 
 export interface Run {
   readonly seconds: number;

@@ -18,11 +18,10 @@ const aroundSeconds = 15;
 /** Ten thousand small files take a block each, and their records. */
 const roomBytes = 512e6;
 
-export async function budget(context: BenchContext): Promise<Table[]> {
+export async function* budget(context: BenchContext): AsyncGenerator<Table> {
   const chosen = choose(context.part);
   const folder = workFolder(context);
   context.say(lengthOf(chosen));
-  const tables: Table[] = [];
   for (const plan of chosen) {
     const best = bestOf(plan);
     const rows: Row[] = [];
@@ -35,9 +34,8 @@ export async function budget(context: BenchContext): Promise<Table[]> {
       // Which way the mirror goes does not hang on the number of its workers.
       if (typeof run === 'string') break;
     }
-    tables.push({ title: titleOf(plan), facts: factsOf(plan, best), rows });
+    yield { title: titleOf(plan), facts: factsOf(plan, best), rows };
   }
-  return tables;
 }
 
 /** @param part `<plan>` or `<plan>/<workers>`; empty: all of them @throws Error naming the plans */

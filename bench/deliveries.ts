@@ -11,7 +11,7 @@ import { generateBuild } from '../demo/samples/generate.ts';
 import type { Bench } from './bench.ts';
 import { until } from './children.ts';
 import { percentile, type Row, ratioOf, spreadOf } from './measure.ts';
-import { root } from './mirror.ts';
+import { root } from './stack.ts';
 
 const token = '0123456789abcdef0123456789abcdef';
 const connections = 32;
@@ -25,7 +25,7 @@ interface Side {
   readonly pool: Pool;
 }
 
-export const deliveries: Bench = async ({ signal, path, rounds, say, cleanUp }) => {
+export const deliveries: Bench = async function* ({ signal, path, rounds, say, cleanUp }) {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-bench-'));
   cleanUp(() => rmSync(folder, { recursive: true, force: true }));
   const redisSocket = join(folder, 'redis.sock');
@@ -99,7 +99,7 @@ export const deliveries: Bench = async ({ signal, path, rounds, say, cleanUp }) 
   const facts = [
     `${connections} connections over Unix sockets, no Lighttpd between; the journal on disk (${tmpdir()})`,
   ];
-  return [{ title: 'Deliveries', facts, rows }];
+  yield { title: 'Deliveries', facts, rows };
 };
 
 async function start(args: string[], socketPath: string, signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<Side> {

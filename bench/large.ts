@@ -15,7 +15,7 @@ const defaultRounds = 3;
 const target = 0.85;
 const memoryTarget = 250 * mib;
 
-export async function large(context: BenchContext): Promise<Table[]> {
+export function large(context: BenchContext): AsyncIterable<Table> {
   const rounds = context.rounds ?? defaultRounds;
   return inEachPlace(context, 2.5 * bytes, 'large', (place) => measure(context, place, rounds));
 }

@@ -16,7 +16,7 @@ const builds = 40;
 const targetMs = 150;
 const patienceMs = 20_000;
 
-export const latency: Bench = async ({ signal, say, cleanUp }) => {
+export const latency: Bench = async function* ({ signal, say, cleanUp }) {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-bench-'));
   cleanUp(() => rmSync(folder, { recursive: true, force: true }));
   const standIn = createStandIn({ limits: null, recording: false });
@@ -43,22 +43,20 @@ export const latency: Bench = async ({ signal, say, cleanUp }) => {
     visible.push(performance.now() - startedAt);
   }
   const over = spreadOf(visible.map((ms, index) => ms - (origin[index] ?? 0)));
-  return [
-    {
-      title: 'Webhook to visible, a build of one artifact',
-      facts: ['the whole stack on disk; seen by asking for the public address every few ms'],
-      rows: [
-        { name: 'from the delivery to HTTP 200', value: spreadOf(visible), unit: 'ms' },
-        { name: "the origin's own four answers", value: spreadOf(origin), unit: 'ms' },
-        {
-          name: 'ours above that',
-          value: over,
-          unit: 'ms',
-          target: { text: `≤ ${targetMs} ms`, met: over.median <= targetMs },
-        },
-      ],
-    },
-  ];
+  yield {
+    title: 'Webhook to visible, a build of one artifact',
+    facts: ['the whole stack on disk; seen by asking for the public address every few ms'],
+    rows: [
+      { name: 'from the delivery to HTTP 200', value: spreadOf(visible), unit: 'ms' },
+      { name: "the origin's own four answers", value: spreadOf(origin), unit: 'ms' },
+      {
+        name: 'ours above that',
+        value: over,
+        unit: 'ms',
+        target: { text: `≤ ${targetMs} ms`, met: over.median <= targetMs },
+      },
+    ],
+  };
 };
 
 /** What upstream itself takes for what must be asked one after the other: build, list, link, bytes. */

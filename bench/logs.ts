@@ -49,7 +49,7 @@ function index(log: Buffer): LogIndex {
   return indexer.finish();
 }
 
-export const logs: Bench = async ({ rounds, say, signal, cleanUp }) => {
+export const logs: Bench = async function* ({ rounds, say, signal, cleanUp }) {
   const log = makeLog();
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-bench-'));
   cleanUp(() => rmSync(folder, { recursive: true, force: true }));
@@ -80,5 +80,5 @@ export const logs: Bench = async ({ rounds, say, signal, cleanUp }) => {
     rows.push({ name, value, unit: 'MB/s', ...(met !== undefined && { target: met }) });
   }
   const facts = [`${(log.length / 1e6).toFixed(0)} MB, ${lines} lines; in processor time of one thread`];
-  return [{ title: 'Logs', facts, rows }];
+  yield { title: 'Logs', facts, rows };
 };

@@ -1,7 +1,8 @@
 /**
  * `npm run bench [NAME …]`: the mirror beside what else there is, in one run against the same local origin. Prints
  * medians with their spread, and ratios of neighbouring rounds: those hold on a busy machine too.
- * A bench that has parts runs one of them as NAME/PART: `budget/portal/4` is the plan `portal` with four workers.
+ * A bench that has parts runs one of them as NAME/PART: `budget/portal/4` is the plan `portal` with four workers,
+ * `pages/1000,100000` and `scale/100000` are those sizes alone.
  *   --rounds N   how often each side has its turn
  *   --quick      no tree of a million artifacts
  *   --json       one JSON document on stdout
@@ -17,11 +18,11 @@ import { large } from './large.ts';
 import { latency } from './latency.ts';
 import { logs } from './logs.ts';
 import { renderTable, type Table } from './measure.ts';
-import { root } from './mirror.ts';
 import { pages } from './pages.ts';
 import { scale } from './scale.ts';
 import { serve } from './serve.ts';
 import { small } from './small.ts';
+import { root } from './stack.ts';
 
 const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, pages, scale, serve };
 const usage = `Usage: npm run bench [-- NAME[/PART] …] [--rounds N] [--quick] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
@@ -47,9 +48,10 @@ async function main(): Promise<number> {
   const tables: Table[] = [];
   try {
     for (const name of options.names) {
-      const found = await run(name, options, stop.signal);
-      tables.push(...found);
-      if (!options.json) process.stdout.write(`${found.map(renderTable).join('\n\n')}\n\n`);
+      for await (const table of run(name, options, stop.signal)) {
+        tables.push(table);
+        if (!options.json) process.stdout.write(`${renderTable(table)}\n\n`);
+      }
     }
   } catch (error) {
     process.stderr.write(`bench: ${toMirrorError(error).message}\n`);
@@ -59,7 +61,7 @@ async function main(): Promise<number> {
   return 0;
 }
 
-async function run(name: string, { rounds, quick, quiet }: Options, stop: AbortSignal): Promise<Table[]> {
+async function* run(name: string, { rounds, quick, quiet }: Options, stop: AbortSignal): AsyncGenerator<Table> {
   const [title = '', ...part] = name.split('/');
   const bench = benches[title] ?? small;
   const ends: (() => Promise<void> | void)[] = [];
@@ -73,7 +75,7 @@ async function run(name: string, { rounds, quick, quiet }: Options, stop: AbortS
     cleanUp: (work) => void ends.unshift(work),
   };
   try {
-    return await bench(context);
+    yield* bench(context);
   } finally {
     for (const end of ends) await end();
   }

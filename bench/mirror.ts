@@ -4,18 +4,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { deliver } from '../demo/deliver.ts';
-import { demoSettings } from '../demo/settings.ts';
 import type { SampleBuild } from '../demo/standin/sample.ts';
-import { readEnv } from '../src/config.ts';
 import type { BuildRecord } from '../src/model.ts';
-import { createPrinter } from '../src/supervise/lines.ts';
-import { startStack } from '../src/supervise/stack.ts';
 import { type DataPaths, dataPaths } from '../src/tree/paths.ts';
 import { until } from './children.ts';
 import { organization, pipeline } from './files.ts';
 import type { Origin } from './origin.ts';
-
-export const root = join(import.meta.dirname, '..');
+import { planStack } from './stack.ts';
 
 /** A build of 10,000 artifacts that upstream's limits hold back takes minutes. */
 const publishedWithinMs = 10 * 60_000;
@@ -46,15 +41,8 @@ export async function startMirror(
   more: NodeJS.ProcessEnv = {},
 ): Promise<BenchMirror> {
   const data = join(folder, 'mirror');
-  const settings = await demoSettings(readEnv(root), data, organization, origin.address);
-  const env = { ...settings.env, KITEMIRROR_MIN_FREE: '1', KITEMIRROR_LOG_LEVEL: 'warn', ...more };
-  const printer = createPrinter({
-    write: (line) => process.stderr.write(`${line}\n`),
-    format: 'text',
-    color: false,
-    least: 'warn',
-  });
-  const stack = await startStack({ root, env, printer, signal });
+  const settings = await planStack({ data, organization, upstream: origin.address, more, least: 'warn' }, { signal });
+  const stack = await settings.start();
   const paths = dataPaths(data);
   const placeOf = ({ number }: SampleBuild) => ({ organization, folder: pipeline.slug, number });
 

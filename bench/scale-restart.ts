@@ -1,16 +1,12 @@
 /** A start on a tree that is there: when Lighttpd answers a file of it, and when the worker is ready to work. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { demoSettings } from '../demo/settings.ts';
-import { readEnv } from '../src/config.ts';
-import { createPrinter } from '../src/supervise/lines.ts';
-import { startStack } from '../src/supervise/stack.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
 import type { BenchContext } from './bench.ts';
-import { endChild, nextMessage, startScript, until } from './children.ts';
+import { until } from './children.ts';
 import { type Row, spreadOf } from './measure.ts';
-import { root } from './mirror.ts';
 import { organization } from './scale-builds.ts';
 import { artifactAddress } from './scale-tree.ts';
+import { emptyUpstream, planStack } from './stack.ts';
 
 const targetSeconds = 5;
 const readyWithinMs = 120_000;
@@ -22,37 +18,25 @@ interface Served {
   readonly slowestMs: number;
 }
 
-export async function measureRestart(context: BenchContext, paths: DataPaths, artifacts: number): Promise<Row[]> {
+export async function measureRestart(context: BenchContext, paths: DataPaths): Promise<Row[]> {
   const { signal, say } = context;
-  const api = startScript('origin-api.ts');
-  context.cleanUp(() => endChild(api));
-  const { apiPort } = await nextMessage<{ apiPort: number }>(api, signal);
-  const host = `127.0.0.1:${apiPort}`;
-  const url = `http://${host}`;
-  const address = { apiUrl: url, graphqlUrl: `${url}/v1`, storageUrl: url, storageHost: host };
-  const settings = await demoSettings(readEnv(root), paths.root, organization, address);
-  const env: NodeJS.ProcessEnv = { ...settings.env, KITEMIRROR_MIN_FREE: '1', KITEMIRROR_LOG_LEVEL: 'error' };
-  const printer = createPrinter({
-    write: (line) => process.stderr.write(`${line}\n`),
-    format: 'text',
-    color: false,
-    least: 'error',
-  });
-  const file = `${settings.url}${artifactAddress(1)}`;
+  const planned = await planStack(
+    { data: paths.root, organization, upstream: await emptyUpstream(context), least: 'error' },
+    { signal, readyWithinMs },
+  );
+  const file = `${planned.url}${artifactAddress(1)}`;
   const startedAt = performance.now();
   const first = until(() => answers(file), file, { signal, everyMs: lookEveryMs }).then(() => secondsSince(startedAt));
   // Where the stack does not start, that is what is told.
   first.catch(() => undefined);
-  const stack = await startStack({ root, env, printer, signal, readyWithinMs });
+  const stack = await planned.start();
   const readySeconds = secondsSince(startedAt);
   try {
     const firstSeconds = await first;
-    say(
-      `scale: ${artifacts} artifacts: a file after ${firstSeconds.toFixed(2)} s, ready after ${readySeconds.toFixed(2)} s`,
-    );
+    say(`scale: a file after ${firstSeconds.toFixed(2)} s, ready after ${readySeconds.toFixed(2)} s`);
     const worker = stack.pids()['worker'];
     if (worker === undefined) throw new Error('no worker runs');
-    const metrics = `http://${env['KITEMIRROR_WORKER_METRICS_LISTEN'] ?? ''}/readyz`;
+    const metrics = `http://${planned.env['KITEMIRROR_WORKER_METRICS_LISTEN'] ?? ''}/readyz`;
     const killedAt = performance.now();
     process.kill(worker, 'SIGKILL');
     const again = until(() => isAnotherReady(worker, stack.pids()['worker'], metrics), 'the worker', {
@@ -60,10 +44,9 @@ export async function measureRestart(context: BenchContext, paths: DataPaths, ar
       everyMs: lookEveryMs,
     }).then(() => secondsSince(killedAt));
     const [againSeconds, served] = await Promise.all([again, readWhile(file, again)]);
-    return rowsOf(artifacts, { readySeconds, firstSeconds, againSeconds, served });
+    return rowsOf({ readySeconds, firstSeconds, againSeconds, served });
   } finally {
     await stack.stop();
-    await endChild(api);
   }
 }
 
@@ -108,16 +91,16 @@ interface Restart {
   readonly served: Served;
 }
 
-function rowsOf(artifacts: number, { readySeconds, firstSeconds, againSeconds, served }: Restart): Row[] {
+function rowsOf({ readySeconds, firstSeconds, againSeconds, served }: Restart): Row[] {
   const within = (seconds: number) => ({
     value: spreadOf([seconds]),
     target: { text: `≤ ${targetSeconds} s`, met: seconds <= targetSeconds },
   });
   return [
-    { name: `${artifacts} artifacts: the stack's start to the first file`, unit: 's', ...within(firstSeconds) },
-    { name: `${artifacts} artifacts: the stack's start to all ready`, unit: 's', ...within(readySeconds) },
+    { name: "the stack's start to the first file", unit: 's', ...within(firstSeconds) },
+    { name: "the stack's start to all ready", unit: 's', ...within(readySeconds) },
     {
-      name: `${artifacts} artifacts: the worker's death to another's readiness`,
+      name: "the worker's death to another's readiness",
       unit: 's',
       ...within(againSeconds),
       note: `meanwhile ${served.answers} answers, all with the file, the slowest in ${served.slowestMs.toFixed(0)} ms`,

@@ -3,8 +3,8 @@ import { hash } from 'node:crypto';
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ArtifactRecord, BuildRecord, JobRecord } from '../src/model.ts';
-import { openCatalog } from '../src/search/catalog.ts';
+import type { ArtifactRecord, BuildRecord, BuildSummary, JobRecord } from '../src/model.ts';
+import { type Catalog, openCatalog } from '../src/search/catalog.ts';
 import { prepareData } from '../src/tree/data.ts';
 import { type DataPaths, dataPaths, type Place } from '../src/tree/paths.ts';
 import { buildRecord, summaryOf } from '../workers/build-record.ts';
@@ -28,40 +28,53 @@ export function makeTree(data: string, builds: number, signal: AbortSignal): Pro
     const place: Place = { organization, folder: pipeline, number };
     writeFileSync(paths.jobFile(place, job.id, 'job.json'), `${JSON.stringify(job)}\n`);
     writeFileSync(paths.buildFile(place, 'build.json'), `${JSON.stringify(build)}\n`);
-    return build;
+    return summaryOf(build);
   });
 }
 
 /** The catalog of such a tree without the tree: what a list of builds is compared with. */
 export function makeCatalog(data: string, builds: number, signal: AbortSignal): Promise<DataPaths> {
-  return fill(data, builds, signal, (_, number) => recordOf(number, null));
+  return fill(data, builds, signal, (_, number) => catalogSummary(number));
+}
+
+export function catalogSummary(number: number): BuildSummary {
+  return summaryOf(recordOf(number, null));
 }
 
 async function fill(
   data: string,
   builds: number,
   signal: AbortSignal,
-  make: (paths: DataPaths, number: number) => BuildRecord,
+  make: (paths: DataPaths, number: number) => BuildSummary,
 ): Promise<DataPaths> {
   const paths = dataPaths(data);
   await prepareData(paths);
   const catalog = openCatalog(paths.catalog);
   try {
-    for (let number = 1; number <= builds; number += buildsATurn) {
-      catalog.together(() => {
-        for (let each = number; each < number + buildsATurn && each <= builds; each += 1) {
-          const summary = summaryOf(make(paths, each));
-          catalog.put({ folder: pipeline, summary, lost: 0, withheld: 0 }, () => undefined);
-        }
-      });
-      await nextTurn();
-      signal.throwIfAborted();
-    }
+    await putBuilds(catalog, 1, builds, (number) => make(paths, number), signal);
     catalog.noteStage('whole');
   } finally {
     catalog.close();
   }
   return paths;
+}
+
+/** Notes builds `from` to `to`, many in one transaction. */
+export async function putBuilds(
+  catalog: Catalog,
+  from: number,
+  to: number,
+  make: (number: number) => BuildSummary,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let number = from; number <= to; number += buildsATurn) {
+    catalog.together(() => {
+      for (let each = number; each < number + buildsATurn && each <= to; each += 1)
+        catalog.put({ folder: pipeline, summary: make(each), lost: 0, withheld: 0 }, () => undefined);
+    });
+    await nextTurn();
+    signal.throwIfAborted();
+  }
 }
 
 function recordOf(number: number, job: JobRecord | null): BuildRecord {

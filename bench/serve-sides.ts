@@ -13,7 +13,7 @@ import { prepareLighttpd } from '../src/lighttpd.ts';
 import { writeLabel } from '../src/tree/labels.ts';
 import { dataPaths, type Place } from '../src/tree/paths.ts';
 import { endChild, freePort, until } from './children.ts';
-import { root } from './mirror.ts';
+import { root } from './stack.ts';
 
 export interface Side {
   /** What a reader sends. */

@@ -41,22 +41,25 @@ interface Turn {
   readonly processor: number;
 }
 
-export const serve: Bench = async (context) => {
+export const serve: Bench = async function* (context) {
   const wrk = findPeer(peers.wrk, context.path);
   const [title, secureTitle] = ['Files sent over HTTP/1.1', 'Files sent over TLS 1.3 and HTTP/1.1'];
-  if ('missing' in wrk) return [{ title, facts: [], rows: [{ name: 'wrk', unit: '/s', note: wrk.missing }] }];
+  if ('missing' in wrk) {
+    yield { title, facts: [], rows: [{ name: 'wrk', unit: '/s', note: wrk.missing }] };
+    return;
+  }
   const [plain, secure] = await startAll(context);
-  return [...(await race(context, wrk.found, title, plain)), ...(await race(context, wrk.found, secureTitle, secure))];
+  yield* race(context, wrk.found, title, plain);
+  yield* race(context, wrk.found, secureTitle, secure);
 };
 
-async function race(
+async function* race(
   context: BenchContext,
   wrk: string,
   title: string,
   { contestants, absent }: Field,
-): Promise<Table[]> {
+): AsyncGenerator<Table> {
   const rounds = context.rounds ?? usualRounds;
-  const tables: Table[] = [];
   for (const size of contestants.length === 0 ? [] : sizes) {
     const all: Turn[][] = contestants.map(() => []);
     // The first round is to warm up.
@@ -67,17 +70,16 @@ async function race(
         if (round > 0) all[turn]?.push(found);
       }
     }
-    tables.push({
+    yield {
       title: `${title}, ${size.bytes / 1024} KiB each, ${rounds} rounds in turns`,
       facts: [
         `wrk, ${connections} connections on the loopback, ${seconds} s a turn; one process a server, files in the page cache`,
         'ratios are to bare Lighttpd with a log: 1 is as much as it sends, or as little of a processor as it takes',
       ],
       rows: [...rowsOf(contestants, all, size.target), ...absent],
-    });
+    };
   }
-  if (contestants.length === 0) tables.push({ title, facts: [], rows: [...absent] });
-  return tables;
+  if (contestants.length === 0) yield { title, facts: [], rows: [...absent] };
 }
 
 /** Plain, and over TLS. */

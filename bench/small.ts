@@ -38,7 +38,7 @@ const ways: readonly Way[] = [
 const warmUps = 4;
 const defaultRounds = 7;
 
-export async function small(context: BenchContext): Promise<Table[]> {
+export function small(context: BenchContext): AsyncIterable<Table> {
   const rounds = context.rounds ?? defaultRounds;
   const total = count * bytes * (warmUps + rounds);
   return inEachPlace(context, (ways.length + 1) * total, 'small', (place) => measure(context, place, rounds));

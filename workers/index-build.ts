@@ -5,14 +5,18 @@ import type { BuildRecord, JobRecord } from '../src/model.ts';
 import { nameText } from '../src/pages/names.ts';
 import { isFailedJob } from '../src/pages/parts.ts';
 import { isFailure, mayBeJunit } from '../src/reports/junit.ts';
+import type { Entry } from '../src/search/catalog.ts';
+import type { SearchDocument } from '../src/search/fulltext.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { readPart } from '../src/tree/read-part.ts';
 import { readBuildRecord } from '../src/tree/records.ts';
 import { fileOf } from '../src/tree/remove.ts';
-import { readJobs, walkBuilds } from '../src/tree/walk.ts';
+import { readJobs } from '../src/tree/walk.ts';
 import { summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 
+/** Builds that are looked for in the index together, and those that are put into it together. */
+const [lookedAtAtOnce, addedAtOnce] = [500, 50];
 /** Bounds of what is read for one build. */
 const [mostReports, mostReportBytes, mostFailedJobs, mostPaths] = [40, 4 * 1024 * 1024, 50, 5000];
 
@@ -22,8 +26,17 @@ export async function indexBuild(
   build: BuildRecord,
   jobs: readonly JobRecord[],
 ): Promise<void> {
+  await worker.search.put(await documentOf(worker, place, build, jobs));
+}
+
+async function documentOf(
+  worker: WorkerContext,
+  place: Place,
+  build: BuildRecord,
+  jobs: readonly JobRecord[],
+): Promise<SearchDocument> {
   const failed = jobs.filter((job) => !job.retried && isFailedJob(job)).slice(0, mostFailedJobs);
-  await worker.search.put({
+  return {
     folder: place.folder,
     summary: summaryOf(build),
     jobs: [...new Set(build.jobs.flatMap(({ name }) => (name === null ? [] : [nameText(name)])))],
@@ -31,7 +44,7 @@ export async function indexBuild(
     // What still changes is read once, when it has settled.
     tests: build.settled ? await failingTests(worker, place, failed) : [],
     lines: build.settled ? await failureLines(worker, place, failed) : [],
-  });
+  };
 }
 
 function pathsOf(jobs: readonly JobRecord[]): string[] {
@@ -73,22 +86,37 @@ async function failureLines({ paths }: WorkerContext, place: Place, failed: read
 }
 
 /**
- * Puts every build of the tree into the index that is not there: all of them after the index's file was removed.
+ * Puts every build of the catalog, which has all of the tree, into the index where it is not there: all of them after the
+ * index's file was removed.
  * @returns how many there were
  */
 export async function restoreSearch(worker: WorkerContext, signal: AbortSignal): Promise<number> {
+  const { catalog, search } = worker;
   let found = 0;
-  for await (const place of walkBuilds(worker.paths)) {
+  for (let after: string | null = null; ; ) {
+    const builds = catalog.page({ after, limit: lookedAtAtOnce });
+    after = builds.at(-1)?.summary.id ?? null;
+    if (after === null) return found;
+    const missing = new Set(await search.missing(builds.map(({ summary }) => summary.id)));
+    const absent = builds.filter(({ summary }) => missing.has(summary.id));
+    for (let at = 0; at < absent.length; at += addedAtOnce) {
+      signal.throwIfAborted();
+      found += await addAll(worker, absent.slice(at, at + addedAtOnce));
+    }
     signal.throwIfAborted();
-    found += Number(await indexMissing(worker, place));
   }
-  return found;
 }
 
-async function indexMissing(worker: WorkerContext, place: Place): Promise<boolean> {
-  const build = await readBuildRecord(worker.paths, place);
-  if (build === null || (await worker.search.has(build.id))) return false;
-  const jobs = (await readJobs(worker.paths, place)).filter((job) => job.build_id === build.id);
-  await indexBuild(worker, place, build, jobs);
-  return true;
+async function addAll(worker: WorkerContext, builds: readonly Entry[]): Promise<number> {
+  const documents: SearchDocument[] = [];
+  for (const { folder, summary } of builds) {
+    const place: Place = { organization: summary.organization, folder, number: summary.number };
+    const build = await readBuildRecord(worker.paths, place);
+    if (build?.id !== summary.id) continue;
+    const jobs = (await readJobs(worker.paths, place)).filter((job) => job.build_id === build.id);
+    documents.push(await documentOf(worker, place, build, jobs));
+  }
+  // What was published meanwhile is newer than this, and stays.
+  await worker.search.add(documents);
+  return documents.length;
 }

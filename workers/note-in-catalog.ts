@@ -7,7 +7,7 @@ import { writeBadge, writePointer } from '../src/tree/pointers.ts';
 import type { WorkerContext } from './context.ts';
 
 export function noteInCatalog(
-  worker: WorkerContext,
+  worker: Pick<WorkerContext, 'catalog' | 'paths'>,
   place: Place,
   summary: BuildSummary,
   { lost, withheld }: { readonly lost: number; readonly withheld: number },

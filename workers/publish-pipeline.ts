@@ -13,7 +13,12 @@ const recentBuilds = 30;
 const buildsAPage = 100;
 const branchesShown = 50;
 
-export async function publishPipeline(worker: WorkerContext, task: Payload<'publish-pipeline'>): Promise<Outcome> {
+/** What it needs of a worker. */
+export interface PublishParts extends Pick<WorkerContext, 'paths' | 'catalog' | 'lock'> {
+  readonly settings: Pick<WorkerContext['settings'], 'url'>;
+}
+
+export async function publishPipeline(worker: PublishParts, task: Payload<'publish-pipeline'>): Promise<Outcome> {
   const { paths, catalog, lock, settings } = worker;
   const { organization, folder } = task;
   const builds = catalog.builds({ organization, folder, limit: buildsAPage });

@@ -118,6 +118,7 @@ const schema = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS by_number ON builds (organization, folder, number);
   CREATE INDEX IF NOT EXISTS by_branch ON builds (organization, folder, branch, number);
+  CREATE INDEX IF NOT EXISTS by_branch_state ON builds (organization, folder, branch, state, number);
   CREATE INDEX IF NOT EXISTS by_sha ON builds (organization, folder, sha, number);
   CREATE INDEX IF NOT EXISTS by_pull ON builds (organization, folder, pull, number) WHERE pull IS NOT NULL;
   CREATE INDEX IF NOT EXISTS by_state ON builds (organization, folder, state, number);
@@ -196,9 +197,11 @@ function catalogOn(db: DatabaseSync): Catalog {
   function greatest(place: readonly [string, string], { kind, name }: Target, state: PointerState): number | null {
     const column = { latest: 'fork = 0 AND branch', commits: 'sha', pulls: 'pull' }[kind];
     const values: SQLInputValue[] = [...place, name, ...(state === 'any' ? [] : [state])];
+    // A commit has few builds, a state has many: the plus keeps SQLite from looking through those.
+    const stateColumn = kind === 'latest' ? 'state' : '+state';
     const [row] = all(
       `SELECT max(number) AS number FROM builds WHERE organization = ? AND folder = ? AND ${column} = ?
-       ${state === 'any' ? '' : 'AND state = ?'} AND eligible = 1`,
+       ${state === 'any' ? '' : `AND ${stateColumn} = ?`} AND eligible = 1`,
       values,
     );
     return row?.['number'] === null || row === undefined ? null : Number(row['number']);

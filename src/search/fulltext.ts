@@ -5,7 +5,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { BuildSummary } from '../model.ts';
 import { openDatabase, transact } from './database.ts';
-import { type Field, fields, parseQuery } from './query.ts';
+import { excerptOf } from './excerpt.ts';
+import { type Field, fields, kindText, parseQuery } from './query.ts';
 
 /** What of a build can be found. Each list is cut where it is too long; the first of it is kept. */
 export interface SearchDocument {
@@ -22,7 +23,7 @@ export interface SearchDocument {
 
 export interface SearchMatch {
   readonly field: Field;
-  /** The words around; what was looked for stands between \u0001 and \u0002. */
+  /** The lines around, each cut; what was looked for stands between \u0001 and \u0002. */
   readonly text: string;
 }
 
@@ -47,8 +48,12 @@ export interface SearchQuestion {
 }
 
 export interface FullText {
+  /** Replaces what was known of the build. */
   put(document: SearchDocument): void;
-  has(build: string): boolean;
+  /** Those whose builds are not known: all at once, at a third of the price of one by one. */
+  add(documents: readonly SearchDocument[]): void;
+  /** Of these builds, by their uuids, those that are not known. */
+  missing(builds: readonly string[]): string[];
   remove(build: string): void;
   /** Leaves nothing of what was replaced or removed in the file. */
   scrub(): void;
@@ -56,18 +61,17 @@ export interface FullText {
   close(): void;
 }
 
-const version = 1;
+const version = 2;
 const schema = `
   CREATE TABLE IF NOT EXISTS found (
     id INTEGER PRIMARY KEY, build TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, folder TEXT NOT NULL,
     state TEXT NOT NULL, summary TEXT NOT NULL
   ) STRICT;
   CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    about, jobs, paths, tests, lines, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3', detail = full
+    about, jobs, paths, tests, lines, kind, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3', detail = full
   );`;
 /** Of each field, in characters. */
 const mostText = 64 * 1024;
-const snippetWords = 14;
 
 /** @param file its folder must be there; an index of another version is emptied */
 export function openFullText(file: string, options: { readOnly?: boolean } = {}): FullText {
@@ -83,22 +87,32 @@ function fullTextOn(db: DatabaseSync): FullText {
     db.prepare('DELETE FROM words WHERE rowid = ?').run(id);
     db.prepare('DELETE FROM found WHERE id = ?').run(id);
   };
+  const insert = ({ summary, folder, jobs, paths, tests, lines }: SearchDocument): void => {
+    const id = freeId(db, summary);
+    const values = [summary.id, summary.organization, folder, summary.state, JSON.stringify(summary)];
+    db.prepare('INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)').run(id, ...values);
+    const texts = [about(summary), jobs, paths, tests, lines, [kindText(summary.state, folder)]].map(joined);
+    db.prepare('INSERT INTO words (rowid, about, jobs, paths, tests, lines, kind) VALUES (?, ?, ?, ?, ?, ?, ?)').run(
+      id,
+      ...texts,
+    );
+  };
   return {
     put: (document) =>
       transact(db, () => {
-        const { summary, folder } = document;
-        const known = idOf(summary.id);
+        const known = idOf(document.summary.id);
         if (known !== null) drop(known);
-        const id = freeId(db, summary);
-        const values = [summary.id, summary.organization, folder, summary.state, JSON.stringify(summary)];
-        db.prepare('INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)').run(id, ...values);
-        const texts = [about(summary), document.jobs, document.paths, document.tests, document.lines].map(joined);
-        db.prepare('INSERT INTO words (rowid, about, jobs, paths, tests, lines) VALUES (?, ?, ?, ?, ?, ?)').run(
-          id,
-          ...texts,
-        );
+        insert(document);
       }),
-    has: (build) => idOf(build) !== null,
+    add: (documents) =>
+      transact(db, () => {
+        for (const document of documents) if (idOf(document.summary.id) === null) insert(document);
+      }),
+    missing: (builds) =>
+      db
+        .prepare('SELECT value FROM json_each(?) WHERE value NOT IN (SELECT build FROM found)')
+        .all(JSON.stringify(builds))
+        .map(({ value }) => String(value)),
     remove: (build) =>
       transact(db, () => {
         const id = idOf(build);
@@ -124,12 +138,11 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
     ['found.folder = ?', query.pipeline],
   ];
   const used = conditions.filter((condition): condition is [string, string | number] => condition[1] !== null);
-  const snippets = fields.map(
-    (field, index) => `snippet(words, ${index}, char(1), char(2), '…', ${snippetWords}) AS ${field}`,
-  );
+  // And not FTS5's `snippet`, which compares all that was found in a text with one another.
+  const marked = fields.map((field, index) => `highlight(words, ${index}, char(1), char(2)) AS ${field}`);
   const rows = db
     .prepare(
-      `SELECT found.id AS id, found.folder AS folder, found.summary AS summary, ${snippets.join(', ')}
+      `SELECT found.id AS id, found.folder AS folder, found.summary AS summary, ${marked.join(', ')}
        FROM words JOIN found ON found.id = words.rowid WHERE ${used.map(([sql]) => sql).join(' AND ')}
        ORDER BY words.rowid DESC LIMIT ?`,
     )
@@ -138,8 +151,8 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
     folder: String(row['folder']),
     summary: JSON.parse(String(row['summary'])) as BuildSummary,
     matches: fields.flatMap((field) => {
-      const snippet = String(row[field] ?? '');
-      return snippet.includes('\u0001') ? [{ field, text: linesFound(snippet) }] : [];
+      const text = excerptOf(String(row[field] ?? ''));
+      return text === null ? [] : [{ field, text }];
     }),
   }));
   const last = rows[limit - 1];
@@ -160,16 +173,11 @@ function about(summary: BuildSummary): string[] {
   return parts.filter((part) => part !== null && part !== '').map(String);
 }
 
-/** Of a list, the parts that were found. */
-function linesFound(snippet: string): string {
-  const found = snippet.split('\n').filter((line) => line.includes('\u0001'));
-  return found.slice(0, 3).join('\n');
-}
-
-/** Between two of a list stands a line break, which no phrase is looked for across. */
+/** Between two of a list stands a line break, which no phrase is looked for across. What marks a match is in none of them. */
 function joined(parts: readonly string[]): string {
   let text = '';
-  for (const part of parts) {
+  for (const each of parts) {
+    const part = each.replaceAll(/[\u0001\u0002]/g, ' ');
     if (text.length + part.length > mostText) return text === '' ? part.slice(0, mostText) : text;
     text += text === '' ? part : `\n${part}`;
   }

@@ -1,8 +1,9 @@
 /** What a person types into the search, as FTS5 wants it. Nothing of it reaches SQLite but as quoted words. Pure. */
 
-/** Columns of the index, in their order. */
+/** Columns of the index, in their order; `kind` comes behind them. */
 export const fields = ['about', 'jobs', 'paths', 'tests', 'lines'] as const;
 export type Field = (typeof fields)[number];
+const anyField = `{${fields.join(' ')}}`;
 
 export interface ParsedQuery {
   readonly match: string;
@@ -37,10 +38,21 @@ export function parseQuery(text: string): ParsedQuery | null {
       const field = prefix === undefined ? undefined : prefixes[prefix];
       const whole = prefix !== undefined && field === undefined ? `${prefix}:${value}` : value;
       const term = termOf(whole, quoted === undefined);
-      if (term !== null && terms.length < mostTerms) terms.push(field === undefined ? term : `${field} : ${term}`);
+      if (term !== null && terms.length < mostTerms) terms.push(`${field ?? anyField} : ${term}`);
     }
   }
-  return terms.length === 0 ? null : { match: terms.join(' AND '), state, pipeline };
+  if (terms.length === 0) return null;
+  // The index itself finds the few builds of a rare kind; looking at each that has the words would take long.
+  const kinds = [
+    ['state', state],
+    ['pipeline', pipeline],
+  ].flatMap(([name, value]) => (value === null ? [] : [`kind : ${termOf(`${name} ${value}`, false)}`]));
+  return { match: [...terms, ...kinds].join(' AND '), state, pipeline };
+}
+
+/** What the column `kind` says of a build, of which `state:` and `pipeline:` ask. */
+export function kindText(state: string, folder: string): string {
+  return `state ${state}\npipeline ${folder}`;
 }
 
 /** A word that holds no letter or digit matches nothing, and would make the whole question match nothing. */

@@ -10,9 +10,10 @@ export interface ThreadData {
 
 type Call =
   | { readonly name: 'put'; readonly document: SearchDocument }
+  | { readonly name: 'add'; readonly documents: readonly SearchDocument[] }
   | { readonly name: 'remove'; readonly build: string }
   | { readonly name: 'scrub' }
-  | { readonly name: 'has'; readonly build: string }
+  | { readonly name: 'missing'; readonly builds: readonly string[] }
   | { readonly name: 'find'; readonly question: SearchQuestion };
 
 export interface Question {
@@ -29,10 +30,13 @@ export interface Answer {
 export interface Search {
   /** Replaces what was known of the build. */
   put(document: SearchDocument): Promise<void>;
+  /** Those whose builds are not known; many at once are cheaper than one by one. */
+  add(documents: readonly SearchDocument[]): Promise<void>;
   remove(build: string): Promise<void>;
   /** Leaves nothing of what was replaced or removed in the file. */
   scrub(): Promise<void>;
-  has(build: string): Promise<boolean>;
+  /** Of these builds, by their uuids, those that are not known. */
+  missing(builds: readonly string[]): Promise<string[]>;
   /** @throws MirrorError ERR_READER_BUSY when too many wait already */
   find(question: SearchQuestion): Promise<SearchPage>;
   close(): Promise<void>;
@@ -83,9 +87,10 @@ export function openSearch(file: string, { readOnly = false } = {}): Search {
 
   return {
     put: async (document) => void (await ask({ name: 'put', document })),
+    add: async (documents) => void (await ask({ name: 'add', documents })),
     remove: async (build) => void (await ask({ name: 'remove', build })),
     scrub: async () => void (await ask({ name: 'scrub' })),
-    has: async (build) => (await ask({ name: 'has', build })) === true,
+    missing: async (builds) => (await ask({ name: 'missing', builds })) as string[],
     find: async (question) => {
       if (waiting.size >= mostWaiting)
         throw new MirrorError('ERR_READER_BUSY', 'many are searching; try again in a moment');

@@ -15,9 +15,10 @@ parentPort?.on('message', ({ id, call }: Question) => {
   try {
     const index = current();
     if (call.name === 'put') index?.put(call.document);
+    else if (call.name === 'add') index?.add(call.documents);
     else if (call.name === 'remove') index?.remove(call.build);
     else if (call.name === 'scrub') index?.scrub();
-    else if (call.name === 'has') answer.value = index?.has(call.build) ?? false;
+    else if (call.name === 'missing') answer.value = index?.missing(call.builds) ?? call.builds;
     else answer.value = index?.find(call.question) ?? { results: [], next: null };
   } catch (thrown) {
     answer.fault = thrown instanceof Error ? thrown.message : String(thrown);

@@ -56,6 +56,9 @@ test('a build is found by what it is about, what it made and why it failed, the 
     ['"release 1.4"', [2]],
     ['cart state:failed', []],
     ['cart state:passed pipeline:web', [3, 1]],
+    ['cart pipeline:we', []],
+    ['passed', []],
+    ['cart state', []],
   ] as const) {
     assert.deepEqual(numbers(text), expected, text);
   }
@@ -86,9 +89,17 @@ test('a build that is put again is found by what it has now alone, and one that 
   const { full, numbers } = index('again');
   full.put(document(1, { paths: ['old.txt'] }));
   full.put(document(1, { paths: ['new.txt'] }));
-  assert.deepEqual([numbers('old.txt'), numbers('new.txt'), full.has(uuid(1))], [[], [1], true]);
+  assert.deepEqual([numbers('old.txt'), numbers('new.txt'), full.missing([uuid(1), uuid(2)])], [[], [1], [uuid(2)]]);
   full.remove(uuid(1));
-  assert.deepEqual([numbers('new.txt'), full.has(uuid(1))], [[], false]);
+  assert.deepEqual([numbers('new.txt'), full.missing([uuid(1)])], [[], [uuid(1)]]);
+  full.close();
+});
+
+test('of builds that are added together, those that are known already stay as they are', () => {
+  const { full, numbers } = index('together');
+  full.put(document(1, { paths: ['published.txt'] }));
+  full.add([document(1, { paths: ['earlier.txt'] }), document(2, { paths: ['earlier.txt'] })]);
+  assert.deepEqual([numbers('published.txt'), numbers('earlier.txt')], [[1], [2]]);
   full.close();
 });
 
@@ -123,7 +134,7 @@ test('the index is asked and told from outside of its thread, and a reader sees 
     (await reader.find(question)).results.map(({ summary }) => summary.number),
     [7],
   );
-  assert.equal(await writer.has(uuid(7)), true);
+  assert.deepEqual(await writer.missing([uuid(7), uuid(8)]), [uuid(8)]);
   await writer.remove(uuid(7));
   assert.deepEqual((await reader.find(question)).results, []);
   await Promise.all([reader.close(), writer.close()]);
