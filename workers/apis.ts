@@ -13,7 +13,7 @@ import { createRest, type Rest } from '../src/buildkite/rest.ts';
 import type { Config, Secrets } from '../src/config.ts';
 import { MirrorError } from '../src/errors.ts';
 import type { Log } from '../src/log.ts';
-import type { WorkerMetrics } from '../src/metrics.ts';
+import type { WorkerMetrics } from '../src/metrics/worker.ts';
 
 export interface Apis {
   rest(workClass: WorkClass): Rest;

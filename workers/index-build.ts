@@ -5,7 +5,7 @@ import type { BuildRecord, JobRecord } from '../src/model.ts';
 import { nameText } from '../src/pages/names.ts';
 import { isFailedJob } from '../src/pages/parts.ts';
 import { isFailure, mayBeJunit } from '../src/reports/junit.ts';
-import type { Entry } from '../src/search/catalog.ts';
+import type { Entry } from '../src/search/catalog-rows.ts';
 import type { SearchDocument } from '../src/search/fulltext.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { readPart } from '../src/tree/read-part.ts';

@@ -1,7 +1,7 @@
 /** A build's entry in the catalog, and the pointers that follow from it. */
 import type { BuildSummary } from '../src/model.ts';
 import { renderBadge } from '../src/pages/badge.ts';
-import type { PointerChange } from '../src/search/catalog.ts';
+import type { PointerChange } from '../src/search/catalog-pointers.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { writeBadge, writePointer } from '../src/tree/pointers.ts';
 import type { WorkerContext } from './context.ts';

@@ -1,6 +1,8 @@
 /** The catalog as the reader of the moment may see it: what they may not read is not there. */
 import type { BuildSummary } from '../model.ts';
-import type { BuildFilter, Catalog, PipelineSummary, Totals } from '../search/catalog.ts';
+import type { Catalog } from '../search/catalog.ts';
+import type { BuildFilter, PipelineSummary } from '../search/catalog-lists.ts';
+import type { Totals } from '../search/catalog-sums.ts';
 import { labelFacts, labelOf, slugOfFolder } from '../tree/labels.ts';
 import { mayRead, readsAll, readsWhole } from './caller.ts';
 

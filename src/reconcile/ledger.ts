@@ -3,7 +3,8 @@
  * records; what it costs depends on how many builds it shows, not on how many are mirrored.
  */
 import type { BuildRecord, BuildSummary, FileState, JobRecord } from '../model.ts';
-import type { Catalog, Entry } from '../search/catalog.ts';
+import type { Catalog } from '../search/catalog.ts';
+import type { Entry } from '../search/catalog-rows.ts';
 import type { DataPaths, Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { listOpenGaps, readUnsettled, type UnsettledBuild } from '../tree/unsettled.ts';

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { Catalog, Entry } from '../search/catalog.ts';
+import type { Catalog } from '../search/catalog.ts';
+import type { Entry } from '../search/catalog-rows.ts';
 import { type ReconcileState, readReconcileState, writeReconcileState } from '../tree/reconcile-state.ts';
 import { type GapParts, recordGaps } from './record-gaps.ts';
 import { newSweep } from './sweep.ts';

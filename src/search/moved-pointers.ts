@@ -2,7 +2,7 @@
 import { type BuildSummary, isEligible } from '../model.ts';
 import type { PointerKind, PointerState } from '../tree/paths.ts';
 import type { Candidate } from '../tree/retention.ts';
-import { pointerStates, targetsOf } from './catalog.ts';
+import { pointerStates, targetsOf } from './catalog-pointers.ts';
 
 export interface MovedPointer {
   readonly folder: string;

@@ -1,6 +1,7 @@
 /** The builds of late over all pipelines. */
 import type { BuildSummary } from '../model.ts';
-import type { Catalog, PipelineSummary } from './catalog.ts';
+import type { Catalog } from './catalog.ts';
+import type { PipelineSummary } from './catalog-lists.ts';
 
 /** How many the home page shows. */
 export const homeBuilds = 12;

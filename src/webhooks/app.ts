@@ -10,7 +10,8 @@ import { type ProofRule, verifiedText } from '../buildkite/signature.ts';
 import { MirrorError } from '../errors.ts';
 import { sendError, sendJson } from '../http.ts';
 import { type Log, logError } from '../log.ts';
-import { type DeliveryEvent, deliveryEvents, type Readiness, type ReceiverMetrics } from '../metrics.ts';
+import { type DeliveryEvent, deliveryEvents, type ReceiverMetrics } from '../metrics/receiver.ts';
+import type { Readiness } from '../metrics/serve.ts';
 import type { Hint } from '../model.ts';
 import { maxBodyBytes, outcomeOf, refusalOf } from './refusals.ts';
 

@@ -1,6 +1,6 @@
 /** Whether deliveries should be sent here: the journal can be written, and Redis has not been away for long. */
 import { toMirrorError } from '../errors.ts';
-import type { Readiness } from '../metrics.ts';
+import type { Readiness } from '../metrics/serve.ts';
 import type { Journal } from '../tree/journal.ts';
 import type { Pump } from './pump.ts';
 

@@ -1,7 +1,7 @@
 /** What became of a delivery: Express' own errors in our words, and our answers in the metric's. */
 import type { ServerResponse } from 'node:http';
 import { MirrorError } from '../errors.ts';
-import type { DeliveryOutcome } from '../metrics.ts';
+import type { DeliveryOutcome } from '../metrics/receiver.ts';
 
 /** A build event is 4 to 20 KB; pipelines with long definitions and environments make it a few hundred. */
 export const maxBodyBytes = 5 * 1024 * 1024;

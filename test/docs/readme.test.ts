@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type ErrorCode, policyOf } from '../../src/errors.ts';
-import { type GlobalSources, receiverMetrics, workerMetrics } from '../../src/metrics.ts';
+import type { GlobalSources } from '../../src/metrics/globals.ts';
+import { receiverMetrics } from '../../src/metrics/receiver.ts';
+import { workerMetrics } from '../../src/metrics/worker.ts';
 import { anchorsOf, codeIn, codeOf, documents, linksOf, readDocument, root, tableAfter } from './markdown.ts';
 
 const readme = readDocument('README.md');

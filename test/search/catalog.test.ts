@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
-import { openCatalog, type PointerChange } from '../../src/search/catalog.ts';
+import { openCatalog } from '../../src/search/catalog.ts';
+import type { PointerChange } from '../../src/search/catalog-pointers.ts';
 import { sampleBuild, summaryOfBuild, uuid } from '../pages/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kitemirror-catalog-'));

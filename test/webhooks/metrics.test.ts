@@ -4,14 +4,10 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import {
-  type GlobalSources,
-  processMetrics,
-  type Readiness,
-  receiverMetrics,
-  serveMetrics,
-  workerMetrics,
-} from '../../src/metrics.ts';
+import type { GlobalSources } from '../../src/metrics/globals.ts';
+import { receiverMetrics } from '../../src/metrics/receiver.ts';
+import { processMetrics, type Readiness, serveMetrics } from '../../src/metrics/serve.ts';
+import { workerMetrics } from '../../src/metrics/worker.ts';
 
 let lines: string[];
 let registry: Registry;

@@ -1,0 +1,76 @@
+/** What pages ask of the catalog: builds, branches and pipelines, each at a price that does not grow with the builds. */
+import type { SQLInputValue } from 'node:sqlite';
+import type { BuildSummary } from '../model.ts';
+import type { Rows } from './catalog-rows.ts';
+
+export interface PipelineSummary {
+  readonly pipeline: string;
+  readonly folder: string;
+  readonly name: string | null;
+  readonly builds: number;
+  readonly latest: BuildSummary | null;
+}
+
+export interface BuildFilter {
+  readonly organization: string;
+  readonly folder?: string;
+  readonly branch?: string;
+  readonly state?: string;
+  /** Only builds with a smaller number. */
+  readonly before?: number;
+  readonly limit: number;
+}
+
+export interface Lists {
+  builds(filter: BuildFilter): BuildSummary[];
+  /** The latest build of each branch, newest first. */
+  branches(organization: string, folder: string, limit: number): BuildSummary[];
+  neighbours(organization: string, folder: string, number: number): { previous: number | null; next: number | null };
+  pipelines(organization: string): PipelineSummary[];
+}
+
+export function listsOf({ all, summaries }: Rows): Lists {
+  return {
+    builds: ({ organization, folder, branch, state, before, limit }) => {
+      const conditions: [string, SQLInputValue | undefined][] = [
+        ['folder = ?', folder],
+        ['branch = ?', branch],
+        ['state = ?', state],
+        ['number < ?', before],
+      ];
+      const used = conditions.filter((condition): condition is [string, SQLInputValue] => condition[1] !== undefined);
+      const where = ['organization = ?', ...used.map(([sql]) => sql)].join(' AND ');
+      const values = [organization, ...used.map(([, value]) => value), limit];
+      return summaries(`SELECT summary FROM builds WHERE ${where} ORDER BY number DESC LIMIT ?`, values);
+    },
+    branches: (organization, folder, limit) =>
+      // CROSS: from the heads to their builds. SQLite by itself goes through all builds of the folder and sorts them.
+      summaries(
+        `SELECT builds.summary AS summary FROM heads CROSS JOIN builds USING (organization, folder, branch, number)
+         WHERE heads.organization = ? AND heads.folder = ? AND builds.fork = 0 ORDER BY heads.number DESC LIMIT ?`,
+        [organization, folder, limit],
+      ),
+    neighbours: (organization, folder, number) => {
+      const pick = (aggregate: string, compare: string): number | null => {
+        const [row] = all(
+          `SELECT ${aggregate}(number) AS number FROM builds WHERE organization = ? AND folder = ? AND number ${compare} ?`,
+          [organization, folder, number],
+        );
+        return row === undefined || row['number'] === null ? null : Number(row['number']);
+      };
+      return { previous: pick('max', '<'), next: pick('min', '>') };
+    },
+    pipelines: (organization) =>
+      all('SELECT folder, builds FROM folders WHERE organization = ? AND builds > 0 ORDER BY folder', [
+        organization,
+      ]).map(({ folder, builds }) => {
+        const [latest] = summaries(
+          'SELECT summary FROM builds WHERE organization = ? AND folder = ? ORDER BY number DESC LIMIT 1',
+          [organization, String(folder)],
+        );
+        const name = latest?.pipeline_name ?? null;
+        const pipeline = latest?.pipeline ?? String(folder);
+        return { pipeline, folder: String(folder), name, builds: Number(builds), latest: latest ?? null };
+      }),
+  };
+}
