@@ -100,7 +100,7 @@ return function(lighty, files, answers)
     local id, branch = (line or ""):match("^1\t([^\t]+)\t([-=].*)$")
     if id then
       local organization, folder = build:match("^/([^/]+)/([^/]+)/")
-      local slug = folder:match("^(.+)~%x%x%x%x%x%x%x%x$") or folder
+      local slug = folder:match("^(.+)~" .. ("[0-9a-f]"):rep(8) .. "$") or folder
       label = { organization = organization, pipeline = slug, id = id, branch = branch:match("^=(.*)$") }
     end
     -- What is not there is not remembered: addresses that anybody makes up would fill the table.

@@ -11,6 +11,7 @@ local gateway = { api = true, auth = true, mcp = true, search = true, ledger = t
 -- By which who started this Lighttpd tells it from another program on its port.
 local front_id = os.getenv("SITE_ID")
 local gateway_host = os.getenv("SITE_GATEWAY_HOST")
+local scheme = os.getenv("SITE_ORIGIN"):match("^%l+://")
 -- What a client may not tell a back end: these are ours to say.
 local private = { ["x-request-id"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-host"] = true }
 
@@ -56,7 +57,7 @@ return function(lighty)
   local function is_own_origin()
     local from = request["Origin"]
     if not from then return not request["Cookie"] end
-    return from:match("^https?://(.+)$") == attribute["uri.authority"]
+    return from == scheme .. (attribute["uri.authority"] or "")
   end
 
   local function refuse_address()
@@ -227,9 +228,8 @@ return function(lighty)
       if path:byte(-1) == 47 then return folder(path) end
       return lying_there(path) or access.may_read(build) and missing(path) or answers.absent()
     end
-    local status = pointers.answer(path, access.may_read) or pointers.moved(path, follow_move)
-    if status then return status end
-    return access.may_ask() and forward("gateway") or access.refuse()
+    if not access.may_ask() then return access.refuse() end
+    return pointers.answer(path, access.may_read) or pointers.moved(path, follow_move) or forward("gateway")
   end
 
   -- The host of one build's reports.

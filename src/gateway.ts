@@ -80,7 +80,7 @@ async function openIdentity(
   const { policyFile, isSecure, people, ci } = identity;
   offerAccount();
   const keeper = await openKeeper({ paths, policyFile, log });
-  const regroup = createRegrouping(keeper, log);
+  const regroup = createRegrouping(keeper, paths, log);
   const looking = setInterval(() => void keeper.refresh(), refreshMs);
   const asking = setInterval(() => void regroup.round(), regroupMs);
   stopper.add('identity', () => [looking, asking].forEach(clearInterval));

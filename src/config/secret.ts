@@ -39,17 +39,26 @@ export class Secret {
 
 function rereading(file: string): () => string {
   let value = readFileSync(file, 'utf8').trim();
-  let version = statSync(file).mtimeMs;
+  let version = versionOf(file);
   let lookedAt = Date.now();
   return () => {
     const now = Date.now();
     if (now - lookedAt < fileCheckMs) return value;
     lookedAt = now;
-    // A secret that is being replaced may be absent for a moment: the last good one stays in force.
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat === undefined || stat.mtimeMs === version) return value;
-    const next = readFileSync(file, 'utf8').trim();
-    if (next !== '') [value, version] = [next, stat.mtimeMs];
+    try {
+      const found = versionOf(file);
+      if (found === version) return value;
+      const next = readFileSync(file, 'utf8').trim();
+      if (next !== '') [value, version] = [next, found];
+    } catch {
+      // One that is being replaced may be absent, or not ours to read yet: the last good one stays in force.
+    }
     return value;
   };
+}
+
+/** Also of what a link leads to: Kubernetes and Vault exchange the link, and the new file may be as old as the one before. */
+function versionOf(file: string): string {
+  const { ino, mtimeNs, size } = statSync(file, { bigint: true });
+  return `${ino}:${mtimeNs}:${size}`;
 }

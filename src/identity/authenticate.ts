@@ -22,6 +22,8 @@ export interface Caller {
   readonly issuer: string;
   /** Of the session or the exchange; null where there is none. */
   readonly session: string | null;
+  /** Seconds since 1970: when what they showed ends; null where nothing was shown. */
+  readonly expires: number | null;
   readonly access: Access;
 }
 
@@ -61,6 +63,7 @@ export function anonymous({ everyone }: GrantTable, address: string): Caller {
     name: '-',
     issuer: '-',
     session: null,
+    expires: null,
     access: { grants: everyone, address },
   };
 }
@@ -69,7 +72,7 @@ function sealed(table: GrantTable, kind: SealKind, token: string, address: strin
   const opened = openSeal(table.keys, kind, token, now);
   if (opened === null) return 'invalid';
   if (opened.issued < table.before || table.revoked.has(opened.id)) return 'revoked';
-  return callerOf(table, opened.subject, opened.issued, { session: opened.id, address, now });
+  return callerOf(table, opened.subject, opened.issued, { session: opened.id, expires: opened.expires, address, now });
 }
 
 /** `kmt_<id>_<secret>`: random, known to us by its digest alone. */
@@ -81,21 +84,21 @@ function named(table: GrantTable, token: string, address: string, now: number): 
   // Compared in any case, so that no answer comes sooner for an id that does not exist.
   const isRight = timingSafeEqual(digest, Buffer.from(found?.sha256 ?? '0'.repeat(64), 'hex'));
   if (found === undefined || !isRight || found.expires <= now) return 'invalid';
-  return callerOf(table, found.subject, null, { session: null, address, now });
+  return callerOf(table, found.subject, null, { session: null, expires: found.expires, address, now });
 }
 
 function callerOf(
   table: GrantTable,
   subject: string,
   issued: number | null,
-  { session, address, now }: { session: string | null; address: string; now: number },
+  { session, expires, address, now }: { session: string | null; expires: number; address: string; now: number },
 ): Caller | Refusal {
   if (now - table.time > staleAfterSeconds) return 'stale';
   const found = table.subjects.get(subject);
   if (found === undefined) return 'unknown';
   if (issued !== null && issued <= found.since) return 'revoked';
   const { kind, name, issuer, grants } = found;
-  return { kind, subject, name, issuer, session, access: { grants: [...grants, ...table.everyone], address } };
+  return { kind, subject, name, issuer, session, expires, access: { grants: [...grants, ...table.everyone], address } };
 }
 
 /** More than one of a name is a sign of somebody who plants cookies. */

@@ -4,6 +4,7 @@ import * as oidc from 'openid-client';
 import type { PeopleSettings } from '../config/identity.ts';
 import type { Secret } from '../config/secret.ts';
 import { loopbackNames } from '../config/values.ts';
+import { askingAgain, type Told } from './asking-again.ts';
 import type { LoginState } from './sealed-state.ts';
 import { type SubjectCard, subjectId } from './state.ts';
 
@@ -13,8 +14,8 @@ export type PersonCard = Extract<SubjectCard, { kind: 'user' }>;
 export interface SignedIn {
   readonly person: PersonCard;
   readonly claims: JWTPayload;
-  /** What the provider says of them now; null when it says nothing any more. */
-  readonly again: (() => Promise<PersonCard | null>) | null;
+  /** What the provider says of them now; null where it cannot be asked at all. @throws when it cannot be asked now */
+  readonly again: (() => Promise<PersonCard | Exclude<Told, object>>) | null;
 }
 
 export interface People {
@@ -28,6 +29,8 @@ export interface People {
 
 /** The provider's own description is read again after an hour. */
 const discoveryMs = 3_600_000;
+/** Clocks of two machines; the login's own library allows as much. */
+const clockSeconds = 30;
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
 export function openPeople(settings: PeopleSettings, secret: Secret | null, now = (): number => Date.now()): People {
@@ -61,13 +64,16 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
       });
       const claims = tokens.claims();
       if (claims === undefined) throw new Error('the provider gave no id token');
-      const hasInfo = configuration.serverMetadata().userinfo_endpoint !== undefined;
-      const ask = async (): Promise<PersonCard> => {
-        const info = await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub);
-        return personOf({ ...claims, ...info });
+      if (configuration.serverMetadata().userinfo_endpoint === undefined)
+        return { person: personOf(claims), claims, again: null };
+      const ask = askingAgain(configuration, tokens, claims.sub);
+      const again = async (): Promise<PersonCard | Exclude<Told, object>> => {
+        const told = await ask();
+        return typeof told === 'string' ? told : personOf({ ...claims, ...told.info });
       };
-      const person = hasInfo ? await ask() : personOf(claims);
-      return { person, claims, again: hasInfo ? () => ask().catch(() => null) : null };
+      const person = await again();
+      if (typeof person === 'string') throw new Error('the provider does not take the token that it gave');
+      return { person, claims, again };
     },
     asserted: async (header) => {
       const token = assertion === null ? undefined : header(assertion.header);
@@ -76,7 +82,9 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
         issuer,
         audience: assertion.audience,
         algorithms: asymmetric,
+        clockTolerance: clockSeconds,
         requiredClaims: ['sub', 'exp', 'iat'],
+        currentDate: new Date(now()),
       });
       return { person: personOf(payload), claims: payload, again: null };
     },

@@ -6,10 +6,13 @@ import { type Log, logError } from '../log.ts';
 import { renderError } from '../pages/error.ts';
 import { pageSecurityPolicy } from '../pages/layout.ts';
 
-/** Pages may be kept but are asked for again each time; the tag is a digest of the very bytes. */
-export function sendPage(response: Response, page: string): void {
+/**
+ * Pages may be kept but are asked for again each time; the tag is a digest of the very bytes.
+ * @param cache `no-store` for what may not be kept at all
+ */
+export function sendPage(response: Response, page: string, cache: 'no-cache' | 'no-store' = 'no-cache'): void {
   response.set({
-    'Cache-Control': 'no-cache',
+    'Cache-Control': cache,
     'Content-Security-Policy': pageSecurityPolicy(response.req.get('host')),
     ETag: `"${createHash('sha256').update(page).digest('base64url')}"`,
   });

@@ -7,6 +7,7 @@ import { type AuditLine, writeAudit } from '../tree/audit.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { requestId } from './answers.ts';
 import { addressOf, type GuardIdentity } from './guard.ts';
+import type { RefusalRecord } from './refusals.ts';
 
 export interface AuthIdentity extends GuardIdentity {
   readonly people: People | null;
@@ -22,13 +23,14 @@ export interface AuthParts {
   /** KITEMIRROR_URL's. */
   readonly origin: string;
   readonly identity: AuthIdentity;
+  readonly refusals: RefusalRecord;
 }
 
 /** The same answer for every reason. @throws MirrorError ERR_SIGN_IN_FAILED */
 export async function refuse(parts: AuthParts, request: Request, what: string, thrown: unknown): Promise<never> {
   const { message, cause } = toMirrorError(thrown);
   const why = cause instanceof Error && cause.message !== message ? `${message}: ${cause.message}` : message;
-  await note(parts, request, { action: 'refusal', what, reason: why.slice(0, 300) });
+  await parts.refusals({ action: 'refusal', what, reason: why.slice(0, 300), ...from(request) });
   throw new MirrorError(
     'ERR_SIGN_IN_FAILED',
     'this was not accepted; the mirror’s audit log has the reason under the id',
@@ -40,7 +42,11 @@ export async function note(
   request: Request,
   line: Omit<AuditLine, 'address' | 'request'>,
 ): Promise<void> {
-  await writeAudit(parts.paths, { ...line, address: addressOf(request), request: requestId(request) });
+  await writeAudit(parts.paths, { ...line, ...from(request) });
+}
+
+function from(request: Request): { address: string; request: string } {
+  return { address: addressOf(request), request: requestId(request) };
 }
 
 export function malformed(message: string): MirrorError {

@@ -40,9 +40,8 @@ function account({ identity, origin }: AuthParts, request: Request, response: Re
   const { kind, name, issuer } = callerOf(identity, request);
   const from = request.get('referer') ?? '';
   const path = from.startsWith(`${origin}/`) ? returnPath(from.slice(origin.length)) : '/';
-  // What pages of ours do in a browser is said by sendPage; who is signed in may never be kept.
-  sendPage(response, renderAccount({ kind, name, issuer, hasLogin: identity.hasLogin, to: path }));
-  response.set('Cache-Control', 'no-store');
+  // Who is signed in may never be kept.
+  sendPage(response, renderAccount({ kind, name, issuer, hasLogin: identity.hasLogin, to: path }), 'no-store');
 }
 
 function badJson(thrown: unknown, _request: Request, _response: Response, next: NextFunction): void {

@@ -31,6 +31,8 @@ interface Ticket {
   readonly host: string;
   readonly to: string;
   readonly expires: number;
+  /** When what the reader came by ends: nothing that is given for it lasts longer. */
+  readonly ends: number;
 }
 
 export interface ContentEntry {
@@ -41,6 +43,7 @@ export interface ContentEntry {
 }
 
 const ticketSeconds = 60;
+/** And never longer than what the reader came by. */
 const visitSeconds = 8 * 3600;
 
 export function contentEntry(parts: EntryParts): ContentEntry {
@@ -55,7 +58,7 @@ export function contentEntry(parts: EntryParts): ContentEntry {
     if (reader === 'open' || reader.subject === null) throw notFound();
     const to = request.originalUrl.replace(/([?&])open(=[^&]*)?(&|$)/, '$1').replace(/[?&]$/, '');
     const ticket = randomBytes(32).toString('base64url');
-    const { subject, session } = reader;
+    const { subject, session, expires: ends } = reader;
     forgetOld(tickets);
     tickets.set(digestOf(ticket), {
       subject,
@@ -63,6 +66,7 @@ export function contentEntry(parts: EntryParts): ContentEntry {
       host,
       to,
       expires: nowSeconds() + ticketSeconds,
+      ends: ends ?? 0,
     });
     redirect(response, `${contentUrl.replace('*', host)}/-/enter?ticket=${ticket}`);
   });
@@ -79,9 +83,10 @@ export function contentEntry(parts: EntryParts): ContentEntry {
       );
     const { keeper, isSecure } = parts.identity;
     const issued = nowSeconds();
-    const facts = { id: ticket.session, subject: ticket.subject, issued, expires: issued + visitSeconds };
+    const expires = Math.min(issued + visitSeconds, ticket.ends);
+    const facts = { id: ticket.session, subject: ticket.subject, issued, expires };
     const cookie = seal(keeper.key(), 'content', facts, host);
-    setCookie(response, `${sessionCookie(isSecure)}-content`, cookie, { isSecure, seconds: visitSeconds });
+    setCookie(response, `${sessionCookie(isSecure)}-content`, cookie, { isSecure, seconds: expires - issued });
     redirect(response, ticket.to);
   });
   return { leave, enter };

@@ -1,11 +1,13 @@
 /** Identity as the readers have it: the login and its like before the guard, the guard, and what leads to reports. */
 import type { Express, RequestHandler } from 'express';
 import { MirrorError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { authRouter } from './auth.ts';
 import type { AuthIdentity } from './auth-parts.ts';
 import { contentEntry } from './content-entry.ts';
 import { guard } from './guard.ts';
+import { refusalRecord } from './refusals.ts';
 
 export interface ReaderIdentity extends AuthIdentity {
   /** `https://*.example.com`; null: there is no content origin. */
@@ -17,6 +19,7 @@ interface Parts {
   readonly organization: string;
   /** KITEMIRROR_URL. */
   readonly url: string;
+  readonly log: Log;
 }
 
 /** @param identity null: identity is off, and everybody reads everything */
@@ -26,20 +29,20 @@ export function useIdentity(app: Express, parts: Parts, identity: ReaderIdentity
     app.use(guard({ ...parts, identity }));
     return;
   }
-  const { paths, organization, url } = parts;
+  const { paths, organization, url, log } = parts;
   const entry = contentEntry({ paths, organization, contentUrl: identity.contentUrl, identity });
-  app.use(authRouter({ paths, organization, origin: new URL(url).origin, identity }), entry.enter);
+  const refusals = refusalRecord(paths, log);
+  app.use(authRouter({ paths, organization, origin: new URL(url).origin, identity, refusals }), entry.enter);
   app.use(guard({ ...parts, identity }), entry.leave);
 }
 
 /** Whoever posts from a browser tells from which site; who shows a cookie must. The gate asks the same. */
 function ownOriginOnly(url: string): RequestHandler {
-  const own = new URL(url).host;
+  const { protocol, host } = new URL(url);
   return (request, _response, next) => {
     const from = request.get('origin');
-    const host = from?.replace(/^https?:\/\//, '');
-    const isOwn =
-      from === undefined ? request.get('cookie') === undefined : host === own || host === request.get('host');
+    const own = [host, request.get('host')].map((each) => `${protocol}//${each}`);
+    const isOwn = from === undefined ? request.get('cookie') === undefined : own.includes(from);
     if (request.method === 'POST' && !isOwn)
       throw new MirrorError('ERR_ORIGIN_REFUSED', 'this was sent from a page of another site');
     next();

@@ -414,6 +414,7 @@ describe('what a request says of itself', () => {
     const cookie = String(as('ann').headers?.Cookie);
     assert.equal(await post({ Cookie: cookie, Origin: own }), 200);
     assert.equal(await post({ Cookie: cookie, Origin: 'https://evil.example' }), 403);
+    assert.equal(await post({ Cookie: cookie, Origin: own.replace('http:', 'https:') }), 403);
     assert.equal(await post({ Cookie: cookie, Origin: 'null' }), 403);
     assert.equal(await post({ Cookie: cookie }), 403);
     assert.equal(await post({ Origin: 'https://evil.example' }), 403);

@@ -40,7 +40,7 @@ const text = (path: string): Promise<{ status: number; text: string }> =>
 
 before(async () => {
   if (executablePath === null) return;
-  mirror = await startMirror([web, vault], policy());
+  mirror = await startMirror([web, vault], policy(), { env: { KITEMIRROR_OIDC_SESSION_SECONDS: '3600' } });
   ensureKeys(mirror.paths.contentKeys);
   mirror.provider.accounts.set('ann', { email: 'Ann@example.com', email_verified: true, groups: ['engineering'] });
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
@@ -94,6 +94,9 @@ describe('a person', { skip }, () => {
     const first = await visit(host);
     assert.equal(first.status, 302);
     assert.match(String(first.headers['set-cookie']), /^kitemirror-content=v1\.c\..*HttpOnly; SameSite=Lax/);
+    // It ends with the session that it was given for.
+    const [, life] = /Max-Age=(\d+)/.exec(String(first.headers['set-cookie'])) ?? [];
+    assert.ok(Number(life) > 0 && Number(life) <= 3600, life);
     assert.equal((await visit(host)).status, 403);
     const cookie = String(first.headers['set-cookie']).split(';')[0] ?? '';
     const other = `${'0'.repeat(40)}.${host.split('.').slice(1).join('.')}`;

@@ -14,32 +14,99 @@ export interface TestProvider {
   readonly issuer: string;
   /** By the name that is typed into the login form. */
   readonly accounts: Map<string, Account>;
+  /** Accounts that are closed. */
+  readonly closed: Set<string>;
+  /** The type of each grant that was made. */
+  readonly grants: string[];
+  /** While it is true, every question is answered with 503. */
+  isAway: boolean;
   close(): Promise<void>;
 }
 
+interface ProviderOptions {
+  /** s */
+  readonly accessTokenLife?: number;
+  /** Whether refresh tokens are given. */
+  readonly refreshes?: boolean;
+}
+
 /** @param redirect the callback of the client `mirror`, whose secret is `sesame` */
-export async function startProvider(redirect: string): Promise<TestProvider> {
+export async function startProvider(
+  redirect: string,
+  { accessTokenLife = 600, refreshes = false }: ProviderOptions = {},
+): Promise<TestProvider> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const accounts = new Map<string, Account>();
+  const [accounts, closed] = [new Map<string, Account>(), new Set<string>()];
   const provider = new Provider(issuer, {
-    clients: [{ client_id: 'mirror', client_secret: 'sesame', redirect_uris: [redirect] }],
+    clients: [
+      {
+        client_id: 'mirror',
+        client_secret: 'sesame',
+        redirect_uris: [redirect],
+        grant_types: ['authorization_code', ...(refreshes ? ['refresh_token'] : [])],
+      },
+    ],
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['groups'] },
     cookies: { keys: ['test'] },
-    findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) }),
-    ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
+    findAccount: (_context, id) =>
+      closed.has(id) ? undefined : { accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) },
+    clockTolerance: accessTokenLife < 60 ? 0 : 15,
+    issueRefreshToken: () => refreshes,
+    ttl: {
+      AccessToken: accessTokenLife,
+      AuthorizationCode: 60,
+      IdToken: 600,
+      Interaction: 600,
+      Session: 600,
+      Grant: 600,
+      RefreshToken: 600,
+    },
   });
+  const grants: string[] = [];
+  provider.on('grant.success', (context) => grants.push(String(context.oidc.params?.['grant_type'])));
   const handle = provider.callback();
-  server.on('request', (request, response) => void handle(request, response));
-  return {
+  server.on('request', (request, response) => {
+    if (mine.isAway) response.writeHead(503).end();
+    else void handle(request, response);
+  });
+  const mine: TestProvider = {
     issuer,
     accounts,
+    closed,
+    grants,
+    isAway: false,
     close: async () => {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
     },
   };
+  return mine;
+}
+
+/**
+ * Goes through the provider's forms as a browser would.
+ * @param location where a login leads @param redirect where it comes back to @returns that address with its answer
+ */
+export async function signInAs(name: string, location: URL, redirect: string): Promise<URL> {
+  const jar = new Map<string, string>();
+  let [at, form]: [URL, string | null] = [location, null];
+  for (let steps = 0; steps < 12 && !at.href.startsWith(redirect); steps += 1) {
+    const headers = { cookie: [...jar].map(([key, value]) => `${key}=${value}`).join('; ') };
+    const body = form === null ? null : new URLSearchParams(form);
+    const answer = await fetch(at, { headers, body, method: body === null ? 'GET' : 'POST', redirect: 'manual' });
+    for (const set of answer.headers.getSetCookie()) {
+      const [key = '', value = ''] = (set.split(';')[0] ?? '').split(/=(.*)/);
+      jar.set(key, value);
+    }
+    const next = answer.headers.get('location');
+    const page = await answer.text();
+    const action = /<form[^>]* action="([^"]+)"/.exec(page)?.[1];
+    at = new URL(next ?? action ?? at, at);
+    form = next === null ? `prompt=${/name="prompt" value="(\w+)"/.exec(page)?.[1]}&login=${name}&password=any` : null;
+  }
+  return at;
 }

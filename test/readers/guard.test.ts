@@ -115,6 +115,17 @@ describe('the gateway', () => {
       .expect(401);
   });
 
+  it('has nobody keep the page that says who is signed in, and sends it whole', async () => {
+    for (const headers of [{ Cookie: cookie('ann') }, {}]) {
+      const { text } = await request(readers())
+        .get('/-/auth/')
+        .set(headers)
+        .expect(200)
+        .expect('Cache-Control', 'no-store');
+      assert.match(text, /<\/html>\s*$/);
+    }
+  });
+
   it('behind https believes the cookie alone that only this host can set', async () => {
     const app = readers({ isSecure: true });
     await request(app).get(build).set('Cookie', cookie('ann', '__Host-kitemirror')).expect(200);
@@ -137,6 +148,10 @@ describe('the gateway', () => {
     const post = request(readers()).post('/-/auth/logout');
     const { body } = await post.set('Origin', 'https://evil.example').set('Cookie', cookie('ann')).expect(403);
     assert.equal(body.error, 'ERR_ORIGIN_REFUSED');
+    // The mirror's own host, but not its own way there: whoever is on the way could have sent that page.
+    const own = 'https://mirror.example';
+    const other = request(readers()).post('/-/auth/logout').set('Host', new URL(own).host);
+    await other.set('Origin', own).set('Cookie', cookie('ann')).expect(403);
     await request(readers()).post('/-/auth/logout').set('Cookie', cookie('ann')).expect(403);
     await request(readers())
       .post('/-/auth/logout')

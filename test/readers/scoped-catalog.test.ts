@@ -37,7 +37,8 @@ function readerOf(...rules: [pipeline: string, branches: string[] | null][]): Re
   };
   const grants = rules.map((rule) => ({ rule: ruleOf(rule), addresses: null }));
   const access = { grants, address: '127.0.0.1' };
-  return { kind: 'user', subject: 'ann', name: 'ann', issuer: 'https://login.example', session: 'one', access };
+  const issuer = 'https://login.example';
+  return { kind: 'user', subject: 'ann', name: 'ann', issuer, session: 'one', expires: null, access };
 }
 
 function seen(reader: Reader): { newest: number[]; pipelines: [string, number][]; builds: number | null } {

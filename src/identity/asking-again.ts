@@ -1,0 +1,45 @@
+/** How a provider is asked about somebody who has signed in: by their access token, and by a refresh token for a newer one. */
+import * as oidc from 'openid-client';
+
+export type Known = Record<string, unknown>;
+
+/**
+ * What the provider says of them now. `ended`: the token that they were asked about by has ended, which says nothing of
+ * them. `refused`: the provider gives no new token for them any more, as for an account that was closed.
+ */
+export type Told = { readonly info: Known } | 'ended' | 'refused';
+
+type Tokens = Pick<Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>, 'access_token' | 'refresh_token'>;
+
+/** Each call asks once more. @throws when the provider cannot be asked now: then nothing is known */
+export function askingAgain(configuration: oidc.Configuration, first: Tokens, subject: string): () => Promise<Told> {
+  let tokens: Tokens = first;
+  const ask = async (): Promise<Told> => {
+    const info = await oidc.fetchUserInfo(configuration, tokens.access_token, subject).catch(unlessRefused);
+    return info === null ? 'ended' : { info };
+  };
+  return async () => {
+    const told = await ask();
+    const { refresh_token: refreshToken } = tokens;
+    if (told !== 'ended' || refreshToken === undefined) return told;
+    const next = await oidc.refreshTokenGrant(configuration, refreshToken).catch(unlessRefused);
+    if (next === null) return 'refused';
+    tokens = { access_token: next.access_token, refresh_token: next.refresh_token ?? refreshToken };
+    return ask();
+  };
+}
+
+/** A provider that is away, overloaded or broken has not said no. */
+function unlessRefused(thrown: unknown): null {
+  const status = statusOf(thrown);
+  if (status === undefined || status >= 500 || status === 429) throw thrown;
+  return null;
+}
+
+function statusOf(thrown: unknown): number | undefined {
+  if (thrown instanceof oidc.WWWAuthenticateChallengeError || thrown instanceof oidc.ResponseBodyError)
+    return thrown.status;
+  const { cause } = thrown instanceof Error ? thrown : {};
+  // A refusal that does not say why in the way that the standard has it.
+  return cause instanceof Response && [400, 401, 403].includes(cause.status) ? cause.status : undefined;
+}

@@ -1,0 +1,108 @@
+/** A person's groups at the provider, asked for again after the login: by a real provider, over the real protocol. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import pino from 'pino';
+import { Secret } from '../../src/config/secret.ts';
+import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
+import { openPeople, type People } from '../../src/identity/people.ts';
+import { createRegrouping, type Regrouping } from '../../src/identity/regrouping.ts';
+import { dataPaths } from '../../src/tree/paths.ts';
+import { until } from '../lighttpd/until.ts';
+import { signInAs, startProvider, type TestProvider } from './provider.ts';
+
+const callback = new URL('http://127.0.0.1:9/-/auth/callback');
+const [engineer, guest] = [['engineering'], ['guests']];
+const account = (groups: string[]) => ({ email: 'ann@example.com', email_verified: true, groups });
+
+let folder: string;
+let provider: TestProvider;
+let keeper: Keeper;
+let people: People;
+let regrouping: Regrouping;
+let said = '';
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kitemirror-groups-'));
+  said = '';
+});
+afterEach(async () => {
+  await provider.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** @returns the id of Ann, who has signed in */
+async function signIn(options: Parameters<typeof startProvider>[1]): Promise<string> {
+  provider = await startProvider(callback.href, options);
+  provider.accounts.set('ann', account(engineer));
+  const paths = dataPaths(folder);
+  const log = pino({ level: 'debug' }, { write: (line: string) => void (said += line) });
+  keeper = await openKeeper({ paths, policyFile: null, log });
+  regrouping = createRegrouping(keeper, paths, log);
+  const settings = { clientId: 'mirror', scopes: 'openid email profile', groupsClaim: 'groups', sessionSeconds: 600 };
+  people = openPeople({ ...settings, issuer: provider.issuer, assertion: null }, new Secret('sesame'));
+  const begun = await people.begin('/', callback);
+  assert.ok(begun !== null);
+  const answer = await signInAs('ann', begun.location, callback.href);
+  const signedIn = await people.finish(answer, { ...begun.state, expires: 0 });
+  await keeper.admit(signedIn.person);
+  regrouping.add(signedIn);
+  return signedIn.person.id;
+}
+
+function groupsOf(id: string): readonly string[] {
+  const card = keeper.subject(id);
+  return card?.kind === 'user' ? card.groups : [];
+}
+
+describe('the groups of somebody who is signed in', () => {
+  it('stay as they are while the provider is away, and are right again once it is back', async () => {
+    const id = await signIn({});
+    provider.accounts.set('ann', account(guest));
+    provider.isAway = true;
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), engineer);
+    assert.match(said, /was not heard about everybody/);
+    provider.isAway = false;
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), guest);
+  });
+
+  it('are asked for beyond the life of the access token, where there is a refresh token', async () => {
+    const id = await signIn({ accessTokenLife: 1, refreshes: true });
+    let turn = 0;
+    await until('two access tokens have ended', async () => {
+      const groups = [`group-${(turn += 1)}`];
+      provider.accounts.set('ann', account(groups));
+      await regrouping.round();
+      assert.deepEqual(groupsOf(id), groups);
+      return provider.grants.filter((type) => type === 'refresh_token').length >= 2;
+    });
+  });
+
+  it('stay those that were told last when the access token has ended and there is no other', async () => {
+    const id = await signIn({ accessTokenLife: 1 });
+    let turn = 0;
+    await until('the access token has ended', async () => {
+      provider.accounts.set('ann', account([`group-${(turn += 1)}`]));
+      await regrouping.round();
+      return String(groupsOf(id)) !== `group-${turn}`;
+    });
+    assert.equal(groupsOf(id).length, 1);
+    assert.equal(keeper.table().subjects.get(id)?.since, 0);
+  });
+});
+
+it('somebody whose account was closed is out, and that is on record', async () => {
+  const id = await signIn({ accessTokenLife: 1, refreshes: true });
+  provider.closed.add('ann');
+  await until('the provider takes the token no more', async () => {
+    await regrouping.round();
+    return keeper.table().subjects.get(id)?.since !== 0;
+  });
+  const month = new Date().toISOString().slice(0, 7);
+  const lines = readFileSync(join(dataPaths(folder).audit, `${month}.jsonl`), 'utf8');
+  assert.match(lines, /"action":"revoke","who":"ann@example\.com".*does not vouch/);
+});
