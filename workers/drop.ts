@@ -1,5 +1,5 @@
 /** drop: applies the retention policy. Ends what was broken off, then removes what the policy names, one build at a time. */
-import { toMirrorError } from '../src/errors.ts';
+import { MirrorError, toMirrorError } from '../src/errors.ts';
 import { logError } from '../src/log.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { judgeBuilds } from '../src/search/candidates.ts';
@@ -24,11 +24,14 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
   const { orders, unreadable } = await listOrders(paths);
   if (unreadable.length > 0) log.warn({ unreadable }, 'orders in state/dropping cannot be read and are left alone');
   let [removed, seen] = [0, 0];
+  let failure: MirrorError | null = null;
   const dropEach = async (these: readonly DropOrder[], total: number): Promise<void> => {
     for (const order of these) {
       signal.throwIfAborted();
       at((seen += 1), total);
-      if (await dropOne(upkeep, order, signal, log)) removed += 1;
+      const outcome = await dropOne(upkeep, order, signal, log);
+      if (outcome instanceof MirrorError) failure ??= outcome;
+      else if (outcome) removed += 1;
     }
   };
   // First, so that what a crash broke off is not counted as if it were still there.
@@ -39,6 +42,8 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
   }
   await dropEach(drops.map(orderOf), seen + drops.length);
   if (removed > 0) log.info({ builds: removed }, 'retention has removed');
+  // All others are through: what may have gone by is tried again soon, and not with the next run.
+  if (failure !== null) throw failure;
   return { builds: removed };
 }
 
@@ -59,13 +64,13 @@ function orderOf({ candidate, parts, reason, text }: Drop): DropOrder {
   };
 }
 
-/** One build that cannot be removed keeps no other from it. @returns whether it was */
+/** One build that cannot be removed keeps no other from it. @returns whether it was; an error that may go by */
 async function dropOne(
   upkeep: Upkeep,
   order: DropOrder,
   signal: AbortSignal,
   log: TaskContext['log'],
-): Promise<boolean> {
+): Promise<boolean | MirrorError> {
   const { pipeline, number } = order;
   try {
     const outcome = await dropBuild(upkeep, order, signal);
@@ -78,9 +83,10 @@ async function dropOne(
     if (order.parts.includes('build')) upkeep.onRemoved('build', order.reason, 1);
     return true;
   } catch (thrown) {
-    const { code } = toMirrorError(thrown);
+    const error = toMirrorError(thrown);
+    const { code } = error;
     if (signal.aborted || code === 'ERR_QUEUE_UNAVAILABLE' || code === 'ERR_TREE_FULL') throw thrown;
     logError(log, thrown, 'a build could not be removed and is kept', { pipeline, number });
-    return false;
+    return code === 'ERR_TREE_CORRUPT' ? false : error;
   }
 }

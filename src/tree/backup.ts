@@ -67,13 +67,20 @@ async function refuseUnfit(paths: DataPaths, copy: DataPaths): Promise<void> {
     throw unfit(`${copy.root} lies in the data folder; a backup belongs on another disk`);
   if ((await readIfPresent(paths.format)) === null)
     throw unfit(`${paths.root} holds no mirror: is KITEMIRROR_DATA right, and is its disk mounted?`);
-  const isEmpty = (await listFolder(copy.root)).length === 0;
-  if (isEmpty) return;
+  if (await isHollow(copy.root)) return;
   if (!existsSync(copy.rebuildDue)) throw unfit(`${copy.root} is neither empty nor an earlier backup`);
   const [own, copied] = [await readIfPresent(paths.dataId), await readIfPresent(copy.dataId)];
   if (copied === null || copied === own) return;
   const remedy = `is the disk of ${paths.root} mounted? A mirror that was begun anew needs a folder of its own`;
   throw unfit(`${copy.root} is the backup of another data folder; ${remedy}`);
+}
+
+/** Nothing but folders: all that a backup leaves which was killed in its first moment. */
+async function isHollow(folder: string): Promise<boolean> {
+  for (const entry of await listFolder(folder)) {
+    if (!entry.isDirectory() || !(await isHollow(join(folder, entry.name)))) return false;
+  }
+  return true;
 }
 
 function unfit(why: string): MirrorError {

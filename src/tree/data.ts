@@ -83,12 +83,12 @@ async function leftInStaging(paths: DataPaths): Promise<string[]> {
   return (await listFolder(paths.staging)).map(({ name }) => paths.stagingFile(name));
 }
 
-/** Of a start that was killed while it tried the links. */
-async function leftProbes({ tree, pages, blobs, state }: DataPaths): Promise<string[]> {
+/** Of a start that was killed while it tried the links, and of who was killed while a file of state was written beside its name. */
+async function leftProbes({ tree, pages, blobs, state, spool, pins, dropping, purged }: DataPaths): Promise<string[]> {
   const found: string[] = [];
-  for (const folder of [tree, pages, blobs, state]) {
+  for (const folder of [tree, pages, blobs, state, spool, pins, dropping, purged]) {
     const names = (await listFolder(folder)).map(({ name }) => name);
-    found.push(...names.filter((name) => /^\..+\.part$/.test(name)).map((name) => join(folder, name)));
+    found.push(...names.filter((name) => /^\..+\.(part|tmp)$/.test(name)).map((name) => join(folder, name)));
   }
   return found;
 }

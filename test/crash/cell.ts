@@ -41,6 +41,8 @@ export function scenarioOf(story: Story): Scenario {
   return {
     name,
     faults,
+    program: 'worker',
+    disk: '64m',
     observe: () => observe(story),
     run: (cell, reference, within) => runCell(story, cell, reference, within),
   };
@@ -88,13 +90,15 @@ async function runCell(story: Story, cell: Cell, reference: Reference, within?: 
     ...(within === undefined ? {} : { within }),
   });
   const { root } = mirror.paths;
+  // Not on the disk that is filled: to note a step must always work.
+  const notes = mkdtempSync(join(tmpdir(), 'kitemirror-steps-'));
   try {
     await prepared(mirror, story);
     await story.tell(mirror);
     const { redis } = mirror;
     const plan: Plan = {
       root,
-      log: `${root}.steps`,
+      log: join(notes, 'steps'),
       at: { ...step, when },
       fault,
       filler: join(within ?? root, 'filler'),
@@ -126,7 +130,7 @@ async function runCell(story: Story, cell: Cell, reference: Reference, within?: 
     return { ...verdict, isReached: true, faults: [thrown instanceof Error ? thrown.message : String(thrown)] };
   } finally {
     await mirror.stop();
-    rmSync(`${root}.steps`, { force: true });
+    rmSync(notes, { recursive: true, force: true });
   }
 }
 

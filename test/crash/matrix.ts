@@ -71,35 +71,47 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     options.atOnce,
     async (scenario) => ({ scenario, reference: await scenario.observe() }),
   );
-  const ending: (() => void)[] = [];
-  const left: string[] = [];
-  const disk = (): string | null =>
-    smallDisk(
-      { after: (step: () => void) => ending.push(step), skip: (why?: string) => left.push(`full: ${why}`) },
-      '64m',
-    );
-  const common = commonLabels(observed.map(({ reference }) => reference));
+  const left = new Set<string>();
+  const workers = observed.filter(({ scenario }) => scenario.program === 'worker');
+  const common = commonLabels(workers.map(({ reference }) => reference));
+  const isRepeated = (scenario: Scenario, label: string): boolean =>
+    scenario.program === 'worker' && scenario !== workers[0]?.scenario && common.has(label);
   const cells = observed
     .flatMap(({ scenario, reference }) => cellsOf(scenario, reference).map((cell) => ({ scenario, cell, reference })))
-    .filter(({ scenario, cell }) => scenario === observed[0]?.scenario || !common.has(cell.step.label))
+    .filter(({ scenario, cell }) => !isRepeated(scenario, cell.step.label))
     .filter(({ cell }) => wanted(cell.fault, faults))
     .filter((_, index) => index % options.every === 0);
   const rows = rowsOf(cells, options.onRow);
   let done = 0;
   const verdicts = await inParallel(cells, options.atOnce, async (each) => {
     const { scenario, cell, reference } = each;
-    if (options.signal.aborted || (cell.fault === 'full' && left.length > 0)) return null;
-    const within = cell.fault === 'full' ? disk() : undefined;
-    if (within === null) return null;
-    const verdict = await scenario.run(cell, reference, within);
+    if (options.signal.aborted) return null;
+    const verdict = await onItsDisk(scenario, cell, left, (within) => scenario.run(cell, reference, within));
+    if (verdict === null) return null;
     done += 1;
     options.onVerdict(verdict, done, cells.length);
     rows(each, verdict);
     return verdict;
-  }).finally(() => {
-    for (const step of ending) step();
   });
-  return { verdicts: verdicts.filter((verdict) => verdict !== null), left };
+  return { verdicts: verdicts.filter((verdict) => verdict !== null), left: [...left] };
+}
+
+/** A disk of its own for a cell that fills it. @returns null where none can be had; `left` then says why */
+export async function onItsDisk<T>(
+  { disk }: Pick<Scenario, 'disk'>,
+  { fault }: Pick<Cell, 'fault'>,
+  left: Set<string>,
+  work: (within?: string) => Promise<T>,
+): Promise<T | null> {
+  if (fault !== 'full') return work();
+  const ending: (() => void)[] = [];
+  const skip = (why?: string): void => void left.add(`full: ${why}`);
+  const within = smallDisk({ after: (step: () => void) => ending.push(step), skip }, disk);
+  try {
+    return within === null ? null : await work(within);
+  } finally {
+    for (const step of ending) step();
+  }
 }
 
 interface Placed {

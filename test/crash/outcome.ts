@@ -16,7 +16,8 @@ export async function outcome(of: Mirror): Promise<Record<string, unknown>> {
   return {
     ...(await stableTree(of.paths.tree)),
     pages: pages.toSorted(),
-    blobs: Object.keys(blobs).toSorted(),
+    // Where a file system has no more links to give, the same bytes begin another file.
+    blobs: [...new Set(Object.keys(blobs).map((name) => name.replace(/\.\d+$/, '')))].toSorted(),
     'blobs that are not what they are called': Object.entries(blobs).filter(([name, sum]) => !name.includes(sum)),
     totals,
     builds: builds.map(({ number, settled, complete, bytes }) => ({ number, settled, complete, bytes })),
@@ -40,11 +41,28 @@ export async function tornFiles(of: Mirror, whole: Whole): Promise<string[]> {
   const folder = of.paths.tree;
   const found = await digestTree(folder);
   return Object.entries(found).flatMap(([file, digest]) => {
+    // A start that was killed while it tried the links; no address leads there, and the next start removes it.
+    if (probe.test(file)) return [];
     if (file.endsWith('.json')) return isJson(join(folder, file)) ? [] : [file];
     // A job's sums grow with it: what they say of a file is what the file is.
     if (file.endsWith('SHA256SUMS')) return [];
-    return digest === 'hidden' || whole.get(file)?.has(digest) === true ? [] : [file];
+    return digest === 'hidden' || isWhole(file, digest, whole) ? [] : [file];
   });
+}
+
+const probe = /^\.[^/]+\.part$/;
+/** A file of a view: the build, and the path below the view. */
+const inView = /^(?<build>.+\/builds\/\d+)\/(?:steps\/[^/]+\/)?artifacts\/(?<path>.+)$/;
+
+/** A view shows of a path what any of the jobs has there: whose it is changes while they come in. */
+function isWhole(file: string, digest: unknown, whole: Whole): boolean {
+  if (whole.get(file)?.has(digest) === true) return true;
+  const { build, path } = inView.exec(file)?.groups ?? {};
+  if (build === undefined || build.includes('/jobs/')) return false;
+  return [...whole].some(
+    ([name, digests]) =>
+      name.startsWith(`${build}/jobs/`) && name.endsWith(`/artifacts/${path}`) && digests.has(digest),
+  );
 }
 
 function isJson(file: string): boolean {

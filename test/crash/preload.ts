@@ -139,7 +139,7 @@ function wrap(table: Table, name: string, labelOf: (args: unknown[]) => string |
 }
 
 const onePath = ['mkdir', 'rmdir', 'unlink', 'rm', 'writeFile', 'truncate', 'chmod', 'opendir'];
-const twoPaths = ['rename', 'link', 'copyFile'];
+const twoPaths = ['rename', 'link'];
 const sync = fs as unknown as Table;
 const promises = fsPromises as unknown as Table;
 for (const name of onePath) {
@@ -150,6 +150,10 @@ for (const name of twoPaths) {
   wrap(sync, `${name}Sync`, ([from, to]) => pathLabel(`${name}Sync`, from, to));
   wrap(promises, name, ([from, to]) => pathLabel(name, from, to));
 }
+
+// What is copied may come from elsewhere.
+wrap(sync, 'copyFileSync', ([, to]) => pathLabel('copyFileSync', to));
+wrap(promises, 'copyFile', ([, to]) => pathLabel('copyFile', to));
 
 const openSync = fs.openSync.bind(fs);
 sync['openSync'] = (...args) => {

@@ -8,6 +8,10 @@ import { type Fault, metLine, type Plan, planName } from './steps.ts';
 
 export interface Scenario {
   readonly name: string;
+  /** Which one is disturbed: scenarios of one program share many of its steps. */
+  readonly program: 'worker' | 'receiver' | 'backup';
+  /** How large the disk is that is filled, as mount has it. */
+  readonly disk: string;
   /** What may happen at its steps besides the failures of their calls. */
   readonly faults: readonly Fault[];
   /** Runs it undisturbed, and notes each of its steps. @throws when it does not come to its end */
@@ -96,6 +100,19 @@ export function differencesOf(
     if (isDeepStrictEqual(wanted[name], found[name])) return [];
     if (wanted[name] === undefined) return [`left over: ${name}`];
     if (found[name] === undefined) return [`missing: ${name}`];
-    return [`differs: ${name}: ${JSON.stringify(found[name]).slice(0, 300)}`];
+    return [`differs: ${name}: ${differenceOf(wanted[name], found[name])}`];
   });
+}
+
+function differenceOf(wanted: unknown, found: unknown): string {
+  if (!Array.isArray(wanted) || !Array.isArray(found)) return cut(found);
+  const without = (these: unknown[], those: unknown[]): unknown[] =>
+    these.filter((each) => !those.some((other) => isDeepStrictEqual(each, other)));
+  return `lacks ${cut(without(wanted, found))}, has besides ${cut(without(found, wanted))}`;
+}
+
+const shownAtMost = 300;
+
+function cut(value: unknown): string {
+  return JSON.stringify(value).slice(0, shownAtMost);
 }

@@ -101,7 +101,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
     child.stdout.on('data', note);
     child.stderr.on('data', note);
     const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
-    await until(() => ready || hasEnded(), 'the worker', 60_000);
+    await until(() => ready || hasEnded(), 'the worker', 180_000);
     if (!ready && child.signalCode === null) throw new Error(`the worker did not start:\n${output.join('\n')}`);
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
@@ -190,6 +190,23 @@ describe('retention', () => {
     assert.equal(await retention(), 0);
     assert.ok(existsSync(join(dirname(file), 'artifacts', 'out', 'a.txt')));
     writeFileSync(file, text);
+  });
+
+  it('says so where a removal fails, and ends it soon when nothing is in its way any more', async () => {
+    const [old, latest] = [aged('in-the-way', 1, 40), aged('in-the-way', 2, 39)];
+    await mirrored(old, latest);
+    const aside = `${mirror.paths.audit}.aside`;
+    renameSync(mirror.paths.audit, aside);
+    writeFileSync(mirror.paths.audit, 'a file where a folder belongs');
+    const { code, err } = await run('retention', '--json');
+    assert.equal(code, 1);
+    assert.match(err, /the worker broke off/);
+    assert.ok(readdirSync(mirror.paths.dropping).includes(`${old.id}.json`));
+    rmSync(mirror.paths.audit);
+    renameSync(aside, mirror.paths.audit);
+    await until(() => readdirSync(mirror.paths.dropping).length === 0, 'the order to be struck out', 60_000);
+    assert.equal(mirror.job(old, scriptOf(old).id).artifacts[0]?.state, 'dropped');
+    await mirror.idle();
   });
 
   it('ends a removal that was broken off, and the sweep deletes what nothing shows', async () => {

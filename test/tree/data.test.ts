@@ -47,7 +47,14 @@ describe('staging', () => {
     for (const each of old) utimesSync(paths.stagingFile(each), twoDaysAgo, twoDaysAgo);
     // A start that was killed while it tried the links leaves one of them, under a name that tells whose it is.
     for (const each of [dead.pid ?? 0, process.ppid]) writeFileSync(join(paths.tree, `.${name(hostname(), each)}`), '');
-    assert.equal(await sweepStaging(paths), removed.length + 1);
+    // Who is killed while a file of state is written leaves it under no name that tells whose it is.
+    for (const each of ['.0123456789abcdef.tmp', '.fedcba9876543210.tmp']) writeFileSync(join(paths.state, each), '');
+    utimesSync(join(paths.state, '.0123456789abcdef.tmp'), twoDaysAgo, twoDaysAgo);
+    assert.equal(await sweepStaging(paths), removed.length + 2);
+    assert.deepEqual(
+      readdirSync(paths.state).filter((each) => each.startsWith('.')),
+      ['.fedcba9876543210.tmp'],
+    );
     assert.deepEqual(readdirSync(paths.staging).toSorted(), kept.toSorted());
     assert.deepEqual(readdirSync(paths.tree), [`.${name(hostname(), process.ppid)}`]);
   });
