@@ -1,6 +1,6 @@
 /**
- * `npm run crash-matrix`: kills, ends, fills and fails the mirror, its Redis and its clock at every kind of step that it takes on a disk, to Redis and to
- * upstream, lets it start again, and compares what became of it with what becomes of it when nothing happens.
+ * `npm run crash-matrix`: kills, ends, fills and fails worker, receiver and backup, their Redis and their clock at every kind of step that they take on a
+ * disk, to Redis, to upstream and to a sender, lets them start again, and compares what became of it with what becomes of it when nothing happens.
  *   npm run crash-matrix                          all of it: some thousand cells, hours on two cores
  *   npm run crash-matrix -- retry kill            scenarios and faults by name
  *   npm run crash-matrix -- --every 20            every twentieth cell
