@@ -45,7 +45,7 @@ export async function readBuild(
 ): Promise<Outcome> {
   const { signal, log, attempt, workClass } = context;
   const { paths, settings, upstream } = worker;
-  if (!settings.includesPipeline(task.pipeline) || (await isDropped(paths, task.build))) {
+  if (!settings.includesPipeline(task.pipeline) || (await isDropped(paths, task.build, task.finishedAt))) {
     const open = await readUnsettled(paths, task.build);
     if (open !== null) await closeUnsettled(paths, open);
     return undefined;

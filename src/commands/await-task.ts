@@ -4,7 +4,7 @@ import { MirrorError } from '../errors.ts';
 import type { Task } from '../queue/tasks.ts';
 import { type Mark, readMark } from '../tree/marks.ts';
 import type { CommandContext } from './command.ts';
-import { openPaths, openTasks } from './parts.ts';
+import { openMirror, openTasks } from './parts.ts';
 import { startProgress } from './progress.ts';
 
 const lookEveryMs = 200;
@@ -17,7 +17,7 @@ const begunWithinMs = 60_000;
  */
 export async function awaitTask(context: CommandContext, task: Task, unit: string): Promise<Mark> {
   const { io, signal } = context;
-  const paths = openPaths(context);
+  const paths = openMirror(context);
   const before = (await readMark(paths, task.name))?.began_at ?? '';
   const queue = await openTasks(context);
   await queue.enqueue(task, { urgent: true });

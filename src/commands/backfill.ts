@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createBuildList, type ListedBuild } from '../buildkite/build-list.ts';
 import { createUpstream, type Upstream } from '../buildkite/client.ts';
 import { formatDuration } from '../durations.ts';
+import { MirrorError } from '../errors.ts';
 import { nameMatcher } from '../globs.ts';
 import { counted, formatBytes } from '../pages/format.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import { type BackfillRange, backfill as walk } from '../reconcile/backfill.ts';
 import { listOpenGaps } from '../tree/unsettled.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
-import { openCatalogOrNone, openPaths, openRedis, openRest, openTasks } from './parts.ts';
+import { openCatalogOrNone, openMirror, openPaths, openRedis, openRest, openTasks } from './parts.ts';
 import { startProgress } from './progress.ts';
 import { parseTime } from './times.ts';
 
@@ -39,7 +40,7 @@ them, after all work that is newer. Broken off, it goes on where it was when it 
 --dry-run  records nothing: says how many builds, requests and bytes it would be, from a sample of them
 --no-wait  ends when all is recorded
 --json     {"listed","lacking","fetched"}; with --dry-run {"listed","lacking","sampled","requests","bytes","seconds"}
-exit 0: done · 1: some builds are still unsettled when no more comes in · 130: Ctrl-C; workers go on with what is recorded`,
+exit 0: done · 1: some builds are still unsettled when no more comes in, or cannot be read · 130: Ctrl-C; workers go on with what is recorded`,
   run: runBackfill,
 };
 
@@ -51,7 +52,7 @@ async function runBackfill(context: CommandContext): Promise<number> {
   const rest = openRest(context, await openRedis(context, 'worker'), 'bulk');
   const queue = await openTasks(context);
   const parts = {
-    paths: openPaths(context),
+    paths: isDry ? openPaths(context) : openMirror(context),
     organization: config.organization,
     queue,
     catalog: openCatalogOrNone(context) ?? { known: () => new Map<string, never>() },
@@ -60,30 +61,50 @@ async function runBackfill(context: CommandContext): Promise<number> {
   };
   const progress = startProgress(io, { unit: 'builds listed' });
   const lacking: ListedBuild[] = [];
-  let listed = 0;
+  let [listed, unreadable] = [0, 0];
   for await (const page of walk(parts, range, isDry, signal)) {
     listed += page.listed;
+    unreadable += page.unreadable;
     lacking.push(...page.lacking);
     progress.at(listed, null, `${lacking.length} to be mirrored`);
   }
   progress.end();
+  if (unreadable > 0) io.note(`${counted(unreadable, 'build')} of the list cannot be read, and may be missing here`);
   if (isDry) return tellCost(context, createUpstream(rest), lacking, listed);
   const fetched = values['no-wait'] === true ? 0 : await follow(context, queue, lacking);
   if (values['json'] === true) sayJson(io, { listed, lacking: lacking.length, fetched });
   else io.say(`${counted(listed, 'build')} listed, ${lacking.length} recorded, ${fetched} of them fetched by now.`);
-  return values['no-wait'] === true || fetched === lacking.length ? exit.ok : exit.fault;
+  const isDone = values['no-wait'] === true || fetched === lacking.length;
+  return isDone && unreadable === 0 ? exit.ok : exit.fault;
 }
+
+/** As Buildkite's list takes them; builds in another state have not finished. */
+const finishedStates: ReadonlySet<string> = new Set([
+  'passed',
+  'failed',
+  'blocked',
+  'canceled',
+  'skipped',
+  'not_run',
+  'finished',
+]);
 
 function rangeOf({ values }: CommandContext): BackfillRange {
   const time = (name: string): string | null =>
     typeof values[name] === 'string' ? parseTime(values[name], `--${name}`) : null;
   const list = (name: string): string[] => (Array.isArray(values[name]) ? values[name].map(String) : []);
+  const [since, until, states] = [time('since'), time('until'), list('state')];
+  if (since !== null && until !== null && since >= until)
+    throw new MirrorError('ERR_CONFIG', `--since (${since}) is not before --until (${until}): no build is in between`);
+  const unknown = states.find((state) => !finishedStates.has(state));
+  if (unknown !== undefined)
+    throw new MirrorError('ERR_CONFIG', `--state is "${unknown}", not one of ${[...finishedStates].join(', ')}`);
   return {
-    since: time('since'),
-    until: time('until'),
+    since,
+    until,
     pipelines: list('pipeline'),
     branches: list('branch'),
-    states: list('state'),
+    states,
     again: values['again'] === true,
   };
 }

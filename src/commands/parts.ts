@@ -13,6 +13,7 @@ import { budgetStore } from '../queue/budgets.ts';
 import { queueOn, type TaskQueue } from '../queue/queue.ts';
 import { connectRedis, type RedisRole } from '../queue/redis.ts';
 import { type Catalog, openCatalog } from '../search/catalog.ts';
+import { holdsMirror } from '../tree/data.ts';
 import { type DataPaths, dataPaths } from '../tree/paths.ts';
 import type { CommandContext } from './command.ts';
 
@@ -27,6 +28,16 @@ export const silent: Log = pino({ level: 'silent' });
 
 export function openPaths({ settings }: Pick<Context, 'settings'>): DataPaths {
   return dataPaths(settings().config.dataRoot);
+}
+
+/**
+ * The data folder, where a mirror is in it: what is looked for in the wrong place is not to be called well.
+ * @throws MirrorError ERR_CONFIG
+ */
+export function openMirror(context: Pick<Context, 'settings'>): DataPaths {
+  const paths = openPaths(context);
+  if (holdsMirror(paths)) return paths;
+  throw new MirrorError('ERR_CONFIG', `${paths.root} holds no mirror: is KITEMIRROR_DATA right, and did a worker run?`);
 }
 
 /** Where the queue lives: `REDIS_URL`, or the private Redis of `kitemirror start` on this machine. */

@@ -5,7 +5,7 @@ import { writeAudit } from '../tree/audit.ts';
 import { listPins, type Pin, removePin, writePin } from '../tree/pins.ts';
 import { findBuild } from './builds.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
-import { openBuilds, openPaths, openTasks } from './parts.ts';
+import { openBuilds, openMirror, openTasks } from './parts.ts';
 
 export const pin: Command = {
   name: 'pin',
@@ -22,7 +22,7 @@ exit 0: done · 1: no such build`,
   takesWords: true,
   run: async (context: CommandContext) => {
     const { words, values, io } = context;
-    const paths = openPaths(context);
+    const paths = openMirror(context);
     const { organization } = context.settings().config;
     const reason = typeof values['reason'] === 'string' ? values['reason'] : null;
     for (const word of words) {

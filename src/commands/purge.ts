@@ -10,7 +10,7 @@ import { findShown, type Shown } from '../tree/shown.ts';
 import { newTombstone, writeTombstone } from '../tree/tombstones.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
-import { openPaths } from './parts.ts';
+import { openMirror } from './parts.ts';
 import { startProgress } from './progress.ts';
 
 /** Shorter values are in everything. */
@@ -54,7 +54,7 @@ exit 0: nothing of it is left · 1: something is, or no worker did it (readers a
       io.note('kitemirror purge: name an address, a --digest or a --value');
       return exit.usage;
     }
-    const paths = openPaths(context);
+    const paths = openMirror(context);
     const literal = typeof value === 'string' ? await readValue(value) : null;
     const sha256 = await wantedDigests(context, paths, literal);
     const { files, readBy } = await affected(context, paths, sha256);

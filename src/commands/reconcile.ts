@@ -5,7 +5,7 @@ import { createHold, whileHolding } from '../queue/hold.ts';
 import { type Counts, emptyCounts, lookBack, outcomes, type SweepParts, sweepStep } from '../reconcile/sweep.ts';
 import { readReconcileState } from '../tree/reconcile-state.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
-import { openCatalogOrNone, openPaths, openRedis, openRest, openTasks, silent } from './parts.ts';
+import { openCatalogOrNone, openMirror, openRedis, openRest, openTasks, silent } from './parts.ts';
 import { startProgress } from './progress.ts';
 import { parseTime } from './times.ts';
 
@@ -18,7 +18,7 @@ export const reconcile: Command = {
 fetch it. They do the same every KITEMIRROR_RECONCILE_SECONDS by themselves.
 --since  look back to there: 2026-11-20, 2026-11-20T08:00Z, 36h, 14d
 --json   {"since","mark","requests","builds":{"unchanged","unknown","changed","unsettled","excluded","dropped","unreadable"}}
-exit 0: compared, what differs is recorded · 1: it broke off (run it again: it goes on where it was) · 130: Ctrl-C, likewise`,
+exit 0: compared, what differs is recorded · 1: it broke off (run it again: it goes on where it was), or builds cannot be read · 130: Ctrl-C, likewise`,
   run: runReconcile,
 };
 
@@ -27,7 +27,7 @@ async function runReconcile(context: CommandContext): Promise<number> {
   const since = typeof values['since'] === 'string' ? parseTime(values['since'], '--since') : null;
   const { config } = context.settings();
   const redis = await openRedis(context, 'worker');
-  const paths = openPaths(context);
+  const paths = openMirror(context);
   const parts = {
     paths,
     organization: config.organization,
@@ -44,7 +44,8 @@ async function runReconcile(context: CommandContext): Promise<number> {
   const mark = (await readReconcileState(paths))?.mark ?? null;
   if (values['json'] === true) sayJson(io, { since, mark, requests, builds: total });
   else io.say(told(total, requests));
-  return exit.ok;
+  if (total.unreadable > 0) io.note('builds of the list that cannot be read may be missing here');
+  return total.unreadable === 0 ? exit.ok : exit.fault;
 }
 
 async function compare(

@@ -6,7 +6,7 @@ import { type Freed, measureFreed, type Removal } from '../tree/freed.ts';
 import type { Drop, Kept } from '../tree/retention.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
-import { openBuilds, openPaths } from './parts.ts';
+import { openBuilds, openMirror } from './parts.ts';
 import { startProgress } from './progress.ts';
 
 export const retention: Command = {
@@ -39,7 +39,7 @@ exit 0: done · 1: no worker did it, or some records cannot be read`,
 
 async function simulate(context: CommandContext): Promise<number> {
   const { io, values, settings } = context;
-  const paths = openPaths(context);
+  const paths = openMirror(context);
   const catalog = openBuilds(context);
   const policy = settings().config.retention;
   const { candidates, drops, kept } = await judgeBuilds(paths, catalog, policy, context.signal);

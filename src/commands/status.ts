@@ -9,7 +9,7 @@ import { createGapReader } from '../tree/gaps.ts';
 import { readReconcileState } from '../tree/reconcile-state.ts';
 import { readWebhookState, type WebhookState } from '../tree/webhook-state.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
-import { openCatalogOrNone, openPaths, openRedis, openTasks } from './parts.ts';
+import { openCatalogOrNone, openMirror, openRedis, openTasks } from './parts.ts';
 import { lineOf } from './tasks.ts';
 
 export const status: Command = {
@@ -52,7 +52,7 @@ async function queueFacts(context: CommandContext) {
 }
 
 async function treeFacts(context: CommandContext) {
-  const paths = openPaths(context);
+  const paths = openMirror(context);
   const catalog = openCatalogOrNone(context);
   const { unsettled, oldestSince } = await createGapReader(paths)();
   const totals = catalog?.totals() ?? null;

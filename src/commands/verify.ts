@@ -12,7 +12,7 @@ import { type Damage, type Verified, verifyBlobs } from '../tree/verify.ts';
 import { newCursor, readCursor, type VerifyCursor, writeCursor } from '../tree/verify-cursor.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson, type Values } from './command.ts';
-import { openPaths } from './parts.ts';
+import { openMirror } from './parts.ts';
 import { startProgress } from './progress.ts';
 
 const noteEveryMs = 1000;
@@ -80,7 +80,7 @@ function rateOf(rate: Values[string]): number | null {
 
 async function readAll(context: CommandContext, { all, sample, rate }: Options, damaged: Damage[]): Promise<Verified> {
   const { io, signal } = context;
-  const paths = openPaths(context);
+  const paths = openMirror(context);
   const known = all || sample !== null ? null : await readCursor(paths);
   const start = known === null || known.ended_at !== null ? newCursor() : known;
   if (start.after !== null && io.isWatched)
@@ -136,7 +136,7 @@ interface Outcome extends Affected {
 async function mend(context: CommandContext): Promise<Outcome[]> {
   const { result } = await awaitTask(context, { name: 'repair', payload: {} }, 'builds');
   const { files } = result as { files: readonly Affected[] };
-  const paths = openPaths(context);
+  const paths = openMirror(context);
   const { organization } = context.settings().config;
   const until = Date.now() + fetchedWithinMs;
   for (;;) {

@@ -5,7 +5,7 @@ import { isFinishedBuild } from '../model.ts';
 import { endBackfill, readBackfill, writeBackfill } from '../tree/backfill-state.ts';
 import { isDropped } from '../tree/dropping.ts';
 import { syncGaps } from '../tree/unsettled.ts';
-import { isDifference, judgeBuild } from './judge.ts';
+import { endOf, isDifference, judgeBuild } from './judge.ts';
 import { recordGaps } from './record-gaps.ts';
 import type { SweepParts } from './sweep.ts';
 import { walkBuilds, walkStart } from './walk.ts';
@@ -25,6 +25,8 @@ export interface BackfillRange {
 export interface BackfillPage {
   readonly listed: number;
   readonly lacking: readonly ListedBuild[];
+  /** Items of the list that are no builds as far as can be told. */
+  readonly unreadable: number;
 }
 
 type Parts = Omit<SweepParts, 'log' | 'onOutcome' | 'onPage'>;
@@ -52,14 +54,14 @@ export async function* backfill(
     const query = queries[list];
     if (query === undefined) break;
     const from = begun !== null && list === begun.list ? begun.place : walkStart;
-    for await (const { builds, next } of walkBuilds(parts.list, query, from, signal)) {
+    for await (const { builds, next, unreadable } of walkBuilds(parts.list, query, from, signal)) {
       const lacking = await lackingOf(parts, range, builds);
       if (!isDry) {
         await record(parts, range, lacking);
         recorded += lacking.length;
         await writeBackfill(parts.paths, name, { version: 1, list, place: next ?? walkStart, recorded });
       }
-      yield { listed: builds.length, lacking };
+      yield { listed: builds.length, lacking, unreadable };
     }
   }
   if (!isDry) await endBackfill(parts.paths, name);
@@ -86,7 +88,7 @@ async function lackingOf(parts: Parts, range: BackfillRange, builds: readonly Li
     if (range.until !== null && (build.finished_at ?? '') > range.until) continue;
     const verdict = judgeBuild(build, known.get(build.id) ?? null, parts.rules);
     const isWanted = isDifference(verdict) || (range.again && verdict === 'unchanged');
-    if (isWanted && !(await isDropped(parts.paths, build.id))) found.push(build);
+    if (isWanted && !(await isDropped(parts.paths, build.id, endOf(build)))) found.push(build);
   }
   return found;
 }

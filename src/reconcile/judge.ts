@@ -24,3 +24,8 @@ export function judgeBuild(build: ListedBuild, known: KnownBuild | null, rules: 
 export function isDifference(verdict: Verdict): boolean {
   return verdict === 'unknown' || verdict === 'changed' || verdict === 'unsettled';
 }
+
+/** @returns ms since 1970; null while it runs */
+export function endOf({ finished_at: end }: Pick<ListedBuild, 'finished_at'>): number | null {
+  return end === null ? null : Date.parse(end);
+}

@@ -15,12 +15,13 @@ type Digests = NonNullable<ReconcileState['settings']>;
 /** The settings that decide which builds, and which files of a build, are mirrored. */
 export type FileRules = Pick<
   Config,
-  'pipelines' | 'branches' | 'artifacts' | 'logs' | 'maxArtifactBytes' | 'downloadHosts'
+  'pipelines' | 'branches' | 'artifacts' | 'logs' | 'maxArtifactBytes' | 'downloadHosts' | 's3Buckets'
 >;
 
 function digestSettings(rules: FileRules): Digests {
-  const { pipelines, branches, artifacts, logs, maxArtifactBytes, downloadHosts } = rules;
-  return { builds: digest([pipelines, branches]), files: digest([artifacts, logs, maxArtifactBytes, downloadHosts]) };
+  const { pipelines, branches, artifacts, logs, maxArtifactBytes, downloadHosts, s3Buckets } = rules;
+  const files = [artifacts, logs, maxArtifactBytes, downloadHosts, s3Buckets];
+  return { builds: digest([pipelines, branches]), files: digest(files) };
 }
 
 function digest(values: readonly unknown[]): string {

@@ -3,6 +3,7 @@ import type { ListedBuild } from '../buildkite/build-list.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { openUnsettled, type UnsettledBuild } from '../tree/unsettled.ts';
+import { endOf } from './judge.ts';
 
 export interface GapParts {
   readonly paths: DataPaths;
@@ -44,7 +45,7 @@ async function openGap({ paths, organization }: GapParts, { build, learnedFrom, 
 
 async function enqueueLook({ queue, organization }: GapParts, difference: Difference): Promise<void> {
   const { build, learnedFrom, workClass, again = false } = difference;
-  const finishedAt = build.finished_at === null ? null : Date.parse(build.finished_at);
+  const finishedAt = endOf(build);
   const where = { organization, pipeline: build.pipeline, number: build.number, build: build.id };
   const payload = { ...where, learnedFrom, heardAt: Date.now(), finishedAt, job: null, again };
   await queue.enqueue({ name: 'read-build', payload }, { workClass });

@@ -14,7 +14,7 @@ import {
   readReconcileState,
   writeReconcileState,
 } from '../tree/reconcile-state.ts';
-import { type BuildRules, isDifference, judgeBuild } from './judge.ts';
+import { type BuildRules, endOf, isDifference, judgeBuild } from './judge.ts';
 import { type Difference, type GapParts, recordGaps } from './record-gaps.ts';
 import { type WalkedPage, walkBuilds, walkStart } from './walk.ts';
 
@@ -103,7 +103,7 @@ async function takePage(parts: SweepParts, page: WalkedPage, counts: Counts): Pr
   for (const build of page.builds) {
     const verdict = judgeBuild(build, known.get(build.id) ?? null, parts.rules);
     // What our own retention removed is not brought back.
-    const isGone = verdict === 'unknown' && (await isDropped(parts.paths, build.id));
+    const isGone = verdict === 'unknown' && (await isDropped(parts.paths, build.id, endOf(build)));
     count(parts, counts, isGone ? 'dropped' : verdict);
     if (isGone || !isDifference(verdict)) continue;
     const since = build.finished_at ?? new Date(page.at).toISOString();

@@ -7,6 +7,7 @@ import { copyFile, mkdir, open, rename, stat, writeFile } from 'node:fs/promises
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MirrorError } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
+import { holdsMirror } from './data.ts';
 import { isAbsent, listFolder, readIfPresent, syncFolder } from './files.ts';
 import { type DataPaths, dataPaths } from './paths.ts';
 import { filesUnder } from './scan.ts';
@@ -65,7 +66,7 @@ async function refuseUnfit(paths: DataPaths, copy: DataPaths): Promise<void> {
   const inside = relative(paths.root, copy.root);
   if (inside === '' || !(inside === '..' || inside.startsWith(`..${sep}`)))
     throw unfit(`${copy.root} lies in the data folder; a backup belongs on another disk`);
-  if ((await readIfPresent(paths.format)) === null)
+  if (!holdsMirror(paths))
     throw unfit(`${paths.root} holds no mirror: is KITEMIRROR_DATA right, and is its disk mounted?`);
   if (await isHollow(copy.root)) return;
   if (!existsSync(copy.rebuildDue)) throw unfit(`${copy.root} is neither empty nor an earlier backup`);

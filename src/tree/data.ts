@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
-import { listFolder, readIfPresent, removeFolder, writeAtomic } from './files.ts';
+import { listFolder, readIfPresent, removeFolder, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { ownerOf, temporaryFile } from './temporary.ts';
 
@@ -37,6 +37,11 @@ export async function prepareData(paths: DataPaths): Promise<void> {
   if (found === undefined) await writeAtomic(paths.format, `${format}\n`);
   if ((await readIfPresent(paths.dataId)) === null) await writeAtomic(paths.dataId, `${randomUUID()}\n`);
   tryLinks(paths);
+}
+
+/** Whether a worker has ever made this folder its own. */
+export function holdsMirror(paths: DataPaths): boolean {
+  return writtenAt(paths.format) !== null;
 }
 
 function tryLinks(paths: DataPaths): void {

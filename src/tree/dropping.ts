@@ -48,10 +48,22 @@ export async function markDropped(paths: DataPaths, order: DropOrder): Promise<v
   await writeAtomic(paths.droppedBuild(order.build), `${JSON.stringify(line)}\n`);
 }
 
-/** Whether retention has removed the whole build. */
-export async function isDropped(paths: DataPaths, build: string): Promise<boolean> {
-  return (await readIfPresent(paths.droppedBuild(build))) !== null;
+/**
+ * Whether retention has removed the whole build. One that has ended once more since is new work, and its mark goes.
+ * @param finishedAt when upstream says that it, or a job of it, ended (ms since 1970); null: not known
+ */
+export async function isDropped(paths: DataPaths, build: string, finishedAt: number | null): Promise<boolean> {
+  const text = await readIfPresent(paths.droppedBuild(build));
+  if (text === null) return false;
+  const droppedAt = Dropped.safeParse(parseJson(text)).data?.dropped_at;
+  // A mark that cannot be read is a mark.
+  if (finishedAt === null || droppedAt === undefined || finishedAt <= Date.parse(droppedAt)) return true;
+  unlinkFile(paths.droppedBuild(build));
+  return false;
 }
+
+/** state/dropped/ab/<build>: of what it tells people, this is read again. */
+const Dropped = z.object({ dropped_at: z.iso.datetime() });
 
 function parseJson(text: string): unknown {
   try {

@@ -80,6 +80,29 @@ describe('kitemirror backfill', () => {
   });
 });
 
+describe('a command that is told nonsense', () => {
+  it('refuses a range that holds nothing, and a state that no finished build has', async () => {
+    for (const [words, expected] of [
+      [['--since', '5d', '--until', '9d'], /is not before --until/],
+      [['--state', 'pased'], /--state is "pased", not one of passed, failed/],
+    ] as const) {
+      const { code, err } = await run(['backfill', ...words]);
+      assert.equal(code, 78);
+      assert.match(err, expected);
+    }
+  });
+
+  it('calls nothing well where there is no mirror, and makes none', async () => {
+    const nowhere = join(mirror.paths.root, '..', 'nowhere');
+    for (const words of [['status'], ['verify'], ['pin'], ['reconcile'], ['retention', '--dry-run']]) {
+      const { code, err } = await run(words, { KITEMIRROR_DATA: nowhere });
+      assert.equal(code, 78, words.join(' '));
+      assert.match(err, /holds no mirror: is KITEMIRROR_DATA right/);
+    }
+    assert.equal(existsSync(nowhere), false);
+  });
+});
+
 describe('kitemirror reconcile', () => {
   it('looks back as far as it is told, and says what differs', async () => {
     const { code, out } = await run(['reconcile', '--since', '10d']);

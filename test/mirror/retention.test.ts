@@ -131,6 +131,12 @@ describe('retention', () => {
     assert.ok(!existsSync(mirror.paths.build(place)));
     assert.deepEqual(readdirSync(mirror.paths.unsettled), []);
     assert.deepEqual(readdirSync(mirror.paths.dropping), []);
+    // A job of it was retried since: that is no old build any more.
+    const again = { ...ancient, finishedAt: Date.now() + 1000 };
+    mirror.standIn.put(again);
+    await mirror.tell(again);
+    assert.equal((await mirror.settled(again)).complete, true);
+    assert.equal(existsSync(mirror.paths.droppedBuild(ancient.id)), false);
   });
 
   it('keeps a pinned build until the pin is removed', async () => {

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { parseBuckets } from '../../src/config/buckets.ts';
+import { parseGlobs } from '../../src/config/values.ts';
+import { type FileRules, followSettings } from '../../src/reconcile/loosened.ts';
+import { writeReconcileState } from '../../src/tree/reconcile-state.ts';
+import { sampleBuild, summaryOfBuild, uuid } from '../pages/samples.ts';
+import { preparedData } from '../tree/folder.ts';
+
+const all = parseGlobs('*');
+const rules: FileRules = {
+  pipelines: all,
+  branches: all,
+  artifacts: all,
+  logs: true,
+  maxArtifactBytes: null,
+  downloadHosts: null,
+  s3Buckets: [],
+};
+
+test('a bucket that is listed anew brings back what was refused for want of it', async (t) => {
+  const paths = await preparedData(t);
+  const at = new Date().toISOString();
+  await writeReconcileState(paths, { version: 1, mark: at, first: at, sweep: null, completed: null, settings: null });
+  const refused = { folder: 'web', summary: summaryOfBuild(sampleBuild([], { id: uuid(1) })), lost: 0, withheld: 1 };
+  const enqueued: string[] = [];
+  const parts = {
+    paths,
+    organization: 'acme',
+    queue: { enqueue: async ({ name }: { name: string }) => void enqueued.push(name) },
+    catalog: { withheld: () => [refused] },
+  };
+  assert.deepEqual(await followSettings(parts, rules), { again: 0, looksBack: false });
+  assert.deepEqual(await followSettings(parts, rules), { again: 0, looksBack: false });
+  const more = { ...rules, s3Buckets: parseBuckets('acme-artifacts/{pipeline}') };
+  assert.deepEqual(await followSettings(parts, more), { again: 1, looksBack: false });
+  assert.deepEqual([enqueued, readdirSync(paths.unsettled)], [['read-build'], [uuid(1)]]);
+});
