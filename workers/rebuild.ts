@@ -3,6 +3,7 @@
  * merged and step views, pages, `latest` and its kin, the catalog. Can be repeated; what is right stays as it is.
  */
 import { join } from 'node:path';
+import { type MirrorError, toMirrorError } from '../src/errors.ts';
 import { logError } from '../src/log.ts';
 import { isFinishedBuild, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
@@ -46,6 +47,7 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
   for await (const place of walkBuilds(paths)) places.push(place);
   const total = { builds: 0, linked: 0, gone: 0, unreadable: [] as string[] };
   const found = new Set<string>();
+  let failure: MirrorError | null = null;
   for (const [index, place] of places.entries()) {
     signal.throwIfAborted();
     at(index, places.length);
@@ -57,7 +59,9 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
       total.linked += done.linked;
       total.gone += done.gone;
     } catch (thrown) {
-      if (signal.aborted) throw thrown;
+      const error = toMirrorError(thrown);
+      if (signal.aborted || error.code === 'ERR_QUEUE_UNAVAILABLE' || error.code === 'ERR_TREE_FULL') throw thrown;
+      if (error.code !== 'ERR_TREE_CORRUPT') failure ??= error;
       logError(log, thrown, 'a build cannot be made again from its records', {
         folder: place.folder,
         number: place.number,
@@ -65,6 +69,8 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
       total.unreadable.push(`${place.folder}/${place.number}`);
     }
   }
+  // What may go by is tried again. Until then it is not called done, and no blob is swept that waits for its name.
+  if (failure !== null) throw failure;
   // A build whose records cannot be read keeps its entry: in doubt nothing is forgotten.
   if (total.unreadable.length === 0) forgetAbsent(upkeep, found);
   catalog.recount((await measureBlobs(paths, signal)).bytes);

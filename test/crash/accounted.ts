@@ -79,7 +79,7 @@ function eventsOf(builds: number, count: number, random: () => number): Event[] 
 export async function accountedRun({ deliveries: count, onProgress = () => {} }: AccountedOptions): Promise<Account> {
   const beganAt = performance.now();
   const many = Math.max(40, Math.round(count / deliveriesABuild));
-  const mirror = await startMirror({ env: { KITEMIRROR_RECONCILE_SECONDS: '10' } });
+  const mirror = await startMirror({ env: { KITEMIRROR_RECONCILE_SECONDS: '30' } });
   const run = new Run(mirror);
   try {
     await run.start();
@@ -214,6 +214,8 @@ class Run {
     const receiver = await this.#now();
     receiver.child.kill('SIGTERM');
     const code = await receiver.ended;
+    // The last duplicates are looked at once more, which opens a gap for a moment.
+    await this.#mirror.idle(180_000);
     const { paths } = this.#mirror;
     const journal = readdirSync(paths.spool)
       .filter((name) => name.endsWith('.jsonl'))

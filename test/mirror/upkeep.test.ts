@@ -1,6 +1,6 @@
 /** verify, repair and rebuild, as an operator has them done. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
@@ -205,6 +205,33 @@ describe('rebuild', () => {
         assert.ok(existsSync(marker(placeOf(build), scriptOf(build).id)));
     }
     assert.equal((await verify()).code, 0);
+  });
+
+  it('is not done, and keeps blobs from the sweep, while something is in the way of a build', async () => {
+    const build = await mirrored('in the way');
+    await mirror.idle();
+    const job = scriptOf(build).id;
+    const [sums, file] = ['SHA256SUMS', 'artifacts/out/0.txt'].map((name) =>
+      mirror.paths.jobFile(placeOf(build), job, name),
+    );
+    const { sha256 } = mirror.job(build, job).artifacts[0] ?? {};
+    assert.ok(sums !== undefined && file !== undefined && sha256 != null);
+    // As in a backup: the bytes have no name but their blob's.
+    rmSync(mirror.paths.job(placeOf(build), job).concat('/artifacts'), { recursive: true });
+    rmSync(mirror.paths.merged(placeOf(build)), { recursive: true });
+    rmSync(sums);
+    mkdirSync(join(sums, 'a folder where a file belongs'), { recursive: true });
+    writeFileSync(mirror.paths.rebuildDue, '');
+    const { code, err } = await run('rebuild', '--json');
+    assert.equal(code, 1);
+    assert.match(err, /the worker broke off/);
+    assert.ok(existsSync(mirror.paths.rebuildDue));
+    await mirror.queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { urgent: true });
+    rmSync(sums, { recursive: true });
+    await until(() => !existsSync(mirror.paths.rebuildDue), 'the rebuild to be tried again', 90_000);
+    await mirror.idle();
+    assert.deepEqual([existsSync(sums), readFileSync(file, 'utf8')], [true, 'in the way']);
+    assert.ok(existsSync(mirror.paths.blob(sha256)));
   });
 
   it('puts the right bytes where others lie, keeps those, and fetches what nothing has any more', async () => {
