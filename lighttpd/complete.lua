@@ -3,15 +3,20 @@
 
 local home = os.getenv("SITE_HOME") .. "/lighttpd/"
 
+local too_long = { "ERR_REQUEST_MALFORMED", "the head of the request is longer than 16 KiB" }
 local faults = {
   [403] = { "ERR_NOT_FOUND", "there is nothing at this address" },
   [404] = { "ERR_NOT_FOUND", "there is nothing at this address" },
+  [411] = { "ERR_REQUEST_MALFORMED", "how long the body is has to be told, by Content-Length or in chunks" },
   [413] = { "ERR_REQUEST_TOO_LARGE", "the request's body is larger than this address takes" },
+  [414] = too_long,
+  [431] = too_long,
   [500] = { "ERR_INTERNAL", "the server failed; its log says why" },
   [501] = { "ERR_METHOD_NOT_ALLOWED", "this method is not known here" },
   [502] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address did not answer properly" },
   [503] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address is not running or starting" },
   [504] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address did not answer in time" },
+  [505] = { "ERR_REQUEST_MALFORMED", "this version of HTTP is not spoken here" },
 }
 local malformed = { "ERR_REQUEST_MALFORMED", "the request is not well-formed HTTP, or its address is none of this site" }
 
@@ -45,7 +50,7 @@ return function(lighty)
     clean_refused()
     local code, message = table.unpack(faults[status] or (status < 500 and malformed or faults[500]))
     if status == 413 and (attribute["uri.path"] or ""):find("^/%-/webhooks/") then code = "ERR_DELIVERY_TOO_LARGE" end
-    if status >= 502 then response["Retry-After"] = "2" end
+    if status >= 502 and status <= 504 then response["Retry-After"] = "2" end
     return answers.fail(status, code, message)
   end
 
@@ -56,6 +61,7 @@ return function(lighty)
     answers.id = to and request["X-Request-Id"] or answers.new_id()
     if is_lighttpds(status) then
       if said then return say_again(status, said) end
+      if environment["KITEMIRROR_ABSENT"] then return answers.absent() end
       -- Of a back end that went away in the middle Lighttpd says 500, as if the fault were its own.
       return fault(to and status == 500 and 502 or status)
     end

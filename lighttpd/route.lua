@@ -10,39 +10,21 @@ for host in os.getenv("SITE_HOSTS"):gmatch("%S+") do site.hosts[host] = true end
 local gateway = { api = true, auth = true, mcp = true, search = true, ledger = true }
 -- By which who started this Lighttpd tells it from another program on its port.
 local front_id = os.getenv("SITE_ID")
-local gateway_host = os.getenv("SITE_GATEWAY_HOST")
 local scheme = os.getenv("SITE_ORIGIN"):match("^%l+://")
--- What a client may not tell a back end: these are ours to say.
-local private = { ["x-request-id"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-host"] = true }
+local own_home = "/" .. os.getenv("SITE_ORGANIZATION")
 
 return function(lighty)
   local r = lighty.r
   local request, attribute, environment = r.req_header, r.req_attr, r.req_env
   local answers = dofile(home .. "answers.lua")(lighty)
+  local forwarding = dofile(home .. "forward.lua")(lighty, answers)
+  local forward = forwarding.to
   local files = dofile(home .. "files.lua")(lighty, answers)
   local pointers = dofile(home .. "pointers.lua")(lighty, site, files, answers)
   local content = dofile(home .. "content.lua")(lighty, files, answers)
   local reach = dofile(home .. "reach.lua")(lighty)
   local access = dofile(home .. "access.lua")(lighty, files, answers)
   local tree, pages, hosts = site.tree, site.pages, site.hosts
-
-  -- The back end's choice, read by lighttpd.conf. Names are compared as a back end might: case and "_" do not matter.
-  local function forward(to)
-    local dropped = {}
-    for name in pairs(request) do
-      local plain = name:lower():gsub("_", "-")
-      if private[plain] or plain:find("^x%-kitemirror") or plain:find("^x%-forwarded") then
-        dropped[#dropped + 1] = name
-      end
-    end
-    for i = 1, #dropped do request[dropped[i]] = nil end
-    request["X-Request-Id"] = answers.id
-    -- Lighttpd tells a back end who connected; behind a trusted proxy the reader is somebody else.
-    request["X-Kitemirror-Address"] = attribute["request.remote-addr"]
-    request["X-Kitemirror-To"] = to
-    environment["KITEMIRROR_TO"] = to
-    return 0
-  end
 
   -- What all pages share. The same for everybody, and of this version: a browser looks again after a minute, and behind
   -- the page's back.
@@ -179,13 +161,13 @@ return function(lighty)
     return of_log or file(path, files.untrusted) or slash(path)
   end
 
-  -- What became of a file of a job that is not here, its record says: the gateway reads that. Where it does not run, that
-  -- the file is not here is all there is to say.
+  -- Addresses that may be somebody's though nothing lies there: the gateway knows, and says what became of a file of a
+  -- job. Where it does not run, that nothing is here is all there is to say.
   local function missing(path)
     local job, name = shapes.job_of(path)
-    local may_be_known = job and (name == "log.txt" or shapes.is_artifact(path)) and files.is_file(tree .. job .. "job.json")
-    local runs = gateway_host:byte(1) ~= 47 or lighty.stat(gateway_host) ~= nil
-    return may_be_known and runs and forward("gateway") or answers.absent()
+    local may_be_known = path == own_home or path:find("^/[^/]+/[^/]+/builds/%d+$") ~= nil
+      or job and (name == "log.txt" or shapes.is_artifact(path)) and files.is_file(tree .. job .. "job.json")
+    return may_be_known and forwarding.for_absent() or answers.absent()
   end
 
   local function reader(path, method)
@@ -233,7 +215,7 @@ return function(lighty)
   end
 
   -- The host of one build's reports.
-  local function shown(label, path, method)
+  local function content_host(label, path, method)
     if access.on then
       if path == "/-/enter" then return method == "GET" and forward("gateway") or answers.refuse_method("GET") end
       local status = access.enter_content(label, path)
@@ -255,12 +237,13 @@ return function(lighty)
   end
 
   local function answer()
+    if forwarding.is_detour() then return forwarding.resume() end
     answers.new_id()
     answers.clean_for_log()
     if reach.is_crowded() then return refuse_crowd() end
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
     local label = not hosts[host] and content.label_of(host)
-    if label then return shown(label, path, method) end
+    if label then return content_host(label, path, method) end
     if not hosts[host] then
       return answers.fail(421, "ERR_MISDIRECTED", "this host is not the one that KITEMIRROR_URL names")
     end

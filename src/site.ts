@@ -53,6 +53,7 @@ export function siteEnvironment(
     SITE_LOGS: paths.logs,
     SITE_TREE: paths.tree,
     SITE_PAGES: paths.pages,
+    SITE_ORGANIZATION: config.organization,
     SITE_BIND: bracketed(config.listen.host),
     SITE_PORT: String(config.listen.port),
     SITE_HOSTS: hostsOf(config).join(' '),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { type ErrorCode, policyOf } from '../../src/errors.ts';
 import { ask, askRaw, faultOf } from './ask.ts';
-import { build, openJob, place, put, root, type Site, startBackEnd, startSite } from './site.ts';
+import { build, openJob, place, put, root, type Site, settledJob, startBackEnd, startSite } from './site.ts';
 import { until } from './until.ts';
 
 let site: Site;
@@ -13,8 +13,10 @@ const hook = '/-/webhooks/buildkite';
 const file = `${build}/jobs/${openJob}/artifacts/a.txt`;
 
 before(async () => {
-  site = await startSite();
+  // An organization of which nothing is mirrored yet.
+  site = await startSite({ BUILDKITE_ORGANIZATION: 'empty' });
   put(site.paths, site.paths.jobFile(place, openJob, 'artifacts/a.txt'), 'a');
+  put(site.paths, site.paths.jobFile(place, settledJob, 'job.json'), '{}');
 });
 afterEach(() => {
   site.receiver.heard.splice(0);
@@ -135,11 +137,21 @@ describe('an address that cannot be one', () => {
   });
 
   it('or a head that is too long, gets an error in JSON', async () => {
-    expectFault(
-      await ask(site.port, file, { headers: { 'X-Long': 'x'.repeat(20_000) } }),
-      431,
-      'ERR_REQUEST_MALFORMED',
-    );
+    const answer = await ask(site.port, file, { headers: { 'X-Long': 'x'.repeat(20_000) } });
+    expectFault(answer, 431, 'ERR_REQUEST_MALFORMED');
+    assert.match(faultOf(answer).message, /16 KiB/);
+  });
+
+  it('or a body of unknown length, or another version of HTTP, is told what is wrong, and not to come again', async () => {
+    const said = {
+      [`POST ${file} HTTP/1.1`]: /^HTTP\/1\.1 411 [\s\S]*"ERR_REQUEST_MALFORMED","message":"[^"]*Content-Length/,
+      [`GET ${file} HTTP/3.0`]: /^HTTP\/1\.0 505 [\s\S]*"ERR_REQUEST_MALFORMED","message":"[^"]*version of HTTP/,
+    };
+    for (const [line, wanted] of Object.entries(said)) {
+      const answer = await askRaw(site.port, `${line}\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+      assert.match(answer, wanted);
+      assert.doesNotMatch(answer, /^Retry-After:/im);
+    }
   });
 
   it('cannot smuggle what its refusal says', async () => {
@@ -225,6 +237,46 @@ describe('what a client says in our name', () => {
   });
 });
 
+describe('what the gateway answers at a file’s address', () => {
+  it('is asked for as it was sent, and logged as it was sent', async () => {
+    site.gateway.answer((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': '2' }).end('ok');
+    });
+    const sent = `${build}/jobs/${settledJob}/artifacts/n%C3%B6t%20here.txt`;
+    for (const [index, method] of ['GET', 'HEAD'].entries()) {
+      const answer = await ask(site.port, `${sent}?view&at=3`, { method, headers: { 'X-Request-Id': 'forged' } });
+      assert.equal(answer.status, 200);
+      const heard = site.gateway.heard.pop();
+      assert.deepEqual([heard?.method, heard?.url], [method, `${sent}?view&at=3`]);
+      assert.equal(heard?.headers['x-request-id'], answer.headers['x-request-id']);
+      assert.equal(heard?.headers.host, `127.0.0.1:${site.port}`);
+      assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+      const [line] = (await site.logged('here.txt', index + 1)).filter(
+        ({ id }) => id === answer.headers['x-request-id'],
+      );
+      assert.deepEqual([line?.['url'], line?.['query'], line?.['status']], [sent, 'view&at', 200]);
+    }
+    site.gateway.heard.splice(0);
+    await ask(site.port, sent);
+    assert.equal(site.gateway.heard.pop()?.url, sent);
+  });
+
+  it('has no address of its own that a client could ask for', async () => {
+    expectFault(await ask(site.port, '/-/detour'), 404, 'ERR_NOT_FOUND');
+    assert.equal(site.gateway.heard.length, 0);
+  });
+
+  it('is asked about a build or an organization without its slash, too, and about nothing else that is not there', async () => {
+    for (const path of ['/empty', '/acme/web/builds/43']) {
+      await ask(site.port, path);
+      assert.equal(site.gateway.heard.pop()?.url, path);
+    }
+    for (const path of ['/emp', '/nothing', '/acme/web/builds/43/x', '/acme/web/builds/x'])
+      expectFault(await ask(site.port, path), 404, 'ERR_NOT_FOUND');
+    assert.equal(site.gateway.heard.length, 0);
+  });
+});
+
 describe('a back end that is away', () => {
   it('costs what it answers and nothing else, until it is back', async () => {
     const socket = join(site.paths.root, 'run', 'gateway.sock');
@@ -236,6 +288,12 @@ describe('a back end that is away', () => {
     assert.equal((await ask(site.port, '/-/healthz')).status, 200);
     const head = await ask(site.port, '/none/', { method: 'HEAD' });
     assert.deepEqual([head.status, head.text], [503, '']);
+    // What is asked of a file's address, too, where no hook completes an answer unless it has to.
+    const view = await ask(site.port, `${file}?view`);
+    expectFault(view, 503, 'ERR_BACKEND_UNAVAILABLE');
+    assert.ok(Number(view.headers['retry-after']) > 0);
+    for (const path of [`${build}/jobs/${settledJob}/artifacts/x`, `${build}9`, '/empty'])
+      expectFault(await ask(site.port, path), 404, 'ERR_NOT_FOUND');
     const back = await startBackEnd('again', socket);
     await until('the gateway is asked again', async () => (await ask(site.port, '/none/')).text === 'again\n', 5000);
     await back.close();
