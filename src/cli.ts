@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Command, exit, type Io, type Values } from './commands/command.ts';
+import { type Command, exit, type Io, sayJson, type Values } from './commands/command.ts';
 import { commands } from './commands/table.ts';
 import { parseConfig, readEnv } from './config.ts';
 import { type ErrorCode, toMirrorError } from './errors.ts';
@@ -122,6 +122,8 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (stop.signal.aborted) return exit.interrupted;
     const { code, message } = toMirrorError(thrown);
+    // A script reads stdout: it is told there, too, by the code that does not change with the words.
+    if (values['json'] === true) sayJson(io, { error: code, message });
     return refuse(message, command.name, operatorsConcern.has(code) ? exit.operator : exit.fault);
   } finally {
     io.redraw('');

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeExposure, exposureOf } from './config/exposure.ts';
+import { loopbackNames } from './config/values.ts';
 import { type Config, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createPrinter, type Printer } from './supervise/lines.ts';
@@ -69,7 +70,7 @@ function announce({ config }: Stack, printer: Printer): void {
 /** A loopback URL with another port than the one served is a slip; any other URL may well lead here by a proxy. */
 function addressWarnings({ url, listen }: Config): string[] {
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-  const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+  const isLocal = loopbackNames.includes(url.hostname);
   if (!isLocal || port === listen.port) return [];
   return [`KITEMIRROR_URL is ${url.origin}, but Lighttpd listens on port ${listen.port}: links will lead elsewhere`];
 }

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
+import { sumOf } from './schema.ts';
 
 /** Its presence in an answer tells that the stored document is this one. */
 export const documentMark = 'kitemirrorLinks1';
@@ -162,11 +163,6 @@ function parsed<T>(value: unknown, schema: z.ZodType<T>): T | null {
   const { success, data } = schema.safeParse(value);
   if (success) return data;
   throw new MirrorError('ERR_UPSTREAM_MALFORMED', "Buildkite's answer to the query for links has another shape");
-}
-
-/** GraphQL says the empty string where there is no sum. */
-function sumOf(value: string | null | undefined, digits: number): string | null {
-  return value != null && value.length === digits && /^[0-9a-f]+$/i.test(value) ? value.toLowerCase() : null;
 }
 
 function urlOf(value: string | null | undefined): URL | null {

@@ -41,8 +41,8 @@ const Matrix = z
   .record(z.string(), z.unknown())
   .nullish()
   .transform((matrix) => {
-    const entries = Object.entries(matrix ?? {}).filter(
-      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    const entries = Object.entries(matrix ?? {}).flatMap(([dimension, value]) =>
+      ['string', 'number', 'boolean'].includes(typeof value) ? [[dimension, String(value)] as const] : [],
     );
     return entries.length === 0 ? null : Object.fromEntries(entries);
   })
@@ -166,6 +166,11 @@ export function repositoryName(repository: string | null): string | null {
   return bare.toLowerCase();
 }
 
+/** In lower case; null for what is no digest of so many digits. GraphQL says the empty string where there is no sum. */
+export function sumOf(value: string | null | undefined, digits: number): string | null {
+  return value != null && value.length === digits && /^[0-9a-f]+$/i.test(value) ? value.toLowerCase() : null;
+}
+
 export const UpstreamArtifact = z
   .object({
     id: z.string().min(1),
@@ -181,8 +186,8 @@ export const UpstreamArtifact = z
     ({ file_size, sha1sum, sha256sum, ...artifact }): ArtifactFacts => ({
       ...artifact,
       size: file_size,
-      sha1: sha1sum?.toLowerCase() ?? null,
-      sha256: sha256sum?.toLowerCase() ?? null,
+      sha1: sumOf(sha1sum, 40),
+      sha256: sumOf(sha256sum, 64),
     }),
   );
 

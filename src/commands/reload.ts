@@ -12,7 +12,7 @@ export const reload: Command = {
   help: `For the hook of whatever renews the certificate, as the user that the mirror runs as. Tests the configuration with the new files,
 starts a Lighttpd of its own with them and asks it, and only then tells the running one; downloads that run are not cut. Waits until
 it shows the new certificate. What the environment says, such as the files' names, a restart takes.
---json: {"reloaded":true,"expires_at":"…"}, null without TLS
+--json: {"reloaded":true,"expires_at":"…"}, null without TLS; where it could not be done {"reloaded":false,…}
 exit 0: done · 1: none runs, or it does not show the new certificate · 78: the files are at fault, and the running Lighttpd was not told`,
   run: async ({ root, io, values }) => {
     // The front's own program knows how it is started.
@@ -20,9 +20,10 @@ exit 0: done · 1: none runs, or it does not show the new certificate · 78: the
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     const [out, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
     const expires = out.trim() === '' ? null : out.trim();
+    if (values['json'] === true) sayJson(io, { reloaded: code === 0, expires_at: expires });
     if (code !== 0) io.note(`kitemirror reload: ${said.trim()}`);
-    else if (values['json'] === true) sayJson(io, { reloaded: true, expires_at: expires });
-    else io.note(expires === null ? 'reloaded' : `reloaded; the certificate holds until ${expires}`);
+    else if (values['json'] !== true)
+      io.note(expires === null ? 'reloaded' : `reloaded; the certificate holds until ${expires}`);
     return typeof code === 'number' ? code : exit.fault;
   },
 };

@@ -23,6 +23,10 @@ export function checkDownloadHost(url: URL, hosts: readonly string[] | null): vo
         ownHosts.some((own) => matchesHost(url, own.host) && isBelow(url.pathname, own.path))
       : /^https?:$/.test(url.protocol) && hosts.some((host) => matchesHost(url, host));
   if (allowed && url.username === '' && url.password === '') return;
+  if (allowed)
+    throw new MirrorError('ERR_DOWNLOAD_REFUSED', `its download leads to ${url.host} with a login in its address`, {
+      host: url.host,
+    });
   throw new MirrorError(
     'ERR_DOWNLOAD_REFUSED',
     `its download leads to ${url.host || url.protocol}, which KITEMIRROR_DOWNLOAD_HOSTS does not allow`,

@@ -49,12 +49,20 @@ function reason(error: unknown): string {
 
 /**
  * Takes the run folder for this process: a socket that we listen on, which the kernel frees however we end.
- * @throws MirrorError ERR_CONFIG where another start holds it
+ * @throws MirrorError ERR_CONFIG where another start holds it, or it cannot be made
  */
 export async function takeRunFolder(config: Config): Promise<Listening> {
   try {
     return await listen(createServer(), { path: join(config.runDir, 'start.sock') });
   } catch (error) {
-    throw new MirrorError('ERR_CONFIG', `the data folder ${config.dataRoot} is in use: ${reason(error)}`, {}, error);
+    const told = `the data folder ${config.dataRoot} (KITEMIRROR_DATA)`;
+    // What the system says of a folder that cannot be made; our own refusals tell of a socket that is held.
+    const isHeld = error instanceof MirrorError;
+    throw new MirrorError(
+      'ERR_CONFIG',
+      `${told} ${isHeld ? 'is in use' : 'cannot be used'}: ${reason(error)}`,
+      {},
+      error,
+    );
   }
 }

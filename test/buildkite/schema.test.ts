@@ -193,8 +193,16 @@ describe('an artifact', () => {
   });
 
   it('has its sums in lower case, and no size below nothing', () => {
-    const parsed = UpstreamArtifact.parse({ ...artifact, sha1sum: 'ABC', sha256sum: 'DEF', file_size: -7 });
-    assert.deepEqual([parsed.sha1, parsed.sha256, parsed.size], ['abc', 'def', 0]);
+    const [sha1sum, sha256sum] = ['AB'.repeat(20), 'CD'.repeat(32)];
+    const parsed = UpstreamArtifact.parse({ ...artifact, sha1sum, sha256sum, file_size: -7 });
+    assert.deepEqual([parsed.sha1, parsed.sha256, parsed.size], ['ab'.repeat(20), 'cd'.repeat(32), 0]);
+  });
+
+  it('has no sum where what upstream states is none: the other, or a refusal, decides', () => {
+    for (const wrong of ['', 'abc', 'g'.repeat(40), 'a'.repeat(64), `${'a'.repeat(39)}\n`])
+      assert.equal(UpstreamArtifact.parse({ ...artifact, sha1sum: wrong }).sha1, null, wrong);
+    const parsed = UpstreamArtifact.parse({ ...artifact, sha1sum: 'a'.repeat(40), sha256sum: '' });
+    assert.deepEqual([parsed.sha1, parsed.sha256], ['a'.repeat(40), null]);
   });
 });
 

@@ -180,6 +180,13 @@ describe('kitemirror webhook', () => {
   const find = () =>
     mirror.standIn.services.find(({ settings }) => String(settings['url']).startsWith('https://mirror.example'));
 
+  it('tells a script on stdout, too, that the token may not look', async () => {
+    const { code, err, json } = await run(['webhook', 'check', '--json']);
+    const { error, message } = json();
+    assert.deepEqual([code, error], [78, 'ERR_UPSTREAM_DENIED']);
+    assert.equal(err, `kitemirror webhook: ${String(message)}\n`);
+  });
+
   it('says that there is none, installs it, and finds it well', async () => {
     const absent = await run(['webhook'], env);
     assert.equal(absent.code, 1);

@@ -1,5 +1,6 @@
 /** The whole stack, for real: each test has its own data folder, ports and Redis. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -114,6 +115,15 @@ describe('a stack', () => {
 });
 
 describe('a start that cannot be', () => {
+  test('names the data folder that cannot be made, and does not say that it is in use', async (t) => {
+    const file = join(temporaryFolder(t), 'file');
+    writeFileSync(file, '');
+    await assert.rejects(startWith(t, await stackEnv(join(file, 'data'))), {
+      code: 'ERR_CONFIG',
+      message: /^the data folder .*\/file\/data \(KITEMIRROR_DATA\) cannot be used: ENOTDIR/,
+    });
+  });
+
   test('names every address that is taken, with its setting, and starts nothing', async (t) => {
     const server = createServer().listen(0, '127.0.0.1');
     later(t, () => server.close());

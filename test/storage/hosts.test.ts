@@ -90,6 +90,10 @@ describe('a list of hosts', () => {
   it('lets nobody bring a login, or another scheme', () => {
     assert.ok(!allows('http://secret@h.example/x', ['h.example']));
     assert.ok(!allows('http://:secret@h.example/x', ['h.example']));
+    assert.throws(() => checkDownloadHost(new URL('http://secret@h.example/x'), ['h.example']), {
+      code: 'ERR_DOWNLOAD_REFUSED',
+      message: 'its download leads to h.example with a login in its address',
+    });
     assert.ok(!allows('ftp://h.example/x', ['h.example']));
     assert.ok(!allows('file://h.example/x', ['h.example']));
   });
