@@ -22,6 +22,7 @@ import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
 import { runTasks } from '../src/queue/run.ts';
 import { shelfStore } from '../src/queue/shelves.ts';
 import type { Task } from '../src/queue/tasks.ts';
+import { outcomes } from '../src/reconcile/sweep.ts';
 import { webhookUrl } from '../src/reconcile/webhook-care.ts';
 import { createReportReader } from '../src/reports/report-reader.ts';
 import { openCatalog } from '../src/search/catalog.ts';
@@ -83,6 +84,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const registry = new Registry();
   processMetrics(registry);
   const metrics = workerMetrics(registry);
+  // An outcome that has not been is 0, so that its first one is an increase.
+  for (const outcome of outcomes) metrics.reconciled.inc({ outcome }, 0);
   const apis = createApis({ config, secrets, store: budgetStore(redis), shelf: shelfStore(redis), metrics, log });
   // Slots bound the downloads of each class; connections are not to be waited for besides.
   const dispatcher = new Agent({ connect: { timeout: 10_000 } });
