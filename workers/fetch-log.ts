@@ -2,13 +2,15 @@
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import type { BuildRef, JobFacts, LogRecord } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
-import { StagedFile } from '../src/tree/staging.ts';
+import { type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
 import type { WorkerContext } from './context.ts';
 import { refusePurged } from './fetch-artifact.ts';
 
 /** Buildkite's own bound on a job's log is 1,024 MiB; the rest is for what its timestamps add. */
 const maxLogBytes = 1.25 * 1024 ** 3;
+/** So much of a log is reserved at a time. */
+const partBytes = 4 * 1024 ** 2;
 /** A log may come a little after its job's end. */
 const logComesWithinMs = 60_000;
 
@@ -56,7 +58,26 @@ export async function fetchLog(
   }
 }
 
-async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal) {
+/** Room for it is reserved as it comes: upstream does not say beforehand how long a log is. */
+async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal): Promise<Staged> {
+  const parts = [await worker.space.reserve(partBytes, signal)];
+  const room = async (bytes: number): Promise<void> => {
+    while (bytes > parts.length * partBytes) parts.push(await worker.space.reserve(partBytes, signal));
+  };
+  try {
+    return await receive(worker, job, ref, room, signal);
+  } finally {
+    for (const release of parts) release();
+  }
+}
+
+async function receive(
+  worker: WorkerContext,
+  job: JobFacts,
+  ref: BuildRef,
+  room: (bytes: number) => Promise<void>,
+  signal: AbortSignal,
+): Promise<Staged> {
   const answer = await worker.upstream.openLog(ref, job.id, signal);
   const sink = new StagedFile(temporaryFile(worker.paths), worker.staging, false);
   try {
@@ -64,12 +85,15 @@ async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal
     // A page of some proxy's in between is no log.
     if (type.includes('html')) throw new MirrorError('ERR_UPSTREAM_MALFORMED', 'the log is a page of HTML');
     if (type.includes('json')) {
-      sink.write(await contentOf(answer.body));
+      const content = await contentOf(answer.body);
+      await room(content.length);
+      sink.write(content);
     } else {
       for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        if (sink.received + chunk.length > maxLogBytes) {
+        const bytes = sink.received + chunk.length;
+        if (bytes > maxLogBytes)
           throw new MirrorError('ERR_DOWNLOAD_REFUSED', `the log is larger than ${maxLogBytes} bytes`);
-        }
+        await room(bytes);
         if (!sink.write(chunk)) await sink.drained();
       }
     }
@@ -77,7 +101,8 @@ async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal
   } catch (thrown) {
     sink.discard();
     answer.body.destroy();
-    if (thrown instanceof MirrorError) throw thrown;
+    const error = toMirrorError(thrown);
+    if (error.code !== 'ERR_INTERNAL') throw error;
     throw new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'the log broke off', { job: job.id }, thrown);
   }
 }

@@ -13,10 +13,13 @@ import { until } from './until.ts';
 
 const mib = 1024 * 1024;
 
-async function onSmallDisk(t: TestContext): Promise<{ mirror: Mirror; disk: string } | null> {
+async function onSmallDisk(
+  t: TestContext,
+  env: Record<string, string> = {},
+): Promise<{ mirror: Mirror; disk: string } | null> {
   const disk = smallDisk(t, '32m');
   if (disk === null) return null;
-  const mirror = await startMirror({ within: disk });
+  const mirror = await startMirror({ within: disk, env });
   t.after(() => mirror.stop());
   return { mirror, disk };
 }
@@ -71,6 +74,22 @@ describe('a disk that is full', { concurrency: true }, () => {
     const record = await mirror.settled(build, 60_000);
     assert.deepEqual([record.complete, assertWhole(mirror, build)], [true, 12]);
     assert.ok(!mirror.output.some((line) => line.includes('task has failed')));
+  });
+
+  it('is asked for room for logs, too', async (t) => {
+    const small = await onSmallDisk(t, { KITEMIRROR_MIN_FREE: String(12 * mib) });
+    if (small === null) return;
+    const { mirror, disk } = small;
+    const build = newBuild({ jobs: 1, artifactsPerJob: 0, logBytes: 3000 });
+    mirror.standIn.put(build);
+    const free = fill(disk, 10 * mib);
+    await mirror.tell(build);
+    await until(() => mirror.output.some((line) => line.includes('ERR_TREE_FULL')), 'the log to wait', 60_000);
+    const isLog = ({ path }: { path: string }): boolean => /\/jobs\/[^/]+\/log/.test(path);
+    assert.deepEqual(mirror.standIn.requests.filter(isLog), []);
+    free();
+    assert.equal((await mirror.settled(build, 60_000)).complete, true);
+    assert.ok(mirror.standIn.requests.some(isLog));
   });
 
   it('in the middle of downloads tears nothing, and leaves nothing in staging', async (t) => {
