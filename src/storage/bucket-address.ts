@@ -30,7 +30,7 @@ export function locate(
   pipeline: string,
   { rules, endpoint }: AddressOptions,
 ): BucketObject | 'outside' | null {
-  if (!isPlain(url)) return null;
+  if (rules.length === 0 || !isPlain(url)) return null;
   let isListed = false;
   for (const rule of rules) {
     for (const { path, region } of candidates(url, rule, endpoint)) {

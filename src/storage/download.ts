@@ -52,7 +52,7 @@ function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ende
     const { signal, size, dispatcher, idleMs } = options;
     let controller: Dispatcher.DispatchController | undefined;
     const abort = (): void => controller?.abort(new Error('stopped'));
-    const leave = (): void => signal.removeEventListener('abort', abort);
+    const leave = whenAborted(signal, abort);
     const fail = (error: MirrorError): void => {
       leave();
       reject(error);
@@ -60,7 +60,6 @@ function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ende
     };
     const resumeAt = sink.received;
     let hasAnswered = false;
-    signal.addEventListener('abort', abort, { once: true });
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(started) {
         controller = started;
@@ -109,6 +108,21 @@ function transfer(url: URL, sink: Sink, options: DownloadOptions): Promise<'ende
       handler,
     );
   });
+}
+
+const listening = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** One listener for all transfers of a task: adding and removing one costs as much as a small file's two sums. */
+function whenAborted(signal: AbortSignal, work: () => void): () => void {
+  let all = listening.get(signal);
+  if (all === undefined) {
+    const every = new Set<() => void>();
+    signal.addEventListener('abort', () => every.forEach((each) => each()), { once: true });
+    listening.set(signal, every);
+    all = every;
+  }
+  const works = all.add(work);
+  return () => void works.delete(work);
 }
 
 /** The reason is read by who has to mend it: a name that is not found is another matter than a broken transfer. */

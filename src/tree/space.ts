@@ -26,22 +26,31 @@ export function createSpace(root: string, minFreeBytes: number | null, onShort: 
   let reserved = 0;
   let free = { at: 0, bytes: 0, most: 0 };
   let hasInodes = true;
+  let looking: Promise<void> | null = null;
 
-  async function available(): Promise<number> {
+  async function look(): Promise<void> {
+    const { bavail, blocks, bsize, files, ffree } = await statfs(root);
+    const floor = minFreeBytes ?? Math.max(blocks * bsize * 0.05, 10 * gib);
+    hasInodes = files === 0 || ffree > files * freeInodes;
+    free = { at: Date.now(), bytes: bavail * bsize - floor, most: blocks * bsize - floor };
+  }
+
+  /** One look serves all who ask meanwhile. */
+  async function fits(bytes: number): Promise<boolean> {
     if (Date.now() - free.at > lookEveryMs) {
-      const { bavail, blocks, bsize, files, ffree } = await statfs(root);
-      const floor = minFreeBytes ?? Math.max(blocks * bsize * 0.05, 10 * gib);
-      hasInodes = files === 0 || ffree > files * freeInodes;
-      free = { at: Date.now(), bytes: bavail * bsize - floor, most: blocks * bsize - floor };
+      looking ??= look().finally(() => {
+        looking = null;
+      });
+      await looking;
     }
     // Nothing fits where no name can be made, not even what has no bytes.
-    return hasInodes ? free.bytes - reserved : -1;
+    return hasInodes && bytes <= free.bytes - reserved;
   }
 
   return {
     reserve: async (bytes, signal) => {
       const until = Date.now() + patienceMs;
-      while ((await available()) < bytes) {
+      while (!(await fits(bytes))) {
         // Upstream's word alone must not keep all the others waiting.
         if (bytes > free.most) {
           throw new MirrorError('ERR_DOWNLOAD_REFUSED', `its ${bytes} bytes are more than the disk can hold`, {
