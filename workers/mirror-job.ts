@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type MirrorError, toMirrorError } from '../src/errors.ts';
 import { logError } from '../src/log.ts';
 import { countFiles, type JobRecord } from '../src/model.ts';
+import { isFailedJob } from '../src/pages/parts.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { hasBlob } from '../src/tree/blobs.ts';
@@ -75,15 +76,18 @@ export async function mirrorJob(
   await save();
 
   const record = recordOf(work);
-  if (wantsLogPage(paths, place, record)) {
-    await worker.queue.enqueue({ name: 'index-log', payload: task });
-  }
   if (record.settled) {
     await removeStub(paths, task.build, task.job, name);
     const isNew = before === null || !before.settled;
     if (isNew && record.finished_at !== null) worker.onVisible((Date.now() - Date.parse(record.finished_at)) / 1000);
   }
-  await requestPublish(worker, task, stub.jobsInBuild * record.artifacts.length);
+  const derivedAfterMs = derivedAfter(worker, task, stub.jobsInBuild * record.artifacts.length);
+  if (wantsLogPage(paths, place, record)) {
+    // What failed is looked at first; the others' pages must not hold up the files of the jobs behind them.
+    const delayMs = isFailedJob(record) ? 0 : derivedAfterMs;
+    await worker.queue.enqueue({ name: 'index-log', payload: task }, { delayMs });
+  }
+  await requestPublish(worker, task, derivedAfterMs);
   if (failure !== null) {
     log.info(
       { build: task.build, job: task.job, attempt, code: failure.code, reason: failure.message },
@@ -105,19 +109,20 @@ async function updateFlags(
   const next = markMerged(record, views?.merged ?? []);
   if (next === record) return;
   await saveJob(worker, place, next, [], null);
-  await requestPublish(worker, task, 0);
+  await requestPublish(worker, task, derivedAfter(worker, task, 0));
 }
 
-/** Derived things are made the less often the larger the build is; when nothing waits any more, at once. */
+/** Derived things are made the less often the larger the build is (`files`); when nothing waits any more, at once (0). */
+function derivedAfter({ paths }: WorkerContext, { build }: Payload<'mirror-job'>, files: number): number {
+  return hasStubs(paths, build) ? Math.min(30_000, 100 + files) : 0;
+}
+
 async function requestPublish(
-  { paths, queue }: WorkerContext,
-  task: Payload<'mirror-job'>,
-  files: number,
+  { queue }: WorkerContext,
+  { job: _, ...payload }: Payload<'mirror-job'>,
+  delayMs: number,
 ): Promise<void> {
-  const { job: _, ...payload } = task;
-  const last = !hasStubs(paths, task.build);
-  const delayMs = Math.min(30_000, 100 + files * 0.5);
-  await queue.enqueue({ name: 'publish-build', payload }, last ? { urgent: true } : { delayMs });
+  await queue.enqueue({ name: 'publish-build', payload }, delayMs === 0 ? { urgent: true } : { delayMs });
 }
 
 interface FoundStub {
