@@ -10,6 +10,7 @@ import { removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { isPinned } from '../src/tree/pins.ts';
 import { outlookOf } from '../src/tree/retention.ts';
+import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
 
 export async function writeBuildPages(
@@ -28,6 +29,7 @@ export async function writeBuildPages(
     previous,
     next,
     details,
+    annotations: (await readUpstreamView(paths, place))?.annotations ?? [],
     folder: place.folder,
     url: settings.url,
     outlook: outlookOf(build, settings.ruleFor(build)),

@@ -1,8 +1,9 @@
 /** `/<org>/<pipeline>/builds/<number>/`: one build. */
 
 import { formatDuration } from '../durations.ts';
-import type { BuildRecord, ViewEntry } from '../model.ts';
+import type { AnnotationFacts, BuildRecord, ViewEntry } from '../model.ts';
 import type { Outlook, Part } from '../tree/retention.ts';
+import { renderAnnotations } from './annotations.ts';
 import { renderArtifacts } from './build-artifacts.ts';
 import { renderGaps } from './build-gaps.ts';
 import { renderFailed, renderJobs } from './build-jobs.ts';
@@ -25,6 +26,8 @@ export interface BuildPage {
   readonly next: number | null;
   /** By job id, of `describeJob`: what is missing and why, logs, matrix. Without them the page shows less. */
   readonly details?: ReadonlyMap<string, JobDetails>;
+  /** As upstream has them. */
+  readonly annotations?: readonly AnnotationFacts[];
   /** The pipeline's place in the addresses, where that is not its slug. */
   readonly folder?: string;
   /** What retention will remove of it, and when; null: nothing. */
@@ -41,6 +44,7 @@ export function renderBuild({
   previous,
   next,
   details = new Map(),
+  annotations = [],
   folder = build.pipeline,
   url,
   outlook = null,
@@ -55,6 +59,7 @@ export function renderBuild({
         build,
         `${url.replace(/\/+$/, '')}/${segment(build.organization)}/${segment(folder)}/builds/${build.number}/`,
       ),
+    ...(annotations.length > 0 && { styles: ['view.css'] }),
     crumbs: [
       { name: build.organization, href: '../../../' },
       { name: build.pipeline, href: '../../' },
@@ -73,6 +78,7 @@ ${keptText(build, outlook, pinned)}
 ${renderGaps(build, details)}
 </section>
 ${renderReports(merged)}
+${renderAnnotations(annotations, build.jobs, outwardHref(build.web_url))}
 ${renderFailed(build.jobs, details)}
 ${renderJobs(build.jobs, details)}
 ${renderArtifacts(merged, details, collisionsOf(details))}

@@ -9,6 +9,7 @@ import { renderPipeline } from '../pages/pipeline.ts';
 import { homeBuilds, newestBuilds } from '../search/newest.ts';
 import type { Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
+import { readUpstreamView } from '../tree/upstream-view.ts';
 import { folderOf, missingSlash, notFound, placeOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
 import { sendListing, viewsNow } from './folders.ts';
@@ -104,6 +105,7 @@ async function sendBuild(parts: ReaderParts, place: Place, request: Request, res
       previous,
       next,
       details,
+      annotations: (await readUpstreamView(parts.paths, place))?.annotations ?? [],
       folder: place.folder,
       url: parts.url,
     }),

@@ -1,6 +1,6 @@
 /** One build through every renderer. */
 import { tailHtml } from '../../src/logs/tail-html.ts';
-import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import type { AnnotationFacts, BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { renderBuilds } from '../../src/pages/builds.ts';
 import { renderCompare } from '../../src/pages/compare.ts';
@@ -17,6 +17,11 @@ import { renderPipeline } from '../../src/pages/pipeline.ts';
 import { renderSearch } from '../../src/pages/search.ts';
 import { htmlOf, linesOf } from '../logs/print.ts';
 import { summaryOfBuild, viewOf } from './samples.ts';
+
+function annotationOf(body_html: string, job_id: string): AnnotationFacts {
+  const facts = { id: body_html, context: body_html, style: body_html, scope: body_html };
+  return { ...facts, job_id, body_html, created_at: body_html, updated_at: body_html };
+}
 
 /** @param text put wherever a renderer takes a text that is not in the records */
 export function everyPage(
@@ -44,7 +49,18 @@ export function everyPage(
     ],
     ['pipeline', renderPipeline({ ...common, branches: builds })],
     ['builds', renderBuilds({ ...common, filter: { branch: text, state: text }, nextBefore: 7 })],
-    ['build', renderBuild({ build, merged: viewOf(jobs), previous: 41, next: 43, details, url: 'http://mirror.test' })],
+    [
+      'build',
+      renderBuild({
+        build,
+        merged: viewOf(jobs),
+        previous: 41,
+        next: 43,
+        details,
+        annotations: [annotationOf(`<p>${text}</p><a href="${text}">${text}</a>`, job.id)],
+        url: 'http://mirror.test',
+      }),
+    ],
     ['build without details', renderBuild({ build, merged: viewOf(jobs), previous: null, next: null })],
     ['job', renderJob({ build, job })],
     [

@@ -8,7 +8,7 @@ import { hostileBuild, hostileTexts } from './samples.ts';
 const elements = new Set(
   (
     'html head meta title link style body a header main footer nav ol ul li h1 h2 p div span section dl dt dd table thead tbody tr th td' +
-    ' time code pre bdi small strong details summary form label input select option button br i svg path script kbd mark b noscript img h3 figure figcaption'
+    ' time code pre bdi small strong details summary form label input select option button br i svg path script kbd mark b noscript img h3 figure figcaption h4 h5 h6 blockquote del div em hr i ins ol q s samp sub sup tfoot tt u var'
   ).split(' '),
 );
 const attributes = new Set(
@@ -37,7 +37,7 @@ function checkPage(name: string, page: string): void {
 function checkAttribute(page: string, key: string, value: string): void {
   assert.ok(attributes.has(key), `${page}: attribute ${key}`);
   if (key === 'style') assert.match(value, /^width:\d+%$/);
-  if (key === 'src') assert.match(value, /^\/-\/assets\/[a-z]+\.js$|^latest\/[^/:]|^\.\.\//);
+  if (key === 'src') assert.match(value, /^\/-\/assets\/[a-z]+\.js$|^latest\/[^/:]|^artifacts\/|^\.\.\//);
   if (key !== 'href' && key !== 'action') return;
   const target = new URL(
     value.replaceAll('&amp;', '&').replaceAll('&#39;', "'"),

@@ -93,7 +93,11 @@ for (const [view, options] of views) {
         scripts.every((src) => src?.startsWith('/-/assets/')),
         name,
       );
-      assert.equal(await page.locator('iframe, object, embed, base, img:not([src^="latest/"])').count(), 0, name);
+      assert.equal(
+        await page.locator('iframe, object, embed, base, img:not([src^="latest/"], [src^="artifacts/"])').count(),
+        0,
+        name,
+      );
       assert.equal(await page.locator('main h1').count(), 1, name);
       const over = await page.evaluate<number>(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
