@@ -30,6 +30,7 @@ import { openSearch } from '../src/search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from '../src/stop.ts';
 import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
+import { notePageForm } from '../src/tree/page-form.ts';
 import { type DataPaths, dataPaths } from '../src/tree/paths.ts';
 import { ruleFor } from '../src/tree/retention.ts';
 import { publishScript } from '../src/tree/scripts.ts';
@@ -70,6 +71,9 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   if (config.identity !== null) offerAccount();
   const paths = dataPaths(config.dataRoot);
   await prepareData(paths);
+  const url = config.url.href.replace(/\/$/, '');
+  if (await notePageForm(paths, { accounts: config.identity !== null, url }))
+    log.info('pages are made again: settings or a release changed what stands in all of them');
   await sweepStaging(paths);
   const logScript = await publishScript(paths, logScriptEntry);
 
@@ -105,7 +109,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       includesArtifact: pathMatcher(config.artifacts),
       logs: config.logs,
       maxArtifactBytes: config.maxArtifactBytes,
-      url: config.url.href.replace(/\/$/, ''),
+      url,
       ruleFor: ruleFor(config.retention),
     },
     storage: createStorage({

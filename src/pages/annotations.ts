@@ -104,11 +104,13 @@ function nodeHtml(node: Node, depth: number): Value {
   if (node.tagName === 'input')
     return attribute(node, 'type') === 'checkbox' && (attribute(node, 'checked') === null ? '☐ ' : '☑ ');
   const inner = node.childNodes.map((child) => nodeHtml(child, depth + 1));
+  const link = node.tagName === 'a' ? linkAttributes(attribute(node, 'href')) : null;
+  if (link === false) return inner;
   const name = renamed.get(node.tagName) ?? node.tagName;
   if (!kept.has(name)) return inner;
   if (empty.has(name)) return raw(`<${name}>`);
   // The name is one of ours now: no text of the annotation's.
-  return html`${raw(`<${name}`)}${attributesHtml(node)}>${inner}${raw(`</${name}>`)}`;
+  return html`${raw(`<${name}`)}${link ?? attributesHtml(node)}>${inner}${raw(`</${name}>`)}`;
 }
 
 function attribute(element: Element, name: string): string | null {
@@ -116,7 +118,6 @@ function attribute(element: Element, name: string): string | null {
 }
 
 function attributesHtml(element: Element): Value {
-  if (element.tagName === 'a') return linkAttributes(attribute(element, 'href'));
   if (element.tagName === 'details') return attribute(element, 'open') !== null && raw(' open');
   if (element.tagName === 'td' || element.tagName === 'th') {
     const span = attribute(element, 'colspan');
@@ -125,8 +126,8 @@ function attributesHtml(element: Element): Value {
   return styleOf(attribute(element, 'class'));
 }
 
-/** Out by https, to the build's own artifacts, or to a job of this page. */
-function linkAttributes(href: string | null): Value {
+/** Out by https, to the build's own artifacts, or to a job of this page. @returns false for what leads nowhere */
+function linkAttributes(href: string | null): Html | false {
   const own = artifactHref(href) ?? /^#[0-9a-f-]{36}$/.exec(href ?? '')?.[0] ?? null;
   if (own !== null) return html` href="${own}"`;
   const outward = outwardHref(href);

@@ -115,6 +115,8 @@ export interface DataPaths {
   readonly verifyCursor: string;
   /** There while what is derived is still to be made from the records, as after a restored backup. */
   readonly rebuildDue: string;
+  /** How all pages were made. */
+  readonly pageForm: string;
   /** When a task of a schedule last ran. */
   mark(task: string): string;
   /** Names the pipeline whose builds a folder of the organization holds. */
@@ -186,6 +188,7 @@ export function dataPaths(root: string): DataPaths {
     damaged: at('state', 'damaged'),
     damagedBlob: (name) => at('state', 'damaged', `${name}.json`),
     rebuildDue: at('state', 'rebuild-due'),
+    pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),
     mark: (task) => at('state', 'marks', task),
     pipelineState: (pipelineId) => at('state', 'pipelines', `${pipelineId}.json`),

@@ -10,7 +10,7 @@ import type { Place } from '../../src/tree/paths.ts';
 import { build, openJob, place, put, type Site, startSite } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
 import { makeCoverageReport, makeMochawesomeReport, makePlaywrightReport } from './make.ts';
-import { storybookLike, thief } from './sample-apps.ts';
+import { allureLike, storybookLike, thief } from './sample-apps.ts';
 
 const executablePath = findCommand(chromiumNeed.commands, process.env['PATH'] ?? '');
 const skip = executablePath === null ? 'no Chromium on this machine' : false;
@@ -77,6 +77,7 @@ before(async () => {
   for (const name of ['playwright-report', 'coverage', 'mochawesome-report'])
     uploadFolder(place, name, join(made, name));
   upload(place, 'storybook-static', storybookLike);
+  upload(place, 'allure-report', allureLike);
   upload(otherPlace, 'report', { 'index.html': '<!doctype html><title>B</title>secret of B', 'data.json': '"of B"' });
   const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
@@ -155,6 +156,34 @@ describe('a report made by its own tool, opened from the mirror', { skip, timeou
       stored: 'dark',
       serviceWorker: 'made up by the service worker',
     });
+    assert.deepEqual(seen, { complaints: [], foreign: [] });
+    await page.close();
+  });
+});
+
+describe('a report of one page', { skip, timeout: 60_000 }, () => {
+  it('routes by hash and query, there and back, and shows attachments in frames', async () => {
+    const page = await context.newPage();
+    const seen = watch(page);
+    const view = page.locator('#view');
+    await page.goto(mirror(`${artifacts}/allure-report/?open`));
+    await view.getByText('overview').waitFor();
+    await page.click('#suite');
+    await view.getByText('"session"').waitFor();
+    const text = 'what the test saw';
+    assert.deepEqual(JSON.parse((await view.textContent()) ?? ''), {
+      name: 'empty',
+      outcome: 'failed',
+      ...{ text, inFrame: text, ofBlob: text, written: text },
+      ...{ stored: 7, channel: 'heard', session: 'x' },
+    });
+    await page.reload();
+    await view.getByText('"session"').waitFor();
+    await page.goBack();
+    await view.getByText('overview').waitFor();
+    await page.click('#story');
+    await view.getByText('story /story/button--primary').waitFor();
+    assert.match(page.url(), /\/allure-report\/\?path=\/story\/button--primary$/);
     assert.deepEqual(seen, { complaints: [], foreign: [] });
     await page.close();
   });

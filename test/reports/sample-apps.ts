@@ -1,4 +1,4 @@
-/** Reports written by hand: one that uses all that a built web app may, and one that tries all that it may not. */
+/** Reports written by hand: two that use all that a built web app may, and one that tries all that it may not. */
 
 /** A manager page with a preview frame, as Storybook builds them, and every kind of part that such an app is made of. */
 export const storybookLike: Record<string, string | Buffer> = {
@@ -37,6 +37,60 @@ export const storybookLike: Record<string, string | Buffer> = {
     onfetch = (event) => { if (event.request.url.includes('/virtual/')) event.respondWith(new Response('made up by the service worker')); };`,
   // (module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))
   'add.wasm': Buffer.from('0061736d0100000001070160027f7f017f030201000707010361646400000a09010700200020016a0b', 'hex'),
+};
+
+/**
+ * One page that routes by its hash and by its query, reads its results by relative addresses, and shows attachments in
+ * frames, as Allure builds its reports and Storybook its addresses.
+ */
+export const allureLike: Record<string, string> = {
+  'index.html': `<!doctype html><title>suites</title><base target=_self><div id=view></div><a id=suite href="#suites/cart/empty">cart</a>
+    <a id=story href="?path=/story/button--primary">story</a><script src=app.js defer></script>`,
+  'app.js': `
+    const view = document.querySelector('#view');
+    const old = (url) => new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.onload = () => resolve(request.responseText);
+      request.onerror = reject;
+      request.open('GET', url);
+      request.send();
+    });
+    const frame = (set) => new Promise((resolve) => {
+      const frame = document.createElement('iframe');
+      frame.onload = () => resolve(frame.contentDocument?.body?.textContent ?? 'closed');
+      set(frame);
+      document.body.append(frame);
+    });
+    const stored = () => new Promise((resolve, reject) => {
+      const opening = indexedDB.open('history', 1);
+      opening.onupgradeneeded = () => opening.result.createObjectStore('runs').put(7, 'last');
+      opening.onerror = reject;
+      opening.onsuccess = () => { opening.result.transaction('runs').objectStore('runs').get('last').onsuccess = ({ target }) => resolve(target.result); };
+    });
+    const channel = () => new Promise((resolve) => {
+      const [one, two] = [new BroadcastChannel('stories'), new BroadcastChannel('stories')];
+      two.onmessage = ({ data }) => resolve(data);
+      one.postMessage('heard');
+    });
+    async function show() {
+      const [, suite, name] = location.hash.split('/');
+      const story = new URLSearchParams(location.search).get('path');
+      if (story) { view.textContent = 'story ' + story; return; }
+      if (!name) { view.textContent = 'overview'; return; }
+      const result = await (await fetch('data/test-cases/' + suite + '.json')).json();
+      const attachment = 'data/attachments/' + result.attachment;
+      const text = await old(attachment);
+      view.textContent = JSON.stringify({
+        name, outcome: result[name], text, inFrame: await frame((frame) => (frame.src = attachment)),
+        ofBlob: await frame((frame) => (frame.src = URL.createObjectURL(new Blob([text], { type: 'text/plain' })))),
+        written: await frame((frame) => { frame.sandbox = 'allow-same-origin'; frame.srcdoc = '<b>' + text + '</b>'; }),
+        stored: await stored(), channel: await channel(), session: (sessionStorage.setItem('tab', 'x'), sessionStorage.getItem('tab')),
+      });
+    }
+    addEventListener('hashchange', show);
+    show();`,
+  'data/test-cases/cart.json': '{"empty":"failed","attachment":"a1 b2.txt"}',
+  'data/attachments/a1 b2.txt': 'what the test saw',
 };
 
 /** Tries every way to read each target and to call out, and writes down what came of it: `nothing`, or what it got. */
