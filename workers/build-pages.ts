@@ -37,9 +37,16 @@ export async function writeBuildPages(
   });
   await writeDerived(paths, paths.page(...segments(place)), page);
   for (const job of records.values()) {
-    if (isFresh(paths, place, job)) continue;
-    await forgetListings(paths, place, join('jobs', job.id));
-    await writeDerived(paths, paths.page(...segments(place), 'jobs', job.id), renderJob({ build, job }));
+    const why = failing.get(job.id);
+    const isOld = !isFresh(paths, place, job);
+    if (isOld) await forgetListings(paths, place, join('jobs', job.id));
+    // A log is read after its job's record was written.
+    else if (why === undefined) continue;
+    await writeDerived(
+      paths,
+      paths.page(...segments(place), 'jobs', job.id),
+      renderJob({ build, job, ...(why !== undefined && { failing: why }) }),
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 /** What of a build is not mirrored, and why. */
-import type { BuildRecord, FileState } from '../model.ts';
+import { type BuildRecord, type FileState, isFinishedBuild } from '../model.ts';
 import type { Gap, JobDetails } from './details.ts';
 import { counted, formatCount } from './format.ts';
 import { type Html, html } from './html.ts';
@@ -37,7 +37,10 @@ export function renderGaps(build: BuildRecord, details: ReadonlyMap<string, JobD
 
 function plainReason(build: BuildRecord): string {
   const missing = build.expected - build.present;
-  if (!build.settled) return 'The rest is being fetched.';
+  if (!build.settled)
+    return isFinishedBuild(build.state, build.finished_at)
+      ? 'The rest is being fetched.'
+      : 'The build still runs: each job’s files come when it has ended.';
   return missing > 0 ? `${counted(missing, 'file')} could not be mirrored; job.json of each job says why.` : '';
 }
 

@@ -1,7 +1,7 @@
 /** The jobs of a build: retried ones beside their replacements, steps without files as thin lines between. */
 import { isFinishedJob, type JobSummary } from '../model.ts';
 import { type AttemptGroup, groupAttempts } from './attempts.ts';
-import type { JobDetails } from './details.ts';
+import type { DecisiveLine, JobDetails } from './details.ts';
 import { counted, formatBytes, formatCount } from './format.ts';
 import { type Html, html, raw } from './html.ts';
 import { nameHtml } from './names.ts';
@@ -23,7 +23,7 @@ export function renderFailed(jobs: readonly JobSummary[], details: Details): Htm
   if (failed.length === 0) return null;
   const items = failed.slice(0, shownFailed).map((job) => {
     const known = details.get(job.id);
-    return html`<li><div>${jobPill(job, false)}</div><div class="what"><div class="title">${jobName(job)} ${known?.variant != null && html`<span class="tag"><bdi>${known.variant}</bdi></span>`}</div>${failingLines(job, known)}</div><div class="when">${durationOf(job)}<br>${logLink(job, known)}</div></li>`;
+    return html`<li><div>${jobPill(job, false)}</div><div class="what"><div class="title">${jobName(job)} ${known?.variant != null && html`<span class="tag"><bdi>${known.variant}</bdi></span>`}</div>${failingLines(known?.failing ?? [], `jobs/${job.id}/log/`)}</div><div class="when">${durationOf(job)}<br>${logLink(job, known)}</div></li>`;
   });
   return html`<h2>${counted(failed.length, 'failed job')}</h2><ul class="card rows">${items}</ul>${
     failed.length > shownFailed && html`<p class="quiet">All are in the table below.</p>`
@@ -31,10 +31,10 @@ export function renderFailed(jobs: readonly JobSummary[], details: Details): Htm
 }
 
 /** What the log says of it, each line a link to its place. */
-function failingLines(job: JobSummary, details: JobDetails | undefined): Html | null {
-  if (details === undefined || details.failing.length === 0) return null;
-  return html`<ol class="failing">${details.failing.map(
-    ({ line, text }) => html`<li><a href="jobs/${job.id}/log/#L${line}"><bdi>${text.trim()}</bdi></a></li>`,
+export function failingLines(lines: readonly DecisiveLine[], log: string): Html | null {
+  if (lines.length === 0) return null;
+  return html`<ol class="failing">${lines.map(
+    ({ line, text }) => html`<li><a href="${log}#L${line}"><bdi>${text.trim()}</bdi></a></li>`,
   )}</ol>`;
 }
 

@@ -34,7 +34,7 @@ export function fileLine({ name, path, href, size, type, sha256, others, isArtif
   return html`<li class="leaf" data-path="${path}"><span class="is"><a class="mono" href="${href}"><bdi>${name}</bdi></a>${
     others !== undefined &&
     others > 0 &&
-    html` <span class="tag warn" title="Other jobs have a file under this path, too; this one’s job finished last">${counted(others, 'more file')} here</span>`
+    html` <span class="tag warn" title="This one’s job finished last; the others are on their jobs’ pages">also in ${counted(others, 'other job')}</span>`
   }</span><span class="does">${openings.map(
     ({ label, href: at }) => html`<a href="${at}" aria-label="${label} ${name}">${label}</a>`,
   )}</span><span class="size">${size !== null && formatBytes(size)}</span><span class="type">${type}</span><span class="digest">${

@@ -1,7 +1,8 @@
 /** `…/jobs/<job-id>/`: one job, with every artifact that it ever had. */
 import type { ArtifactRecord, BuildRecord, JobRecord, JobSummary } from '../model.ts';
 import { groupAttempts } from './attempts.ts';
-import { variantOf } from './details.ts';
+import { failingLines } from './build-jobs.ts';
+import { type DecisiveLine, variantOf } from './details.ts';
 import { counted, formatBytes, formatCount, instant, shortDigest } from './format.ts';
 import { type Html, html, raw, type Value } from './html.ts';
 import { renderPage } from './layout.ts';
@@ -13,12 +14,14 @@ import { durationOf, factList, jobPill, mirroredBar, mirroredText, pill, stateMe
 export interface JobPage {
   readonly build: BuildRecord;
   readonly job: JobRecord;
+  /** What its log says of why it failed. */
+  readonly failing?: readonly DecisiveLine[];
 }
 
 /** A browser lays out more of them slowly; the filter and the listing have them all. */
 const shownArtifacts = 500;
 
-export function renderJob({ build, job }: JobPage): string {
+export function renderJob({ build, job, failing = [] }: JobPage): string {
   const name = job.name ?? job.step_key ?? 'Unnamed job';
   return renderPage({
     title: `${nameText(name)} · ${build.pipeline} #${build.number}`,
@@ -32,6 +35,7 @@ export function renderJob({ build, job }: JobPage): string {
     body: html`<div class="head">${jobPill(job, job.soft_failed)}<h1>${nameHtml(name)}</h1></div>
 ${actions(job)}
 ${facts(build, job)}
+${failing.length > 0 && html`<section class="card why" aria-label="Why it failed">${failingLines(failing, 'log/')}</section>`}
 <section class="card mirror" aria-label="Mirrored files"><strong>${mirroredText(job)}</strong>${mirroredBar(job)}
 ${logLine(job)}</section>
 ${attempts(build, job)}

@@ -16,8 +16,8 @@ export interface ViewPage {
   readonly title: string;
   readonly crumbs: readonly Crumb[];
   readonly file: ViewedFile;
-  /** Whether it may run on the content origin. */
-  readonly opens: boolean;
+  /** The button that leads to the content origin, where it may run. */
+  readonly opens: 'Open report' | 'Open' | null;
   readonly content: Html;
   /** Why it is not shown, or not all of it. */
   readonly notice?: string | null;
@@ -39,7 +39,7 @@ export function renderView({ title, crumbs, file, opens, content, notice, wide }
     ...(wide === true && { wide }),
     body: html`<div class="head"><h1 class="mono"><bdi>${file.name}</bdi></h1></div>
 <p class="lead">${shown.map((fact, index) => html`${index > 0 && ' · '}${fact}`)}</p>
-<div class="actions">${opens && html`<a class="button main" href="${href}?open">Open report</a>`}<a class="button" href="${href}">Raw file</a><a class="button" href="${href}" download>Download</a><a class="button" href="./?list">Folder</a></div>
+<div class="actions">${opens !== null && html`<a class="button main" href="${href}?open">${opens}</a>`}<a class="button" href="${href}">Raw file</a><a class="button" href="${href}" download>Download</a><a class="button" href="./?list">Folder</a></div>
 ${notice !== undefined && notice !== null && html`<p class="notice">${notice}</p>`}
 ${content}`,
   });

@@ -53,14 +53,13 @@ async function sendView(parts: ReaderParts, shown: Shown, request: Request, resp
   const file = shown.files.find((each) => each.path === path);
   if (file === undefined) throw notFound('there is no such artifact; a folder is shown by its own address');
   const name = shown.tail.at(-1) ?? '';
-  const kind = kindOf(name);
   const before = await stamp(parts, shown);
   const { content, notice = null, keeps, wide = false } = await contentOf(parts, shown, file, partAsked(request));
   const page = renderView({
     title: `${name} · ${shown.build.pipeline} #${shown.build.number}`,
     crumbs: crumbsOf(shown, 'file'),
     file: { name, size: file.size, type: file.type, sha256: file.sha256 },
-    opens: parts.opensReports && (kind === 'html' || /\.(svg|pdf)$/i.test(name)),
+    opens: parts.opensReports ? openingOf(name) : null,
     content,
     notice,
     wide,
@@ -69,6 +68,11 @@ async function sendView(parts: ReaderParts, shown: Shown, request: Request, resp
   if (!keeps || !shown.build.settled || !request.originalUrl.endsWith('?view')) return;
   const above = [shown.place.organization, shown.place.folder, 'builds', String(shown.place.number), ...shown.tail];
   await parts.pages.keep([...above, '?view'], page, async () => (await stamp(parts, shown)) === before);
+}
+
+function openingOf(name: string): 'Open report' | 'Open' | null {
+  if (kindOf(name) === 'html') return 'Open report';
+  return /\.(svg|pdf)$/i.test(name) ? 'Open' : null;
 }
 
 /** Changes when what is shown at such an address may have changed. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { BuildRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { describeJob } from '../../src/pages/details.ts';
 import { renderJob } from '../../src/pages/job.ts';
@@ -188,6 +189,28 @@ test('a folder of the tree that does not fit is a link to its listing', () => {
   assert.match(flatText, /50 more/);
 });
 
+test('a build that runs says so, and one that has ended says that the rest is fetched', () => {
+  const jobs = [sampleJob(1)];
+  const told = (changes: Partial<BuildRecord>): string =>
+    textOf(
+      renderBuild({
+        build: sampleBuild(jobs, { settled: false, complete: false, ...changes }),
+        merged: viewOf(jobs),
+        previous: null,
+        next: null,
+      }),
+    );
+  assert.match(told({ state: 'running', finished_at: null }), /The build still runs/);
+  assert.match(told({}), /The rest is being fetched/);
+});
+
+test('a failed job’s page shows the lines of its log that say why, each leading to its place', () => {
+  const job = sampleJob(1, { state: 'failed', exit_status: 1 });
+  const shown = renderJob({ build: sampleBuild([job]), job, failing: [{ line: 120, text: 'Error: <b>' }] });
+  assert.match(textOf(shown), /Error: <b>/);
+  assert.ok(hrefsOf(shown).includes('log/#L120'));
+});
+
 test('files that the merged view leaves out are counted', () => {
   const id = uuid(1);
   const artifacts = [
@@ -197,6 +220,7 @@ test('files that the merged view leaves out are counted', () => {
   ];
   const text = textOf(page([sampleJob(1, { artifacts, expected: 4, present: 4 })]));
   assert.match(text, /1 more file has the same path/);
+  assert.match(text, /shown\.txt/);
   assert.match(text, /1 more file has a path that no folder can hold/);
 });
 

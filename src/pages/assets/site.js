@@ -36,7 +36,7 @@ function tellTimes() {
     time.dataset['instant'] ??= time.textContent ?? '';
     const text = ago((Date.now() - at) / 1000);
     // A fact is read for its instant, a list for its order.
-    time.textContent = time.closest('.facts') === null ? text : `${time.dataset['instant']} (${text})`;
+    time.textContent = time.closest('.facts') === null ? text : `${time.dataset['instant']}\n${text}`;
   }
 }
 
