@@ -10,7 +10,7 @@ export function escape(text: string): string {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     // Most of any text: letters, digits, spaces.
-    if ((code > 0x3e && code < 0x7f) || code === 0x20) continue;
+    if (code < 0x80 && isPlain[code] === 1) continue;
     // Whole characters of two units are left as they are, halves are not.
     if (code >= 0xd800 && code <= 0xdbff && isLow(text.charCodeAt(at + 1))) {
       at += 1;
@@ -23,6 +23,9 @@ export function escape(text: string): string {
   }
   return from === 0 ? text : escaped + text.slice(from);
 }
+
+/** By the character's code: whether it stays as it is. A look-up costs less than to compare it with each that does not. */
+const isPlain = Uint8Array.from({ length: 0x80 }, (_, code) => Number(insteadOf(code) === null));
 
 function isLow(code: number): boolean {
   return code >= 0xdc00 && code <= 0xdfff;

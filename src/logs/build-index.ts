@@ -118,11 +118,10 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
   const take = (block: Uint8Array): void => {
     const text = decode(block);
     hasDeltas ||= text.includes('bk;dt=');
-    const isOverwritten = overwrites.test(text);
     terminal.feed(text);
     size += block.length;
     const last = candidates.at(-1) ?? borders.at(-1);
-    if (isOverwritten && last !== undefined) last.rewritten = true;
+    if (terminal.takeOverwritten() && last !== undefined) last.rewritten = true;
     settle();
     const length = size - (borders.at(-1)?.offset ?? 0);
     if (length >= (candidates.length === 0 ? forcedBytes : 2 * forcedBytes)) {
@@ -170,8 +169,6 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
   };
 }
 
-/** What makes a line's text another than its bytes without their sequences: a CR or BS within, a cursor's move. */
-const overwrites = /\r[^\r\n]|\u0008|\u001b\]133|\u001b\[[0-9;]*[A-HJKfsu]|\u001b[78DEM]|[\u0080-\u009f]/;
 const decoder = new TextDecoder();
 
 function decode(bytes: Uint8Array): string {

@@ -11,9 +11,10 @@ export interface Line {
 
 /** @param number from 1; null where it is not known @param kind classes more @param before HTML in front of the text */
 export function lineHtml(line: Line, number: number | null, kind = '', before = ''): string {
-  const time = line.time === null ? '' : ` data-t="${clock(line.time)}"`;
+  const time = line.time === null ? '' : timeAttribute(line.time);
   if (number === null) return `<div class="line${kind}"${time}>${before}<span>${runsHtml(line.runs)}</span></div>`;
-  return `<div class="line${kind}" id="L${number}"${time}><a href="#L${number}">${number}</a>${before}<span>${runsHtml(line.runs)}</span></div>`;
+  const name = String(number);
+  return `<div class="line${kind}" id="L${name}"${time}><a href="#L${name}">${name}</a>${before}<span>${runsHtml(line.runs)}</span></div>`;
 }
 
 export function runsHtml(runs: readonly Run[]): string {
@@ -25,19 +26,25 @@ export function runsHtml(runs: readonly Run[]): string {
 export function textOf(runs: readonly Run[]): string {
   const [only] = runs;
   if (runs.length === 1 && only !== undefined) return only.text;
-  return runs.map(({ text }) => text).join('');
+  let all = '';
+  for (const { text } of runs) all += text;
+  return all;
 }
 
-const attributes = new WeakMap<Pen, string>();
+/** The tag that text of this pen is in; empty where it needs none. */
+const tags = new WeakMap<Pen, string>();
 
 function dressed(text: string, pen: Pen): string {
   if (pen.picture !== null) {
     const { source, alternative } = pen.picture;
     return `<img src="${escape(source)}" alt="${escape(alternative)}" loading="lazy">`;
   }
-  let dress = attributes.get(pen);
-  if (dress === undefined) attributes.set(pen, (dress = attributesOf(pen)));
-  const inner = dress === '' ? escape(text) : `<b${dress}>${escape(text)}</b>`;
+  let tag = tags.get(pen);
+  if (tag === undefined) {
+    const attributes = attributesOf(pen);
+    tags.set(pen, (tag = attributes === '' ? '' : `<b${attributes}>`));
+  }
+  const inner = tag === '' ? escape(text) : `${tag}${escape(text)}</b>`;
   return pen.link === null ? inner : `<a href="${escape(pen.link)}" rel="noreferrer nofollow ugc">${inner}</a>`;
 }
 
@@ -122,14 +129,14 @@ function hex(color: number): string {
 }
 
 let lastSecond = Number.NaN;
-let lastClock = '';
+let lastAttribute = '';
 
-/** `12:34:56`, UTC. */
-export function clock(time: number): string {
+/** `12:34:56`, UTC. Many lines are printed within one second. */
+function timeAttribute(time: number): string {
   const second = Math.floor(time / 1000);
   if (second !== lastSecond) {
     lastSecond = second;
-    lastClock = new Date(time).toISOString().slice(-13, -5);
+    lastAttribute = ` data-t="${new Date(time).toISOString().slice(-13, -5)}"`;
   }
-  return lastClock;
+  return lastAttribute;
 }

@@ -115,6 +115,21 @@ const mostPens = 1024;
 export class PenCase {
   readonly #known = new Map<string, Pen>();
   readonly #next = new Map<Pen, Map<string, Pen>>();
+  /** After one number, by the number. */
+  readonly #styled = new Map<Pen, (Pen | undefined)[]>();
+
+  /** @param code one number below 100 */
+  styled(pen: Pen, code: number): Pen {
+    // What ends a colour is every second of them.
+    if (code === 0 && pen.link === null) return plainPen;
+    const known = this.#styled.get(pen)?.[code];
+    if (known !== undefined) return known;
+    const next = this.colored(pen, String(code));
+    const after = this.#styled.get(pen) ?? new Array<Pen | undefined>(100).fill(undefined);
+    after[code] = next;
+    this.#styled.set(pen, after);
+    return next;
+  }
 
   colored(pen: Pen, parameters: string): Pen {
     const known = this.#next.get(pen)?.get(parameters);
@@ -122,6 +137,7 @@ export class PenCase {
     if (this.#known.size > mostPens) {
       this.#known.clear();
       this.#next.clear();
+      this.#styled.clear();
     }
     const next = this.#same(colored(pen, parameters));
     const after = this.#next.get(pen) ?? new Map<string, Pen>();

@@ -49,9 +49,10 @@ export class Row {
       for (const character of text) this.#cells.push({ text: character, pen });
       return;
     }
-    const last = this.#runs.at(-1);
+    const at = this.#runs.length - 1;
+    const last = this.#runs[at];
     if (last === undefined || !isSamePen(last.pen, pen)) this.#runs.push({ text, pen });
-    else this.#runs[this.#runs.length - 1] = { text: last.text + text, pen: last.pen };
+    else this.#runs[at] = { text: last.text + text, pen: last.pen };
   }
 
   /** Writes over what is there. @returns the column behind it */

@@ -13,9 +13,15 @@ export interface Told {
   backspace(): void;
   /** `ESC` and one character. */
   escape(final: string): void;
+  /** `CSI … m` with one number below 100. */
+  style(code: number): void;
   /** `CSI`, parameters as they stand, and what ends it. */
   command(final: string, parameters: string): void;
+  /** Milliseconds since 1970. */
+  time(at: number): void;
   meaning(meaning: Exclude<Meaning, null>): void;
+  /** Something may make the text of a line another than what is printed in it; told more often than it is so. */
+  overwriting(): void;
 }
 
 /** Longer strings than this are no picture that is shown; longer control sequences have no meaning. */
@@ -25,10 +31,11 @@ const longestSequence = 256;
 export const swallowed = '\u001bX';
 
 const [backspace, newline, carriageReturn, escape, del] = [0x08, 0x0a, 0x0d, 0x1b, 0x7f];
+const [zero, styleEnd] = [0x30, 0x6d];
 /** `[`, its 8-bit form, `_`. */
 const [openBracket, eightBitControl, underscore] = [0x5b, 0x9b, 0x5f];
-/** `ESC _bk;t=` and thirteen digits. */
-const stampLength = 20;
+/** `ESC _bk;t=`, and with it thirteen digits. */
+const [stampStart, stampLength] = [7, 20];
 type StringKind = 'system' | 'application' | 'other';
 /** By the second character of the sequence, or by its 8-bit form. */
 const stringKinds: ReadonlyMap<number, StringKind> = new Map([
@@ -84,10 +91,23 @@ export class Scanner {
   /** @returns where what follows begins; null when the sequence has not ended yet */
   #control(text: string, at: number): number | null {
     const code = text.charCodeAt(at);
+    if (code === escape) return this.#sequence(text, at);
     if (code === newline) this.#told.newline();
-    else if (code === carriageReturn) this.#told.carriageReturn();
-    else if (code === backspace) this.#told.backspace();
-    else if (code === escape || (code >= 0x90 && code !== 0x9c && code <= 0x9f)) return this.#sequence(text, at);
+    else if (code === carriageReturn) {
+      // Before a line's end it changes nothing, and there it nearly always is.
+      if (text.charCodeAt(at + 1) === newline) {
+        this.#told.newline();
+        return at + 2;
+      }
+      this.#told.overwriting();
+      this.#told.carriageReturn();
+    } else if (code === backspace) {
+      this.#told.overwriting();
+      this.#told.backspace();
+    } else if (code >= 0x80) {
+      this.#told.overwriting();
+      if (code >= 0x90 && code !== 0x9c) return this.#sequence(text, at);
+    }
     return at + 1;
   }
 
@@ -97,8 +117,11 @@ export class Scanner {
     if (second === openBracket || second === eightBitControl) return this.#controlSequence(text, at);
     // The time that each line begins with, as it nearly always is.
     if (second === underscore && text.charCodeAt(at + stampLength) === 0x07 && text.startsWith('bk;t=', at + 2)) {
-      this.#mean(readApplicationCommand(text.slice(at + 2, at + stampLength)));
-      return at + stampLength + 1;
+      const time = numberIn(text, at + stampStart, at + stampLength);
+      if (time !== null) {
+        this.#told.time(time);
+        return at + stampLength + 1;
+      }
     }
     if (Number.isNaN(second)) return null;
     const kind = stringKinds.get(second);
@@ -107,7 +130,10 @@ export class Scanner {
     const [all = '', between = '', final] = otherSequence.exec(text) ?? [];
     if (all === '') return at + 1;
     if (final === undefined) return isCutShort(text, at, all) ? null : at + all.length;
-    if (between === '') this.#told.escape(final);
+    if (between === '') {
+      this.#told.overwriting();
+      this.#told.escape(final);
+    }
     return at + all.length;
   }
 
@@ -127,7 +153,10 @@ export class Scanner {
     const content = text.slice(from, end);
     if (content.length <= longestString) {
       if (kind === 'application') this.#mean(readApplicationCommand(content));
-      if (kind === 'system') this.#mean(readSystemCommand(content));
+      if (kind === 'system') {
+        if (content.startsWith('133')) this.#told.overwriting();
+        this.#mean(readSystemCommand(content));
+      }
     }
     return end + (text.charCodeAt(end) === escape ? 2 : 1);
   }
@@ -138,6 +167,11 @@ export class Scanner {
 
   #controlSequence(text: string, at: number): number | null {
     const from = at + (text.charCodeAt(at) === escape ? 2 : 1);
+    const plain = plainStyle(text, from);
+    if (plain !== null) {
+      this.#told.style(plain);
+      return text.charCodeAt(from + 1) === styleEnd ? from + 2 : from + 3;
+    }
     let end = from;
     while (isWithin(text.charCodeAt(end), 0x30, 0x3f)) end += 1;
     const parametersEnd = end;
@@ -145,7 +179,10 @@ export class Scanner {
     if (!isWithin(text.charCodeAt(end), 0x40, 0x7e))
       return end === text.length && end - at < longestSequence ? null : end;
     const isPrivate = isWithin(text.charCodeAt(from), 0x3c, 0x3f);
-    if (end === parametersEnd && !isPrivate) this.#told.command(text.charAt(end), text.slice(from, parametersEnd));
+    if (end === parametersEnd && !isPrivate) {
+      if (text.charCodeAt(end) !== styleEnd) this.#told.overwriting();
+      this.#told.command(text.charAt(end), text.slice(from, parametersEnd));
+    }
     return end + 1;
   }
 }
@@ -158,6 +195,23 @@ function endOfPlain(text: string, from: number): number {
     if (code < 0x20 ? code !== 0x09 : code >= del && code <= 0x9f) break;
   }
   return at;
+}
+
+/** @returns null where anything but digits stands there */
+function numberIn(text: string, from: number, to: number): number | null {
+  let number = 0;
+  for (let at = from; at < to; at += 1) {
+    const digit = text.charCodeAt(at) - zero;
+    if (!(digit >= 0 && digit <= 9)) return null;
+    number = number * 10 + digit;
+  }
+  return number;
+}
+
+/** One number of one or two digits and an `m`: most of what a log has. @returns null for anything else */
+function plainStyle(text: string, from: number): number | null {
+  if (text.charCodeAt(from + 1) === styleEnd) return numberIn(text, from, from + 1);
+  return text.charCodeAt(from + 2) === styleEnd ? numberIn(text, from, from + 2) : null;
 }
 
 /** False also for the NaN behind a text's end. */

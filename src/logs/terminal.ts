@@ -42,6 +42,7 @@ export class Terminal {
   #pen: Pen = plainPen;
   #clock: number;
   #saved: { line: number; column: number };
+  #isOverwritten = false;
   readonly #scanner: Scanner;
   readonly #pens = new PenCase();
 
@@ -64,8 +65,11 @@ export class Terminal {
       carriageReturn: () => (this.#column = this.#rowHere()?.isEmpty === false ? 0 : null),
       backspace: () => (this.#column = Math.max(0, this.#columnNow() - 1)),
       escape: (final) => this.#escape(final),
+      style: (code) => (this.#pen = this.#pens.styled(this.#pen, code)),
       command: (final, parameters) => this.#command(final, parameters),
+      time: (at) => this.#stamp(at),
       meaning: (meaning) => this.#apply(meaning),
+      overwriting: () => (this.#isOverwritten = true),
     });
     if (start.prelude !== undefined) this.feed(start.prelude);
   }
@@ -92,6 +96,13 @@ export class Terminal {
   /** Whether nothing is in or below the line that the cursor is in. */
   get isAtEnd(): boolean {
     return this.#column === null && this.#line === this.#lowest && this.#line > this.#last();
+  }
+
+  /** Whether, since it was asked last, the text of a line may have become another than what was printed in it. */
+  takeOverwritten(): boolean {
+    const was = this.#isOverwritten;
+    this.#isOverwritten = false;
+    return was;
   }
 
   feed(text: string): void {
@@ -147,7 +158,7 @@ export class Terminal {
   }
 
   #print(text: string): void {
-    let row = this.#row();
+    let row = this.#rowHere() ?? this.#row();
     const column = this.#column;
     if (column !== null && column + text.length <= longestLine) {
       // Right of the screen nothing is written but behind what is there already.
@@ -156,10 +167,14 @@ export class Terminal {
       return;
     }
     this.#column = null;
+    if (row.length + text.length <= longestLine) {
+      row.append(text, this.#pen);
+      return;
+    }
     for (let at = 0; at < text.length; ) {
       const room = longestLine - row.length;
       if (text.length - at <= room) {
-        row.append(at === 0 ? text : text.slice(at), this.#pen);
+        row.append(text.slice(at), this.#pen);
         return;
       }
       const cut = at + wholeCharacters(text, at, Math.max(0, room));
@@ -179,8 +194,7 @@ export class Terminal {
 
   #apply(meaning: Exclude<Meaning, null>): void {
     if (meaning.kind === 'time' || meaning.kind === 'later') {
-      this.#clock = meaning.kind === 'time' ? meaning.at : this.#clock + meaning.ms;
-      this.#row().time = this.#clock;
+      this.#stamp(meaning.kind === 'time' ? meaning.at : this.#clock + meaning.ms);
     } else if (meaning.kind === 'link') {
       this.#pen = { ...this.#pen, link: meaning.to };
     } else if (meaning.kind === 'text') {
@@ -191,6 +205,11 @@ export class Terminal {
       this.#printWith({ ...plainPen, picture: meaning.picture }, '\ufffc');
       this.#toNextLine();
     }
+  }
+
+  #stamp(at: number): void {
+    this.#clock = at;
+    (this.#rowHere() ?? this.#row()).time = at;
   }
 
   /** To its beginning; the row itself is made when something is written into it. */
