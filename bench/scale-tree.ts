@@ -7,6 +7,7 @@ import type { ArtifactRecord, BuildRecord, BuildSummary, JobRecord } from '../sr
 import { type Catalog, openCatalog } from '../src/search/catalog.ts';
 import { prepareData } from '../src/tree/data.ts';
 import { type DataPaths, dataPaths, type Place } from '../src/tree/paths.ts';
+import { sealed } from '../src/tree/sealed.ts';
 import { buildRecord, summaryOf } from '../workers/build-record.ts';
 import { buildFacts, finishedAt, iso, jobFacts, organization, pipeline, uuidOf } from './scale-builds.ts';
 
@@ -26,8 +27,8 @@ export function makeTree(data: string, builds: number, signal: AbortSignal): Pro
     const job = jobRecord(paths, number);
     const build = recordOf(number, job);
     const place: Place = { organization, folder: pipeline, number };
-    writeFileSync(paths.jobFile(place, job.id, 'job.json'), `${JSON.stringify(job)}\n`);
-    writeFileSync(paths.buildFile(place, 'build.json'), `${JSON.stringify(build)}\n`);
+    writeFileSync(paths.jobFile(place, job.id, 'job.json'), sealed(job));
+    writeFileSync(paths.buildFile(place, 'build.json'), sealed(build));
     return summaryOf(build);
   });
 }

@@ -115,6 +115,8 @@ export const ArtifactRecord = z.object({
   reason: z.string().nullable(),
   /** Whether the build's merged view shows this file under its path. */
   merged: z.boolean(),
+  /** Its record was damaged and upstream lists it no more: path and sums are those of the file, the id may be ours. */
+  salvaged: z.literal(true).optional(),
 });
 export type ArtifactRecord = z.infer<typeof ArtifactRecord>;
 
@@ -142,6 +144,8 @@ export const JobRecord = JobFacts.extend({
   /** When upstream was last asked what this job has (ISO 8601). */
   listed_at: z.string(),
   mirrored_at: z.string(),
+  /** When it was made again from what was there, because it could not be read (ISO 8601). */
+  salvaged_at: z.string().optional(),
 });
 export type JobRecord = z.infer<typeof JobRecord>;
 

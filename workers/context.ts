@@ -11,6 +11,7 @@ import type { Search } from '../src/search/search.ts';
 import type { Storage } from '../src/storage/storage.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
 import type { Lock } from '../src/tree/pipelines.ts';
+import type { DamagedRecord } from '../src/tree/salvaged.ts';
 import type { PageScript } from '../src/tree/scripts.ts';
 import type { Space } from '../src/tree/space.ts';
 import type { Staging } from '../src/tree/staging.ts';
@@ -53,6 +54,8 @@ export interface WorkerContext {
   readonly isPurged: (sha256: string) => boolean;
   /** Bytes that new blobs took. */
   readonly onStored: (bytes: number) => void;
+  /** A record could not be read, is kept aside, and is being made again. */
+  readonly onDamaged: (of: DamagedRecord) => void;
   /** A job's files became visible so many seconds after the job had ended. */
   readonly onVisible: (seconds: number) => void;
 }

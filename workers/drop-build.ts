@@ -4,16 +4,17 @@
  * made good by doing all of them again.
  */
 import { dirname, join } from 'node:path';
-import { countFiles, type JobRecord } from '../src/model.ts';
+import { type BuildRecord, countFiles, type JobRecord } from '../src/model.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { type DropOrder, markDropped, strikeOrder, writeOrder } from '../src/tree/dropping.ts';
-import { type Place, possibleFiles } from '../src/tree/paths.ts';
+import { fileOf, type Place, possibleFiles } from '../src/tree/paths.ts';
 import { isPinned } from '../src/tree/pins.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
-import { readBuildRecord, readJobRecord, readViews } from '../src/tree/records.ts';
-import { fileOf, takeAway, unknownFiles, unlinkFiles } from '../src/tree/remove.ts';
+import { damaged, orDamaged, readBuildRecord, readJobRecord, readViews } from '../src/tree/records.ts';
+import { takeAway, unknownFiles, unlinkFiles } from '../src/tree/remove.ts';
 import { readUnsettled } from '../src/tree/unsettled.ts';
 import { forgetListings } from './build-pages.ts';
+import { askForLook } from './damaged-record.ts';
 import { forgetLogPage } from './log-pages.ts';
 import { followPointers } from './note-in-catalog.ts';
 import { publishBuild, readRecords } from './publish-build.ts';
@@ -24,7 +25,6 @@ export type Dropped =
   | { readonly kept: string }
   | { readonly kept: null; readonly artifacts: number; readonly logs: number; readonly bytes: number };
 
-/** @throws MirrorError ERR_TREE_CORRUPT for a record that cannot be read: then nothing has been touched */
 export async function dropBuild(upkeep: Upkeep, order: DropOrder, signal: AbortSignal): Promise<Dropped> {
   const { paths } = upkeep;
   const place = await placeOf(paths, order.pipelineId, order.number);
@@ -33,9 +33,16 @@ export async function dropBuild(upkeep: Upkeep, order: DropOrder, signal: AbortS
     return { kept: 'pinned' };
   }
   if ((await readUnsettled(paths, order.build)) !== null) return { kept: 'unsettled' };
-  const records = await readRecords(paths, place, order.build);
+  const { records, unreadable } = await readRecords(paths, place, order.build);
+  const record = await orDamaged(readBuildRecord(paths, place));
+  // Nothing is removed by a guess: the records are made again, and the next run comes by.
+  if (unreadable.length > 0 || record === damaged) {
+    const { organization, pipeline, number, build, pipelineId } = order;
+    await askForLook(upkeep, { organization, pipeline, number, build, pipelineId });
+    return { kept: 'a record of it cannot be read, and is made again' };
+  }
   const whole = order.parts.includes('build');
-  const foreign = whole ? await foreignIn(upkeep, place, order.build) : null;
+  const foreign = whole ? await foreignIn(upkeep, place, order.build, record) : null;
   if (foreign !== null) return { kept: foreign };
 
   await writeOrder(paths, order);
@@ -51,8 +58,12 @@ export async function dropBuild(upkeep: Upkeep, order: DropOrder, signal: AbortS
 }
 
 /** Why a folder is not removed: it holds what is not this build's. */
-async function foreignIn({ paths }: Upkeep, place: Place, build: string): Promise<string | null> {
-  const record = await readBuildRecord(paths, place);
+async function foreignIn(
+  { paths }: Upkeep,
+  place: Place,
+  build: string,
+  record: BuildRecord | null,
+): Promise<string | null> {
   // Its folder is gone already, or it is another's by now.
   if (record === null) return null;
   if (record.id !== build) return 'its number is another build’s now';
@@ -81,8 +92,8 @@ async function dropWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal:
 
 /** The build beside it leads to another one now. */
 async function relinkNeighbour({ paths, queue }: Upkeep, place: Place, number: number | null): Promise<void> {
-  const record = number === null ? null : await readBuildRecord(paths, { ...place, number });
-  if (record === null) return;
+  const record = number === null ? null : await orDamaged(readBuildRecord(paths, { ...place, number }));
+  if (record === damaged || record === null) return;
   const { organization, pipeline, pipeline_id: pipelineId, id: build } = record;
   const payload = { organization, pipeline, number: record.number, build, pipelineId };
   await queue.enqueue({ name: 'publish-build', payload }, { workClass: 'bulk' });

@@ -21,6 +21,8 @@ export interface JobWork {
   log: LogRecord | null;
   /** A log that upstream still has none of will not come any more. */
   readonly logGivenUp: boolean;
+  /** When its record was made again, as one that could not be read (ISO 8601). */
+  readonly salvagedAt: string | null;
   /** Folders below `base` that are known to be there. */
   readonly folders: Set<string>;
 }

@@ -7,10 +7,9 @@ import { isFailedJob } from '../src/pages/parts.ts';
 import { isFailure, mayBeJunit } from '../src/reports/junit.ts';
 import type { Entry } from '../src/search/catalog-rows.ts';
 import type { SearchDocument } from '../src/search/fulltext.ts';
-import type { Place } from '../src/tree/paths.ts';
+import { fileOf, type Place } from '../src/tree/paths.ts';
 import { readPart } from '../src/tree/read-part.ts';
-import { readBuildRecord } from '../src/tree/records.ts';
-import { fileOf } from '../src/tree/remove.ts';
+import { damaged, orDamaged, readBuildRecord } from '../src/tree/records.ts';
 import { readJobs } from '../src/tree/walk.ts';
 import { summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
@@ -111,9 +110,10 @@ async function addAll(worker: WorkerContext, builds: readonly Entry[]): Promise<
   const documents: SearchDocument[] = [];
   for (const { folder, summary } of builds) {
     const place: Place = { organization: summary.organization, folder, number: summary.number };
-    const build = await readBuildRecord(worker.paths, place);
-    if (build?.id !== summary.id) continue;
-    const jobs = (await readJobs(worker.paths, place)).filter((job) => job.build_id === build.id);
+    const build = await orDamaged(readBuildRecord(worker.paths, place));
+    // One that cannot be read is put in when it was made again.
+    if (build === damaged || build?.id !== summary.id) continue;
+    const jobs = (await readJobs(worker.paths, place)).records.filter((job) => job.build_id === build.id);
     documents.push(await documentOf(worker, place, build, jobs));
   }
   // What was published meanwhile is newer than this, and stays.

@@ -9,7 +9,7 @@ import {
   type JobRecord,
 } from '../src/model.ts';
 import type { Place } from '../src/tree/paths.ts';
-import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
+import { damaged, orDamaged, readBuildRecord, readJobRecord } from '../src/tree/records.ts';
 import { listStubs, readStub } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
 import { mayHaveGrown } from './log-growth.ts';
@@ -36,12 +36,14 @@ export async function jobsDue(
   place: Place,
   { jobs, finished, finishedAt, again }: DueInput,
 ): Promise<Due[]> {
-  const build = finished ? await readBuildRecord(paths, place) : null;
-  const closed = build !== null && build.settled && build.finished_at === finishedAt;
+  const build = finished ? await orDamaged(readBuildRecord(paths, place)) : null;
+  const closed = build !== damaged && build !== null && build.settled && build.finished_at === finishedAt;
   const due: Due[] = [];
   for (const job of jobs) {
     if (job.type !== 'script' || job.started_at === null || !isFinishedJob(job.state, job.finished_at)) continue;
-    const record = await readJobRecord(paths, place, job.id);
+    const found = await orDamaged(readJobRecord(paths, place, job.id));
+    // One that cannot be read is made again by who mirrors the job, from the list that follows.
+    const record = found === damaged ? null : found;
     if (record === null || !record.settled || !sameFacts(record, job) || (finished && !closed) || again)
       due.push({ job, record });
   }

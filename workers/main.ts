@@ -38,6 +38,7 @@ import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
 import { createPurgedLookup } from '../src/tree/tombstones.ts';
 import { createApis } from './apis.ts';
+import { checkTree } from './check-tree.ts';
 import type { WorkerContext } from './context.ts';
 import { drop } from './drop.ts';
 import { restoreSearch } from './index-build.ts';
@@ -136,6 +137,10 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       metrics.artifactBytes.inc(bytes);
     },
     onStored: gather((bytes) => catalog.addStored(bytes), log),
+    onDamaged: ({ record, ...where }) => {
+      metrics.damagedRecords.inc({ record });
+      log.error({ record, ...where }, 'a record cannot be read: it is kept in quarantine and made again');
+    },
     onVisible: (seconds) => metrics.publishLagSeconds.observe(Math.max(0, seconds)),
   };
   // Each class has places of its own: what waits for the budget must not hold those of what someone waits for.
@@ -172,6 +177,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       drop: (_, context) => drop(upkeep, context),
       sweep: (payload, context) => sweep(upkeep, payload, context),
       verify: (_, context) => verify(upkeep, context),
+      'check-tree': (_, context) => checkTree(upkeep, context),
       purge: (_, context) => purge(upkeep, context),
       rebuild: (_, context) => rebuild(upkeep, context),
       repair: (_, context) => repair(upkeep, context),

@@ -12,17 +12,29 @@ import type { Payload } from '../src/queue/tasks.ts';
 import { hasBlob } from '../src/tree/blobs.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
-import { readJobRecord, readViews } from '../src/tree/records.ts';
-import { countStubs, hasStubs, type JobStub, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
+import { damaged, orDamaged, readJobRecord, readViews } from '../src/tree/records.ts';
+import {
+  countStubs,
+  hasStubs,
+  isTornStub,
+  type JobStub,
+  readStub,
+  removeStub,
+  writeStub,
+} from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
+import { askForLook, setRecordAside } from './damaged-record.ts';
+import { pick } from './enqueue-work.ts';
 import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
 import { withKnownSum } from './list-artifacts.ts';
 import { logSettlesMs } from './log-growth.ts';
 import { forgetLogPage, wantsLogPage } from './log-pages.ts';
+import { looksInVain } from './mark-gone.ts';
 import { markMerged } from './merged-flags.ts';
 import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
 import { relocate } from './relocate.ts';
+import { adopted, salvageJob } from './salvage-job.ts';
 import { saveJob } from './save-job.ts';
 
 /** An upload or a log that has not come when its job has ended is looked at again after these, then it never will. */
@@ -39,12 +51,15 @@ export async function mirrorJob(
 ): Promise<Outcome> {
   const { paths } = worker;
   const place = await placeOf(paths, task.pipelineId, task.number);
-  const before = await readJobRecord(paths, place, task.job);
+  const known = await orDamaged(readJobRecord(paths, place, task.job));
   const found = await readStub(paths, task.build, task.job);
   if (found === null) {
-    if (before !== null) await updateFlags(worker, task, place, before);
+    if (known === damaged || (await isTornStub(paths, task.build, task.job)))
+      await askForLook(worker, { ...pick(task), pipelineId: task.pipelineId });
+    else if (known !== null) await updateFlags(worker, task, place, known);
     return undefined;
   }
+  const before = known === damaged ? await madeAgain(worker, task, place, found.stub, signal) : known;
   const base = paths.job(place, task.job);
   await openFolder(paths, task.pipelineId, place, base);
 
@@ -55,7 +70,7 @@ export async function mirrorJob(
   const { work, planned } = begin(worker, stub, before, base);
   const relocation = relocate(paths, base, before, planned, work.folders);
   const save = oneAtATime(() => saveNow(worker, place, work));
-  if (relocation !== null) await save();
+  if (relocation !== null || known === damaged) await save();
   relocation?.removeOld();
   const saveProgress = (): void => {
     save().catch((error: unknown) =>
@@ -96,6 +111,21 @@ export async function mirrorJob(
     throw failure;
   }
   return record.settled ? undefined : { againMs: looksAfterMs[stub.looks] ?? looksAfterMs.at(-1) ?? 0 };
+}
+
+/** The record as far as upstream's list and the job's folder tell it. The one that cannot be read is kept aside. */
+async function madeAgain(
+  worker: WorkerContext,
+  { build, organization, pipeline, number, job }: Payload<'mirror-job'>,
+  place: Place,
+  stub: JobStub,
+  signal: AbortSignal,
+): Promise<JobRecord> {
+  const remains = { build, job: stub.job, listed: stub.artifacts, isGone: stub.looks >= looksInVain };
+  const record = await salvageJob(worker, place, remains, signal);
+  const where = { organization, pipeline, number, build };
+  await setRecordAside(worker, worker.paths.jobFile(place, job, 'job.json'), { record: 'job', ...where });
+  return record;
 }
 
 /** Only what the merged view shows of this job has changed. */
@@ -167,7 +197,7 @@ interface Begun {
 function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, base: string): Begun {
   const { settings } = worker;
   const uploadsGivenUp = stub.looks >= looksAfterMs.length;
-  const known = before?.artifacts ?? [];
+  const known = adopted(before?.artifacts ?? [], stub.artifacts);
   const isStored = (sha256: string): boolean => hasBlob(worker.paths, sha256);
   const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp, isStored }, settings);
   const log = planLog(stub.job, before?.log ?? null, settings.logs);
@@ -176,7 +206,9 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
   // What the other jobs lack is not known here: as much each, more or less.
   const missingInBuild = missing.length * countStubs(worker.paths, stub.build, jobsCounted);
   const folders = new Set<string>();
-  const work = { stub, base, artifacts, missing, missingInBuild, log, logGivenUp: uploadsGivenUp, folders };
+  const salvagedAt = before?.salvaged_at ?? null;
+  const logGivenUp = uploadsGivenUp;
+  const work = { stub, base, artifacts, missing, missingInBuild, log, logGivenUp, folders, salvagedAt };
   return { work, planned };
 }
 
@@ -201,7 +233,7 @@ function oneAtATime(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function recordOf({ stub, artifacts, log }: JobWork): JobRecord {
+function recordOf({ stub, artifacts, log, salvagedAt }: JobWork): JobRecord {
   const states = artifacts.map(({ state }) => state);
   const counts = countFiles(log === null ? states : [...states, log.state]);
   return {
@@ -213,5 +245,6 @@ function recordOf({ stub, artifacts, log }: JobWork): JobRecord {
     artifacts,
     listed_at: stub.listedAt,
     mirrored_at: new Date().toISOString(),
+    ...(salvagedAt === null ? {} : { salvaged_at: salvagedAt }),
   };
 }

@@ -65,7 +65,11 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
     verdicts.set(id, { state: 'superseded', reason: 'uploaded again under the same path in this job' });
   }
   const stateOf = (id: string): FileState => verdicts.get(id)?.state ?? 'pending';
-  const files = assignFiles(all.filter(({ id }) => !placeless.has(stateOf(id))));
+  const files = assignFiles(
+    all
+      .filter(({ id }) => !placeless.has(stateOf(id)))
+      .map(({ id, path }) => ({ id, path, isById: isSalvagedById(known.get(id)) })),
+  );
   return all.map((facts) => {
     const { state, reason } = verdicts.get(facts.id) ?? { state: 'pending', reason: null };
     const file = files.get(facts.id) ?? '';
@@ -86,9 +90,14 @@ export function planJob(input: PlanInput, settings: Settings): PlannedArtifact[]
       upstream_state: facts.state,
       reason,
       merged: !input.job.retried && file.startsWith('artifacts/') && (before?.merged ?? true),
+      ...(before?.salvaged === true && !listed.has(facts.id) ? { salvaged: true } : {}),
     };
     return { facts, file, record };
   });
+}
+
+function isSalvagedById(known: ArtifactRecord | undefined): boolean {
+  return known?.salvaged === true && known.url?.split('/')[2] === 'artifacts-by-id';
 }
 
 function goneFacts(job: JobFacts, known: ArtifactRecord): ArtifactFacts {

@@ -4,7 +4,7 @@
  */
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
+import type { BuildRecord, JobRecord, UpstreamView, ViewEntry } from '../src/model.ts';
 import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
@@ -13,8 +13,9 @@ import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
 import {
+  damaged,
+  orDamaged,
   readBuildRecord,
-  readJobRecord,
   readViews,
   type Views,
   writeBuildRecord,
@@ -23,9 +24,12 @@ import {
 import { closeUnsettled, hasStubs, readUnsettled } from '../src/tree/unsettled.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { linkView, mergeJobs, mergeSteps, syncFolders } from '../src/tree/views.ts';
+import { readJobs } from '../src/tree/walk.ts';
 import { forgetListings, writeBuildPages } from './build-pages.ts';
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
+import { askForLook, setRecordAside } from './damaged-record.ts';
+import { pick } from './enqueue-work.ts';
 import { indexBuild } from './index-build.ts';
 import { wantsLogPage } from './log-pages.ts';
 import { differs } from './merged-flags.ts';
@@ -42,13 +46,20 @@ export async function publishBuild(
   task: Payload<'publish-build'>,
   adjust: (record: JobRecord) => JobRecord = (record) => record,
 ): Promise<Outcome> {
-  const { paths, queue } = worker;
+  const { paths, queue, catalog } = worker;
   const place = await placeOf(paths, task.pipelineId, task.number);
-  const view = await readUpstreamView(paths, place);
+  const view = await orDamaged(readUpstreamView(paths, place));
+  const noted = await orDamaged(readBuildRecord(paths, place));
+  const before = noted === damaged || noted?.id !== task.build ? null : noted;
+  const found = await readRecords(paths, place, task.build);
+  if (view === damaged || (view !== null && found.unreadable.some((job) => isOf(job, view, before)))) {
+    // What a record told stays as it is shown until that is made again.
+    await askForLook(worker, { ...pick(task), pipelineId: task.pipelineId });
+    return undefined;
+  }
   // The build was never read to its end: read-build will come by again.
   if (view === null || view.build.id !== task.build) return undefined;
-  const found = await readRecords(paths, place, task.build);
-  const records = new Map(Array.from(found, ([id, record]) => [id, adjust(record)]));
+  const records = new Map(Array.from(found.records, ([id, record]) => [id, adjust(record)]));
   const jobs = [...records.values()];
 
   const views: Views = { version: 1, merged: mergeJobs(jobs), steps: mergeSteps(jobs) };
@@ -56,12 +67,12 @@ export async function publishBuild(
   const relabelled = await relabel(worker, task, jobs, views.merged);
 
   const gap = await readUnsettled(paths, task.build);
-  const before = await readBuildRecord(paths, place);
+  const known = before ?? catalog.find(task.build)?.summary ?? null;
   const made = buildRecord({
     organization: place.organization,
     view,
     records,
-    learnedFrom: before?.learned_from ?? gap?.learnedFrom ?? 'webhook',
+    learnedFrom: known?.learned_from ?? gap?.learnedFrom ?? 'webhook',
     mirroredAt: new Date().toISOString(),
   });
   // Often only a neighbour or a log is new: then the pages are made again and nothing else.
@@ -71,6 +82,8 @@ export async function publishBuild(
   if (!isKnown) {
     await writeLabel(paths, place, labelFacts(view.build));
     if (record.settled) await syncFolders(await viewFolders(paths, place));
+    if (noted === damaged)
+      await setRecordAside(worker, paths.buildFile(place, 'build.json'), { record: 'build', ...pick(task) });
     await writeBuildRecord(paths, place, record);
     noteInCatalog(worker, place, summaryOf(record), absences);
   }
@@ -120,13 +133,19 @@ async function linkNeighbour(
 }
 
 /** Of this build alone: its number may have been another's, whose files stay where they are. */
-export async function readRecords(paths: DataPaths, place: Place, build: string): Promise<Map<string, JobRecord>> {
-  const records = new Map<string, JobRecord>();
-  for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
-    const record = await readJobRecord(paths, place, name);
-    if (record !== null && record.build_id === build) records.set(record.id, record);
-  }
-  return records;
+export async function readRecords(
+  paths: DataPaths,
+  place: Place,
+  build: string,
+): Promise<{ records: Map<string, JobRecord>; unreadable: readonly string[] }> {
+  const { records, unreadable } = await readJobs(paths, place);
+  const ours = records.filter((record) => record.build_id === build);
+  return { records: new Map(ours.map((record) => [record.id, record])), unreadable };
+}
+
+/** Whether a job is the build's own, where its record cannot say so. */
+function isOf(job: string, view: UpstreamView, before: BuildRecord | null): boolean {
+  return view.jobs.some(({ id }) => id === job) || before?.jobs.some(({ id }) => id === job) === true;
 }
 
 /** @returns whether anything changed. While links change, no file says what they are: after a crash the next publish looks at the folders themselves. */

@@ -7,15 +7,17 @@ import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
-import { listFolder } from '../src/tree/files.ts';
+import { listFolder, readIfPresent } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
-import { type DataPaths, type Place, possibleFiles } from '../src/tree/paths.ts';
-import { readJobRecord } from '../src/tree/records.ts';
-import { fileOf, unlinkFiles } from '../src/tree/remove.ts';
+import { type DataPaths, fileOf, type Place, possibleFiles } from '../src/tree/paths.ts';
+import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
+import { unlinkFiles, unlinkNamesOf } from '../src/tree/remove.ts';
+import { forgetKept } from '../src/tree/salvaged.ts';
 import { listTombstones, redactor, type Tombstone, writeTombstone } from '../src/tree/tombstones.ts';
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs, walkBuilds } from '../src/tree/walk.ts';
 import { forgetListings } from './build-pages.ts';
+import { askForLook, workAt } from './damaged-record.ts';
 import { forgetLogPage } from './log-pages.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
@@ -51,6 +53,7 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
     total.builds += 1;
   }
   for (const sha256 of digests) await removeBytes(paths, sha256);
+  await forgetKept(paths, (file) => says(file, redact));
   catalog.scrub();
   await upkeep.search.scrub();
   for (const tombstone of open) await finish(upkeep, tombstone, total.files);
@@ -66,9 +69,19 @@ interface Wanted {
 /** @returns how many files it lost; null where it had nothing of it */
 async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: AbortSignal): Promise<number | null> {
   const { paths } = upkeep;
-  const view = await readUpstreamView(paths, place);
+  const read = await orDamaged(readUpstreamView(paths, place));
+  const view = read === damaged ? null : read;
   let [files, changed] = [0, false];
-  for (const { id, build_id: build } of await readJobs(paths, place)) {
+  const { records, unreadable } = await readJobs(paths, place);
+  const work = unreadable.length === 0 ? null : await workAt(upkeep, place);
+  for (const job of unreadable) {
+    await upkeep.holding(`mirror-job/${work?.build ?? ''}/${job}`, signal, async () => {
+      files += await purgeUnreadable(upkeep, place, job, wanted);
+    });
+  }
+  changed = files > 0;
+  if (work !== null) await askForLook(upkeep, work);
+  for (const { id, build_id: build } of records) {
     const done = await upkeep.holding(`mirror-job/${build}/${id}`, signal, () => purgeJob(upkeep, place, id, wanted));
     files += done ?? 0;
     changed ||= done !== null;
@@ -79,8 +92,8 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
   if (clean !== view) {
     changed = true;
     await upkeep.holding(`read-build/${build}`, signal, async () => {
-      const now = await readUpstreamView(paths, place);
-      if (now !== null) await writeUpstreamView(paths, place, wanted.redact(now));
+      const now = await orDamaged(readUpstreamView(paths, place));
+      if (now !== damaged && now !== null) await writeUpstreamView(paths, place, wanted.redact(now));
     });
   }
   if (!changed) return null;
@@ -96,6 +109,26 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
     await publishPipeline(upkeep, { organization, folder, number });
   });
   return files;
+}
+
+/** A record that cannot be read names no files: those of the same bytes lose their names, and the record goes where it holds a purged value. */
+async function purgeUnreadable(
+  { paths }: Upkeep,
+  place: Place,
+  job: string,
+  { digests, redact }: Wanted,
+): Promise<number> {
+  const files = await unlinkNamesOf(paths, paths.job(place, job), digests);
+  const record = paths.jobFile(place, job, 'job.json');
+  if (!(await says(record, redact))) return files;
+  unlinkFile(record);
+  return files + 1;
+}
+
+/** Whether a text holds a purged value. */
+async function says(file: string, redact: Wanted['redact']): Promise<boolean> {
+  const text = (await readIfPresent(file)) ?? '';
+  return redact(text) !== text;
 }
 
 /** @returns how many of its files were purged; null where nothing of it is wanted */

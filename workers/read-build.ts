@@ -20,17 +20,19 @@ import { isDropped } from '../src/tree/dropping.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { Place } from '../src/tree/paths.ts';
-import { claimFolder, openFolder, slugOf } from '../src/tree/pipelines.ts';
+import { claimFolder, type OnMove, openFolder, slugOf } from '../src/tree/pipelines.ts';
 import { readMoved } from '../src/tree/pointers.ts';
+import { damaged, orDamaged } from '../src/tree/records.ts';
 import { listTombstones, redactor } from '../src/tree/tombstones.ts';
 import { clearTornStubs, closeUnsettled, openUnsettled, readUnsettled, writeStub } from '../src/tree/unsettled.ts';
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
+import { setRecordAside } from './damaged-record.ts';
 import { classFor, enqueueJobs, enqueueRest, pick, resume, type Work } from './enqueue-work.ts';
 import { isUpToDate, isWanting, jobsDue, listedJustNow } from './jobs-due.ts';
 import { listArtifacts } from './list-artifacts.ts';
 import { mayHaveGrown } from './log-growth.ts';
-import { markGone } from './mark-gone.ts';
+import { markGone, markUnlisted } from './mark-gone.ts';
 
 /** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
 const restMsPerJob = 2;
@@ -86,6 +88,8 @@ export async function readBuild(
   const annotations = redact(finished ? await readAnnotations(upstream, ref, signal) : null);
   await openFolder(paths, build.pipeline.id, place, paths.build(place));
   await writeLabel(paths, place, labelFacts(build));
+  if ((await orDamaged(readUpstreamView(paths, place))) === damaged)
+    await setRecordAside(worker, paths.buildFile(place, 'upstream.json'), { record: 'upstream', ...pick(ref) });
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 
   const work = { ...pick(ref), pipelineId: build.pipeline.id };
@@ -136,6 +140,7 @@ async function leaveStubs(
     for (const { id } of parts) made.add(id);
     await enqueueJobs(worker, work, parts, classFor(build, workClass));
   }
+  await markUnlisted(worker, work, place, jobs);
   await clearTornStubs(paths, build.id, made);
   await enqueueRest(worker, work, made, classFor(build, workClass));
 }
@@ -151,8 +156,14 @@ function isBehind(task: Payload<'read-build'>, jobs: readonly JobFacts[], finish
 /** How long a large build that was just read is left alone, so that its next reading serves many jobs. */
 async function restFor({ paths }: WorkerContext, task: Payload<'read-build'>): Promise<number> {
   const place = { organization: task.organization, folder: task.pipeline, number: task.number };
-  const view = await readUpstreamView(paths, place);
-  if (view === null || view.jobs.length < restFromJobs || (await readUnsettled(paths, task.build)) === null) return 0;
+  const view = await orDamaged(readUpstreamView(paths, place));
+  if (
+    view === damaged ||
+    view === null ||
+    view.jobs.length < restFromJobs ||
+    (await readUnsettled(paths, task.build)) === null
+  )
+    return 0;
   const restMs = view.jobs.length * restMsPerJob;
   // Upstream's clock may be ahead of ours.
   return Math.min(restMs, Date.parse(view.read_at) + restMs - Date.now());
@@ -173,10 +184,12 @@ async function claimPlace(worker: WorkerContext, build: BuildFacts): Promise<Pla
   const { paths, lock, catalog, queue, settings } = worker;
   const { organization } = settings;
   const claim = { organization, slug: build.pipeline.slug, pipelineId: build.pipeline.id };
-  const folder = await claimFolder(paths, lock, claim, async ({ from, to }) => {
+  const onMove: OnMove = async ({ from, to }) => {
     catalog.moveFolder(organization, from, to);
     await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder: to, number: null } });
-  });
+  };
+  const onMend = (): void => worker.onDamaged({ record: 'pipeline', organization, pipeline: claim.slug });
+  const folder = await claimFolder(paths, lock, claim, onMove, onMend);
   return { organization, folder, number: build.number };
 }
 

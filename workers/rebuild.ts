@@ -2,23 +2,22 @@
  * rebuild: makes again from the records alone all that is derived from them: names of files, blobs' own names, sums, markers,
  * merged and step views, pages, `latest` and its kin, the catalog. Can be repeated; what is right stays as it is.
  */
-import { join } from 'node:path';
-import { type MirrorError, toMirrorError } from '../src/errors.ts';
+import { MirrorError, toMirrorError } from '../src/errors.ts';
 import { logError } from '../src/log.ts';
-import { isFinishedBuild, type JobRecord } from '../src/model.ts';
+import { isFinishedBuild } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
-import { linkBlob, restoreBlob, unlinkFile } from '../src/tree/blobs.ts';
-import { checkJob, type FaultyFile } from '../src/tree/check-job.ts';
+import { unlinkFile } from '../src/tree/blobs.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { adoptFolder } from '../src/tree/pipelines.ts';
 import { removeStalePointers } from '../src/tree/pointers.ts';
-import { noteDamage, setAside } from '../src/tree/quarantine.ts';
-import { readJobRecord } from '../src/tree/records.ts';
+import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
 import { measureBlobs } from '../src/tree/sweep.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs, walkBuilds, walkPipelines } from '../src/tree/walk.ts';
+import { askForLook, workAt } from './damaged-record.ts';
 import { wantsLogPage } from './log-pages.ts';
+import { mendJob } from './mend-job.ts';
 import { followPointers } from './note-in-catalog.ts';
 import { publishBuild } from './publish-build.ts';
 import { saveJob } from './save-job.ts';
@@ -30,7 +29,9 @@ export interface Rebuilt {
   readonly linked: number;
   /** Files of which nothing has the bytes any more: they are fetched again. */
   readonly gone: number;
-  /** Places whose records cannot be read: left as they are. */
+  /** Builds of which a record could not be read: it is made again. */
+  readonly salvaged: readonly string[];
+  /** Places of which nothing tells what they held: left as they are. */
   readonly unreadable: readonly string[];
 }
 
@@ -45,7 +46,7 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
   const { paths, catalog, queue } = upkeep;
   const places: Place[] = [];
   for await (const place of walkBuilds(paths)) places.push(place);
-  const total = { builds: 0, linked: 0, gone: 0, unreadable: [] as string[] };
+  const total = { builds: 0, linked: 0, gone: 0, salvaged: [] as string[], unreadable: [] as string[] };
   const found = new Set<string>();
   let failure: MirrorError | null = null;
   for (const [index, place] of places.entries()) {
@@ -58,6 +59,7 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
       total.builds += 1;
       total.linked += done.linked;
       total.gone += done.gone;
+      if (done.isSalvaged) total.salvaged.push(done.build);
     } catch (thrown) {
       const error = toMirrorError(thrown);
       if (signal.aborted || error.code === 'ERR_QUEUE_UNAVAILABLE' || error.code === 'ERR_TREE_FULL') throw thrown;
@@ -81,7 +83,10 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
     }
     await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
   }
-  log.info({ ...total, unreadable: total.unreadable.length }, 'all was made again from the records');
+  log.info(
+    { ...total, salvaged: total.salvaged.length, unreadable: total.unreadable.length },
+    'all was made again from the records',
+  );
   return total;
 }
 
@@ -98,24 +103,30 @@ async function rebuildOne(
   upkeep: Upkeep,
   place: Place,
   signal: AbortSignal,
-): Promise<{ build: string; linked: number; gone: number } | null> {
+): Promise<{ build: string; linked: number; gone: number; isSalvaged: boolean } | null> {
   const { paths } = upkeep;
-  const view = await readUpstreamView(paths, place);
+  const view = await orDamaged(readUpstreamView(paths, place));
+  const { records, unreadable } = await readJobs(paths, place);
+  const work = await workAt(upkeep, place);
+  if (view === damaged || (view === null && work !== null) || unreadable.length > 0) {
+    if (work === null) throw new MirrorError('ERR_TREE_CORRUPT', 'nothing tells which build this was');
+    await askForLook(upkeep, work);
+    return { build: work.build, linked: 0, gone: 0, isSalvaged: true };
+  }
   if (view === null) return null;
   const { id: build, pipeline, state, finished_at: end } = view.build;
   await adoptFolder(paths, { ...place, slug: pipeline.slug, pipelineId: pipeline.id });
   const { organization, number } = place;
   const task = { organization, pipeline: pipeline.slug, number, build, pipelineId: pipeline.id };
-  const done = { build, linked: 0, gone: 0 };
-  for (const { id, build_id } of await readJobs(paths, place)) {
+  const done = { build, linked: 0, gone: 0, isSalvaged: false };
+  for (const { id, build_id } of records) {
     if (build_id !== build) continue;
     await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
       const record = await readJobRecord(paths, place, id);
       if (record === null) return;
-      for (const fault of await checkJob(paths, place, record)) {
-        if (await mend(upkeep, place, record, fault)) done.linked += 1;
-        else done.gone += 1;
-      }
+      const { linked, gone } = await mendJob(upkeep, place, record);
+      done.linked += linked;
+      done.gone += gone;
       await saveJob(upkeep, place, record, [], isFinishedBuild(state, end));
       if (wantsLogPage(paths, place, record)) {
         await upkeep.queue.enqueue({ name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });
@@ -129,21 +140,4 @@ async function rebuildOne(
     if (done.gone === 0) await publishBuild(upkeep, task);
   });
   return done;
-}
-
-/** @returns false where nothing has its bytes: then it is noted, for the repair that follows */
-async function mend({ paths }: Upkeep, place: Place, { id }: JobRecord, fault: FaultyFile): Promise<boolean> {
-  const base = paths.job(place, id);
-  const { file, sha256, size } = fault;
-  if (fault.fault === 'gone') {
-    await noteDamage(paths, { name: sha256, size, found: 'nothing has them any more' });
-    return false;
-  }
-  if (fault.fault === 'unnamed') restoreBlob(paths, sha256, join(base, file));
-  else {
-    // What lies in its place is somebody's: it is kept, where nobody is served it.
-    if (fault.fault === 'other') setAside(paths, join(base, file), `${sha256}-other`);
-    linkBlob(paths, sha256, base, file, new Set());
-  }
-  return true;
 }

@@ -7,9 +7,11 @@ import type { BuildList } from '../src/buildkite/build-list.ts';
 import { type Log, logError } from '../src/log.ts';
 import type { Hold } from '../src/queue/hold.ts';
 import { type FileRules, followSettings } from '../src/reconcile/loosened.ts';
+import { mendGaps } from '../src/reconcile/mend-gaps.ts';
 import { type Counts, type Outcome, sweepStep } from '../src/reconcile/sweep.ts';
 import { takeUpGaps } from '../src/reconcile/take-up.ts';
 import { type ReconcileState, readReconcileState } from '../src/tree/reconcile-state.ts';
+import { damaged, orDamaged } from '../src/tree/records.ts';
 import type { WorkerContext } from './context.ts';
 
 export interface ReconcileOptions {
@@ -76,13 +78,16 @@ async function round(
   signal: AbortSignal,
 ): Promise<void> {
   const { worker, log } = options;
-  const { paths, queue } = worker;
+  const { paths, queue, catalog, onDamaged } = worker;
   if (isFirst || !(await queue.isTakenUp())) {
+    await mendGaps({ paths, catalog, log, onDamaged });
     const open = await takeUpGaps(paths, queue);
     await queue.noteTakenUp(takeUpEveryMs);
     if (open > 0) log.info({ builds: open }, 'builds with gaps are taken up again');
   }
-  if (isDue(await readReconcileState(paths), startedAt, options.intervalMs)) await sweep(options, signal);
+  // A state that cannot be read is made again by the comparison that follows.
+  const state = await orDamaged(readReconcileState(paths));
+  if (state === damaged || isDue(state, startedAt, options.intervalMs)) await sweep(options, signal);
 }
 
 /** At the worker's start, and then in intervals; a sweep that was begun is brought to its end. */
@@ -95,7 +100,9 @@ function isDue(state: ReconcileState | null, startedAt: string, intervalMs: numb
 async function sweep(options: ReconcileOptions, signal: AbortSignal): Promise<void> {
   const { worker, list, log, onOutcome } = options;
   const { paths, queue, catalog, settings: rules } = worker;
-  const parts = { paths, queue, catalog, rules, list, log, onOutcome, organization: rules.organization };
+  const { onDamaged } = worker;
+  const { organization } = rules;
+  const parts = { paths, queue, catalog, rules, list, log, onOutcome, onDamaged, organization };
   for (let steps = 1; ; steps += 1) {
     const { counts, requests, isComplete } = await sweepStep(parts, signal);
     say(log, counts, requests, steps);

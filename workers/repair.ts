@@ -2,17 +2,18 @@
  * repair: mends what damaged blobs leave behind. Walks the records once for all of them; a file whose bytes were damaged is
  * `failed` from then on, loses its names, and is fetched again from upstream, where that still has it.
  */
-import { toMirrorError } from '../src/errors.ts';
-import { logError } from '../src/log.ts';
-import { type BuildRecord, countFiles, isFinishedBuild, JobFacts, type JobRecord } from '../src/model.ts';
+import { countFiles, isFinishedBuild, JobFacts, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
-import type { Place } from '../src/tree/paths.ts';
+import { fileOf, type Place } from '../src/tree/paths.ts';
 import { type DamageOrder, listDamaged, strikeDamaged } from '../src/tree/quarantine.ts';
-import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
-import { fileOf, unlinkFiles } from '../src/tree/remove.ts';
+import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
+import { unlinkFiles } from '../src/tree/remove.ts';
 import { openUnsettled, writeStub } from '../src/tree/unsettled.ts';
+import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs, walkBuilds } from '../src/tree/walk.ts';
+import { askForLook, workAt } from './damaged-record.ts';
+import type { Work } from './enqueue-work.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -36,31 +37,30 @@ async function repairAll(
   at: OnProgress,
 ): Promise<{ files: readonly Struck[] }> {
   const orders = await listDamaged(upkeep.paths);
-  const damaged = new Map(orders.map((order) => [order.sha256, order]));
+  const rotten = new Map(orders.map((order) => [order.sha256, order]));
   const files: Struck[] = [];
-  if (damaged.size === 0) return { files };
+  if (rotten.size === 0) return { files };
   const total = upkeep.catalog.totals().builds;
   let seen = 0;
   for await (const place of walkBuilds(upkeep.paths)) {
     signal.throwIfAborted();
     at((seen += 1), Math.max(seen, total));
-    try {
-      for (const record of await readJobs(upkeep.paths, place)) {
-        if (holdsAny(record, damaged)) files.push(...(await repairJob(upkeep, place, record, damaged, signal)));
-      }
-    } catch (thrown) {
-      if (toMirrorError(thrown).code !== 'ERR_TREE_CORRUPT') throw thrown;
-      logError(log, thrown, 'a record cannot be read: what it shows may be damaged too', { number: place.number });
+    const { records, unreadable } = await readJobs(upkeep.paths, place);
+    for (const record of records) {
+      if (holdsAny(record, rotten)) files.push(...(await repairJob(upkeep, place, record, rotten, signal)));
     }
+    // What such a record showed is judged by its bytes when it is made again.
+    const work = unreadable.length === 0 ? null : await workAt(upkeep, place);
+    if (work !== null) await askForLook(upkeep, work);
   }
   for (const order of orders) strikeDamaged(upkeep.paths, order);
   log.warn({ blobs: orders.length, files: files.length }, 'damaged files were taken out and are fetched again');
   return { files };
 }
 
-function holdsAny({ artifacts, log }: JobRecord, damaged: ReadonlyMap<string, DamageOrder>): boolean {
+function holdsAny({ artifacts, log }: JobRecord, rotten: ReadonlyMap<string, DamageOrder>): boolean {
   return [...artifacts, ...(log === null ? [] : [log])].some(
-    ({ state, sha256 }) => state === 'present' && sha256 !== null && damaged.has(sha256),
+    ({ state, sha256 }) => state === 'present' && sha256 !== null && rotten.has(sha256),
   );
 }
 
@@ -68,17 +68,17 @@ async function repairJob(
   upkeep: Upkeep,
   place: Place,
   { id, build_id: build }: JobRecord,
-  damaged: ReadonlyMap<string, DamageOrder>,
+  rotten: ReadonlyMap<string, DamageOrder>,
   signal: AbortSignal,
 ): Promise<Struck[]> {
   const { paths, queue } = upkeep;
-  const record = await readBuildRecord(paths, place);
-  if (record === null || record.id !== build) return [];
+  const work = await workAt(upkeep, place);
+  if (work === null || work.build !== build) return [];
   const struck = await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
     const before = await readJobRecord(paths, place, id);
     if (before === null) return [];
-    const { after, lost } = strike(before, damaged);
-    await leaveWork(upkeep, record, after);
+    const { after, lost } = strike(before, rotten);
+    await leaveWork(upkeep, work, place, after);
     await saveJob(upkeep, place, after, [], false);
     unlinkFiles(
       paths.job(place, id),
@@ -86,10 +86,8 @@ async function repairJob(
     );
     return lost.map(({ sha256, path }) => ({ sha256, pipeline: place.folder, number: place.number, job: id, path }));
   });
-  const { organization, pipeline, number, pipeline_id: pipelineId } = record;
-  const payload = { organization, pipeline, number, build, pipelineId };
-  await queue.enqueue({ name: 'mirror-job', payload: { ...payload, job: id } }, { workClass: 'reconcile' });
-  await queue.enqueue({ name: 'publish-build', payload }, { urgent: true });
+  await queue.enqueue({ name: 'mirror-job', payload: { ...work, job: id } }, { workClass: 'reconcile' });
+  await queue.enqueue({ name: 'publish-build', payload: work }, { urgent: true });
   return struck;
 }
 
@@ -101,14 +99,14 @@ interface Lost {
 
 function strike(
   record: JobRecord,
-  damaged: ReadonlyMap<string, DamageOrder>,
+  rotten: ReadonlyMap<string, DamageOrder>,
 ): { after: JobRecord; lost: readonly Lost[] } {
   const lost: Lost[] = [];
   const changed = <T extends JobRecord['artifacts'][number] | NonNullable<JobRecord['log']>>(
     file: T,
     path: string,
   ): T => {
-    const order = file.state === 'present' && file.sha256 !== null ? damaged.get(file.sha256) : undefined;
+    const order = file.state === 'present' && file.sha256 !== null ? rotten.get(file.sha256) : undefined;
     if (order === undefined) return file;
     lost.push({ sha256: order.sha256, path, url: file.url });
     return { ...file, state: 'failed', reason: `its stored bytes were damaged (${order.found}); it is fetched again` };
@@ -120,22 +118,22 @@ function strike(
 }
 
 /** The gap and what is to be fetched are on disk before the record says that something is missing. */
-async function leaveWork({ paths }: Upkeep, build: BuildRecord, record: JobRecord): Promise<void> {
-  const { organization, pipeline, number, id, pipeline_id: pipelineId, jobs, state, finished_at: end } = build;
-  const ref = { organization, pipeline, number, build: id, pipelineId };
+async function leaveWork({ paths }: Upkeep, work: Work, place: Place, record: JobRecord): Promise<void> {
+  const view = await orDamaged(readUpstreamView(paths, place));
+  const build = view === damaged ? null : view?.build;
   const now = new Date().toISOString();
-  await openUnsettled(paths, { version: 1, ...ref, since: now, learnedFrom: build.learned_from });
+  await openUnsettled(paths, { version: 1, ...work, since: now, learnedFrom: 'reconcile' });
   await writeStub(paths, {
     version: 1,
-    ...ref,
+    ...work,
     job: JobFacts.parse(record),
     artifacts: record.artifacts.map(({ id: artifact, path, upstream_state, mime_type, size, sha1, sha256 }) => ({
       ...{ id: artifact, job_id: record.id, path, state: upstream_state, mime_type, size, sha1, sha256 },
     })),
     listedAt: now,
-    jobsInBuild: jobs.length,
+    jobsInBuild: view === damaged ? 1 : (view?.jobs.length ?? 1),
     looks: 0,
-    buildFinished: isFinishedBuild(state, end),
+    buildFinished: build == null || isFinishedBuild(build.state, build.finished_at),
     logMayHaveGrown: false,
   });
 }

@@ -5,11 +5,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BuildRecord } from '../src/model.ts';
 import type { Place } from '../src/tree/paths.ts';
-import { readBuildRecord } from '../src/tree/records.ts';
+import { damaged, orDamaged, readBuildRecord } from '../src/tree/records.ts';
 import { measureBlobs } from '../src/tree/sweep.ts';
-import { walkBuilds, walkPipelines } from '../src/tree/walk.ts';
-import { summaryOf } from './build-record.ts';
+import { readUpstreamView } from '../src/tree/upstream-view.ts';
+import { readJobs, walkBuilds, walkPipelines } from '../src/tree/walk.ts';
+import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
+import { askForPublish, workAt } from './damaged-record.ts';
 import { followPointers, noteInCatalog } from './note-in-catalog.ts';
 
 /** Builds in one transaction: others that write wait for no more than these. */
@@ -45,11 +47,25 @@ async function addBuilds(worker: WorkerContext, signal: AbortSignal): Promise<nu
   };
   for await (const place of walkBuilds(worker.paths)) {
     signal.throwIfAborted();
-    const record = await readBuildRecord(worker.paths, place);
+    const read = await orDamaged(readBuildRecord(worker.paths, place));
+    const record = read === damaged ? await madeAgain(worker, place) : read;
     if (record !== null && batch.push([place, record]) >= atOnce) add();
   }
   add();
   return added;
+}
+
+/** What build.json would say, so that nothing is missing from lists until it is written again. */
+async function madeAgain(worker: WorkerContext, place: Place): Promise<BuildRecord | null> {
+  const { paths } = worker;
+  const view = await orDamaged(readUpstreamView(paths, place));
+  const work = await workAt(worker, place);
+  if (work !== null) await askForPublish(worker, work);
+  if (view === damaged || view === null) return null;
+  const { records } = await readJobs(paths, place);
+  const ours = new Map(records.filter((job) => job.build_id === view.build.id).map((job) => [job.id, job]));
+  const { organization } = place;
+  return buildRecord({ organization, view, records: ours, learnedFrom: 'reconcile', mirroredAt: view.read_at });
 }
 
 function noteUnknown(worker: WorkerContext, builds: readonly Found[]): number {

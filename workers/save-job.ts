@@ -4,10 +4,9 @@
  */
 import type { JobRecord } from '../src/model.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
-import { writeAtomic, writeDerived } from '../src/tree/files.ts';
-import type { DataPaths, Place } from '../src/tree/paths.ts';
+import { readIfPresent, writeAtomic, writeDerived } from '../src/tree/files.ts';
+import { type DataPaths, fileOf, type Place } from '../src/tree/paths.ts';
 import { writeJobRecord } from '../src/tree/records.ts';
-import { fileOf } from '../src/tree/remove.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
 import { syncFolders } from '../src/tree/views.ts';
 import type { WorkerContext } from './context.ts';
@@ -34,8 +33,20 @@ export async function saveJob(
   if (record.settled && isFinal === true) await writeDerived(paths, final, '');
 }
 
-/** SHA256SUMS of what is present, with paths as `sha256sum -c` wants them when it runs in the job's folder. */
 async function writeSums(paths: DataPaths, place: Place, record: JobRecord): Promise<void> {
+  const options = { durable: false, temporary: temporaryFile(paths) };
+  await writeAtomic(paths.jobFile(place, record.id, 'SHA256SUMS'), sumsOf(record), options);
+}
+
+/** Writes the sums again where they are not what the record says. @returns whether they were not */
+export async function mendSums(paths: DataPaths, place: Place, record: JobRecord): Promise<boolean> {
+  if ((await readIfPresent(paths.jobFile(place, record.id, 'SHA256SUMS'))) === sumsOf(record)) return false;
+  await writeSums(paths, place, record);
+  return true;
+}
+
+/** SHA256SUMS of what is present, with paths as `sha256sum -c` wants them when it runs in the job's folder. */
+function sumsOf(record: JobRecord): string {
   const files = [...record.artifacts, ...(record.log === null ? [] : [record.log])];
   const lines = files.flatMap(({ state, sha256, url }) => {
     if (state !== 'present' || sha256 === null || url === null) return [];
@@ -43,7 +54,5 @@ async function writeSums(paths: DataPaths, place: Place, record: JobRecord): Pro
     // No stored name holds a backslash or a line break, which the format would want escaped.
     return [`${sha256}  ${path}\n`];
   });
-  const sums = lines.toSorted().join('');
-  const options = { durable: false, temporary: temporaryFile(paths) };
-  await writeAtomic(paths.jobFile(place, record.id, 'SHA256SUMS'), sums, options);
+  return lines.toSorted().join('');
 }

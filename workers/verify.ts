@@ -6,6 +6,8 @@ import { isDue, running } from '../src/tree/marks.ts';
 import { quarantineBlob } from '../src/tree/quarantine.ts';
 import { type Verified, verifyBlobs } from '../src/tree/verify.ts';
 import { newCursor, readCursor, type VerifyCursor, writeCursor } from '../src/tree/verify-cursor.ts';
+import { walkBuilds } from '../src/tree/walk.ts';
+import { checkOne, endCheck, newChecked } from './check-tree.ts';
 import type { Upkeep } from './upkeep.ts';
 
 const verifyEveryMs = 60_000;
@@ -13,6 +15,8 @@ const verifyEveryMs = 60_000;
 const passEveryMs = 7 * 86_400_000;
 /** A slice's share of a minute is read in a burst, and the disk is left alone for the rest. */
 const burst = 4;
+/** So long of a minute builds are looked at. */
+const checkForMs = 2000;
 
 /** Whether there is a slice to be read: a minute after the last one, and a week after all was read. */
 export async function isVerifyDue({ paths, verifyRate }: Upkeep): Promise<boolean> {
@@ -21,11 +25,13 @@ export async function isVerifyDue({ paths, verifyRate }: Upkeep): Promise<boolea
   return ended === null || Date.now() - Date.parse(ended) > passEveryMs;
 }
 
-export async function verify(upkeep: Upkeep, { signal, log }: TaskContext): Promise<Outcome> {
+export async function verify(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {
+  const { signal, log } = context;
   const { paths, verifyRate: rate } = upkeep;
   if (rate === null) return undefined;
   const known = await readCursor(paths);
   const cursor = known === null || known.ended_at !== null ? newCursor() : known;
+  if (cursor.tree !== undefined) return checkSlice(upkeep, cursor, context);
   const slice = await running(paths, 'verify', () =>
     verifyBlobs(paths, {
       after: cursor.after,
@@ -51,7 +57,25 @@ async function noteSlice({ paths, onVerified }: Upkeep, cursor: VerifyCursor, sl
     cursor.bytes + slice.bytes,
     cursor.damaged + slice.damaged,
   ];
-  const ended = slice.after === null ? new Date().toISOString() : null;
-  await writeCursor(paths, { ...cursor, after: slice.after, blobs, bytes, damaged, ended_at: ended });
+  const next = slice.after === null ? { tree: null } : {};
+  await writeCursor(paths, { ...cursor, after: slice.after, blobs, bytes, damaged, ended_at: null, ...next });
   onVerified(slice.blobs - slice.damaged, slice.damaged, slice.bytes);
+}
+
+/** Records and names of some builds; which were the last, the cursor tells. */
+async function checkSlice(upkeep: Upkeep, cursor: VerifyCursor, context: TaskContext): Promise<Outcome> {
+  const total = newChecked();
+  const until = performance.now() + checkForMs;
+  await running(upkeep.paths, 'verify', async () => {
+    for await (const place of walkBuilds(upkeep.paths, cursor.tree ?? null)) {
+      context.signal.throwIfAborted();
+      await checkOne(upkeep, place, total, context);
+      if (performance.now() < until) continue;
+      await writeCursor(upkeep.paths, { ...cursor, tree: place });
+      return;
+    }
+    await writeCursor(upkeep.paths, { ...cursor, ended_at: new Date().toISOString() });
+  });
+  await endCheck(upkeep, total, context);
+  return undefined;
 }

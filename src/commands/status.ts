@@ -7,6 +7,8 @@ import { openDesk } from '../queue/desk.ts';
 import { type Disk, readDisk } from '../tree/free.ts';
 import { createGapReader } from '../tree/gaps.ts';
 import { readReconcileState } from '../tree/reconcile-state.ts';
+import { damaged, orDamaged } from '../tree/records.ts';
+import { listKept } from '../tree/salvaged.ts';
 import { readWebhookState, type WebhookState } from '../tree/webhook-state.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
 import { openCatalogOrNone, openMirror, openRedis, openTasks } from './parts.ts';
@@ -18,7 +20,7 @@ export const status: Command = {
   usage: '[--json]',
   help: `Looks at the queues, the budgets, the gaps, the last comparison with Buildkite, the webhook and the disk. Asks Buildkite
 nothing. /-/ledger has each gap with its reasons, kitemirror doctor looks for what is wrong and says the remedy.
---json: {"well","faults":[…],"running":[…],"queues":[…],"budgets":[…],"builds":{…},"gaps":{…},"reconcile":{…},"webhook":{…},"disk":{…}}
+--json: {"well","faults":[…],"running":[…],"queues":[…],"budgets":[…],"builds":{…},"gaps":{…},"reconcile":{…},"damaged_records":{…},"webhook":{…},"disk":{…}}
 exit 0: all is well · 1: something is not: what, is printed (Redis away, failed tasks, no comparison for long, webhook, disk)`,
   run: runStatus,
 };
@@ -56,7 +58,10 @@ async function treeFacts(context: CommandContext) {
   const catalog = openCatalogOrNone(context);
   const { unsettled, oldestSince } = await createGapReader(paths)();
   const totals = catalog?.totals() ?? null;
-  const reconciled = await readReconcileState(paths);
+  const state = await orDamaged(readReconcileState(paths));
+  // A worker writes one that cannot be read anew.
+  const reconciled = state === damaged ? null : state;
+  const kept = await listKept(paths);
   const disk = await readDisk(paths.root);
   const since = new Date(Date.now() - growthOverDays * dayMs).toISOString();
   const logical = totals?.logicalBytes ?? 0;
@@ -75,9 +80,14 @@ async function treeFacts(context: CommandContext) {
       completed_at: reconciled?.completed?.endedAt ?? null,
       sweeping: reconciled !== null && reconciled.sweep !== null,
     },
+    damaged_records: { kept: kept.length, latest_at: timeOf(kept.at(-1)?.foundAt) },
     webhook: webhookFacts(await readWebhookState(paths)),
     disk: { ...diskFacts(disk), bytes_a_day: bytesADay, days_until_full: daysLeft(disk.freeBytes, bytesADay) },
   };
+}
+
+function timeOf(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
 }
 
 function webhookFacts(state: WebhookState | null) {
@@ -120,6 +130,7 @@ function faultsOf({ redis, queues, reconcile, webhook, disk }: Facts, reconcileS
 
 function linesOf(facts: Facts, faults: readonly string[]): string[] {
   const { running, queues, budgets, builds, gaps, reconcile, webhook, disk } = facts;
+  const damagedRecords = facts.damaged_records;
   const waiting = queues
     .filter(({ count }) => count > 0)
     .map(({ queue, state, count }) => `${count} ${state} (${queue})`);
@@ -140,6 +151,14 @@ function linesOf(facts: Facts, faults: readonly string[]): string[] {
     ],
     ['builds', `${counted(builds.mirrored, 'build')}, ${sums}`],
     ['gaps', `${gaps.unsettled} unsettled${oldest}, ${gaps.incomplete} incomplete, ${counted(gaps.lost, 'file')} lost`],
+    ...(damagedRecords.kept === 0
+      ? []
+      : [
+          [
+            'records',
+            `${counted(damagedRecords.kept, 'damaged one')} kept in quarantine/records, the latest of ${damagedRecords.latest_at}: look at the disk`,
+          ],
+        ]),
     ['compared', reconcile.sweeping ? 'this moment' : (reconcile.completed_at ?? 'never')],
     [
       'webhook',

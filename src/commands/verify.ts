@@ -14,6 +14,7 @@ import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson, type Values } from './command.ts';
 import { openMirror } from './parts.ts';
 import { startProgress } from './progress.ts';
+import { isSound, nothingWrong, tellTree, verifyTree } from './verify-tree.ts';
 
 const noteEveryMs = 1000;
 /** What is fetched again is waited for no longer than this: upstream may be slow, and its budget spent. */
@@ -23,13 +24,17 @@ export const verify: Command = {
   name: 'verify',
   summary: 'reads what is stored again and compares its digests',
   usage: '[--all | --sample PERCENT] [--rate BYTES] [--json]',
-  help: `Reads every blob and compares its SHA-256 with its name. What is wrong is hidden from readers at once, set aside in quarantine/,
-and fetched again by a worker; where that is not possible the record says why. Without options it goes on where the last reading
+  help: `Reads every blob and compares its SHA-256 with its name, then every record, and whether the names in the tree agree with them. What is wrong is hidden from readers at once, set aside in quarantine/,
+and fetched again by a worker; where that is not possible the record says why. A record that cannot be read is made again, a name that
+is missing or shows other bytes is put right; a file that no record names stays, and is told of. Without options it goes on where the last reading
 ended, also the one that workers do at KITEMIRROR_VERIFY_RATE. Ctrl-C is fine: the next call goes on.
---all: from the first blob on · --sample PERCENT: so many of a hundred, chosen at random
+--all: from the first blob on · --sample PERCENT: so many of a hundred blobs, chosen at random; records and names are not looked at
 --rate BYTES: so many bytes a second at most, such as 50MiB
 --json: {"blobs":0,"bytes":0,"seconds":0,"damaged":[{"blob":"…","found":"…"}],"files":[{"pipeline":"…","number":1,"job":"…","path":"…",
-  "state":"present","reason":null}]}; files: what showed damaged bytes, and its state now
+  "state":"present","reason":null}],"records":["/acme/web/builds/1/…"],"names":["…"],"strays":["…"],"unreadable":["…"],"open":0}
+  files: what showed damaged bytes, and its state now · records: those that could not be read · names: those that were wrong
+  strays: files that no record names; move them away · unreadable: records that nothing tells how to make again; restore them from a backup
+  open: builds whose records are still being made again
 exit 0: nothing is wrong · 1: something was; what became of it is printed`,
   options: { all: { type: 'boolean', default: false }, sample: { type: 'string' }, rate: { type: 'string' } },
   run: async (context: CommandContext) => {
@@ -38,11 +43,22 @@ exit 0: nothing is wrong · 1: something was; what became of it is printed`,
     const damaged: Damage[] = [];
     const { blobs, bytes } = await readAll(context, readOptions(values), damaged);
     const files = damaged.length === 0 ? [] : await mend(context);
+    const tree = values['sample'] === undefined ? await verifyTree(context) : nothingWrong;
     const seconds = Math.round(performance.now() - began) / 1000;
     if (values['json'] === true)
-      sayJson(io, { blobs, bytes, seconds, damaged: damaged.map(({ name, found }) => ({ blob: name, found })), files });
-    else tell(io, { blobs, bytes, seconds }, damaged, files);
-    return damaged.length === 0 ? exit.ok : exit.fault;
+      sayJson(io, {
+        blobs,
+        bytes,
+        seconds,
+        damaged: damaged.map(({ name, found }) => ({ blob: name, found })),
+        files,
+        ...tree,
+      });
+    else {
+      tell(io, { blobs, bytes, seconds }, damaged, files);
+      tellTree(io, tree);
+    }
+    return damaged.length === 0 && isSound(tree) ? exit.ok : exit.fault;
   },
 };
 

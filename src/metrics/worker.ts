@@ -19,6 +19,7 @@ export interface WorkerMetrics {
   readonly removed: Counter<'what' | 'reason'>;
   readonly freedBytes: Counter;
   readonly verifiedBlobs: Counter<'outcome'>;
+  readonly damagedRecords: Counter<'record'>;
   readonly verifiedBytes: Counter;
 }
 
@@ -115,6 +116,12 @@ function declareWork(registers: Registry[]): WorkerMetrics {
     freedBytes: new Counter({
       name: 'kitemirror_freed_bytes_total',
       help: 'Bytes of blobs that were removed from the disk.',
+      registers,
+    }),
+    damagedRecords: new Counter({
+      name: 'kitemirror_damaged_records_total',
+      help: 'Records that could not be read, were set aside and made again, by their kind.',
+      labelNames: ['record'],
       registers,
     }),
     verifiedBlobs: new Counter({

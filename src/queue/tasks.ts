@@ -140,6 +140,14 @@ export const tasks = {
     rank: 3,
     timeoutMs: hourMs,
   }),
+  'check-tree': rule({
+    payload: Nothing,
+    key: () => 'all',
+    attempts: 3,
+    backoffMs: 10_000,
+    rank: 3,
+    timeoutMs: 6 * hourMs,
+  }),
   purge: rule({
     payload: Nothing,
     key: () => 'all',

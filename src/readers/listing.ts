@@ -2,9 +2,8 @@
 import type { JobRecord } from '../model.ts';
 import type { FileLine, FolderLine } from '../pages/files.ts';
 import { pathHref, segment } from '../pages/links.ts';
-import { stepFolder } from '../tree/paths.ts';
+import { fileOf, stepFolder } from '../tree/paths.ts';
 import type { Views } from '../tree/records.ts';
-import { fileOf } from '../tree/remove.ts';
 
 export interface FileAt {
   /** Below the folder that the list is of. */

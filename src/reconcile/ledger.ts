@@ -6,7 +6,7 @@ import type { BuildRecord, BuildSummary, FileState, JobRecord } from '../model.t
 import type { Catalog } from '../search/catalog.ts';
 import type { Entry } from '../search/catalog-rows.ts';
 import type { DataPaths, Place } from '../tree/paths.ts';
-import { readBuildRecord, readJobRecord } from '../tree/records.ts';
+import { damaged, orDamaged, readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { listOpenGaps, readUnsettled, type UnsettledBuild } from '../tree/unsettled.ts';
 
 export interface LedgerReason {
@@ -77,7 +77,7 @@ async function entryOf(paths: DataPaths, id: string, found: Entry | null): Promi
   const { summary, folder } = found;
   if (gap === null && summary.complete) return null;
   const place: Place = { organization: summary.organization, folder, number: summary.number };
-  const reasons = await reasonsOf(paths, place, summary);
+  const reasons = await reasonsOf(paths, place, summary, gap !== null);
   return {
     ...identityOf(summary),
     url: `/${summary.organization}/${folder}/builds/${summary.number}/`,
@@ -134,12 +134,32 @@ const notMissing: ReadonlySet<FileState> = new Set([
   'purged',
 ]);
 
-async function reasonsOf(paths: DataPaths, place: Place, summary: BuildSummary): Promise<LedgerReason[]> {
-  const build = await readBuildRecord(paths, place);
+const damagedRecord = 'a record of it was damaged, and is being made again';
+
+async function reasonsOf(
+  paths: DataPaths,
+  place: Place,
+  summary: BuildSummary,
+  isOpen: boolean,
+): Promise<LedgerReason[]> {
+  const build = await orDamaged(readBuildRecord(paths, place));
+  if (build === damaged) return [{ state: 'pending', reason: damagedRecord, count: 0, examples: ['build.json'] }];
   if (build === null || build.id !== summary.id) return [];
   const found = new Map<string, LedgerReason>();
-  for (const job of lackingJobs(build).slice(0, jobsRead)) {
-    const record = await readJobRecord(paths, place, job.id);
+  const lacking = lackingJobs(build);
+  // Where nothing is said to be missing, what is open may be a record itself.
+  const jobs = lacking.length === 0 && isOpen ? build.jobs.filter(({ url }) => url !== null) : lacking;
+  for (const job of jobs.slice(0, jobsRead)) {
+    const record = await orDamaged(readJobRecord(paths, place, job.id));
+    if (record === damaged) {
+      found.set(job.id, {
+        state: 'pending',
+        reason: damagedRecord,
+        count: job.expected,
+        examples: [job.name ?? job.id],
+      });
+      continue;
+    }
     for (const file of record === null ? [] : missingOf(record)) {
       const key = `${file.state} ${file.reason}`;
       const known = found.get(key) ?? { ...file, count: 0, examples: [] };

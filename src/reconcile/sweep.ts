@@ -10,10 +10,12 @@ import type { Catalog } from '../search/catalog.ts';
 import { isDropped } from '../tree/dropping.ts';
 import {
   markOverlapMs,
+  mendReconcileState,
   type ReconcileState,
   readReconcileState,
   writeReconcileState,
 } from '../tree/reconcile-state.ts';
+import type { DamagedRecord } from '../tree/salvaged.ts';
 import { type BuildRules, endOf, isDifference, judgeBuild } from './judge.ts';
 import { type Difference, type GapParts, recordGaps } from './record-gaps.ts';
 import { type WalkedPage, walkBuilds, walkStart } from './walk.ts';
@@ -28,6 +30,7 @@ export interface SweepParts extends GapParts {
   readonly rules: BuildRules;
   readonly log: Log;
   readonly onOutcome?: (outcome: Outcome) => void;
+  readonly onDamaged?: (of: DamagedRecord) => void;
   /** After each page. */
   readonly onPage?: (counts: Counts) => void;
 }
@@ -53,6 +56,7 @@ const repeatsAtMost = 3;
 /** @throws MirrorError ERR_UPSTREAM_…, ERR_QUEUE_UNAVAILABLE, with the mark where it was */
 export async function sweepStep(parts: SweepParts, signal: AbortSignal): Promise<StepResult> {
   const beganAt = Date.now();
+  await mendState(parts);
   const before = (await readReconcileState(parts.paths)) ?? firstState(beganAt);
   const sweep = before.sweep ?? newSweep(before.mark);
   const counts = emptyCounts();
@@ -83,9 +87,23 @@ export async function sweepStep(parts: SweepParts, signal: AbortSignal): Promise
 }
 
 /** Whole sweeps by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */
-export async function lookBack(parts: Pick<SweepParts, 'paths'>, since: string): Promise<void> {
+export async function lookBack(parts: Pick<SweepParts, 'paths' | 'log' | 'onDamaged'>, since: string): Promise<void> {
+  await mendState(parts);
   const state = (await readReconcileState(parts.paths)) ?? firstState(Date.now());
-  await writeReconcileState(parts.paths, { ...state, sweep: newSweep(since < state.mark ? since : state.mark) });
+  // A sweep that is under way may be looking back further than that.
+  const [from = since] = [since, state.mark, state.sweep?.from ?? since].toSorted();
+  await writeReconcileState(parts.paths, { ...state, sweep: newSweep(from) });
+}
+
+/** A mark that cannot be read would pass builds over: the comparison goes on from an earlier one. */
+async function mendState({ paths, log, onDamaged }: Pick<SweepParts, 'paths' | 'log' | 'onDamaged'>): Promise<void> {
+  const mark = await mendReconcileState(paths, firstLookMs);
+  if (mark === null) return;
+  onDamaged?.({ record: 'mark' });
+  log.warn(
+    { from: mark },
+    'up to when all builds are known could not be read: builds are compared from an earlier time on',
+  );
 }
 
 function firstState(now: number): ReconcileState {

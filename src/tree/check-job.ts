@@ -4,8 +4,7 @@ import { type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobRecord } from '../model.ts';
 import { readBytes } from './files.ts';
-import type { DataPaths, Place } from './paths.ts';
-import { fileOf } from './remove.ts';
+import { type DataPaths, fileOf, type Place } from './paths.ts';
 
 /** `missing`: no file, and a blob has its bytes. `unnamed`: the file is right, its blob has lost its name. `other`: other bytes. `gone`: nothing has its bytes. */
 export type Fault = 'missing' | 'unnamed' | 'other' | 'gone';
@@ -37,7 +36,9 @@ async function faultOf(paths: DataPaths, file: string, sha256: string, size: num
   if (there === undefined) return blob === undefined ? 'gone' : 'missing';
   if (blob !== undefined && isSameFile(there, blob)) return null;
   // Another inode may be a further copy, or a blob that lost its name: then its bytes are right.
-  const isRight = there.isFile() && there.size === size && (await digestOf(file)) === sha256;
+  // What nobody may read was set aside or purged.
+  const isRight =
+    there.isFile() && (there.mode & 0o444) !== 0 && there.size === size && (await digestOf(file)) === sha256;
   if (isRight) return blob === undefined ? 'unnamed' : null;
   return blob === undefined ? 'gone' : 'other';
 }

@@ -1,6 +1,5 @@
 /** What a removal would really free: bytes that other builds show too stay, and what is shown under several names is one. */
 import { statSync } from 'node:fs';
-import { toMirrorError } from '../errors.ts';
 import type { DataPaths, Place } from './paths.ts';
 import { readViews } from './records.ts';
 import type { Part } from './retention.ts';
@@ -30,16 +29,15 @@ export async function measureFreed(
   const links = new Map<string, number>();
   for (const [index, removal] of removals.entries()) {
     onProgress?.(index);
-    try {
-      const found = await namesOf(paths, removal);
-      total.artifacts += found.artifacts;
-      total.logs += found.logs;
-      total.bytes += found.bytes;
-      for (const sha256 of found.names) links.set(sha256, (links.get(sha256) ?? 0) + 1);
-    } catch (thrown) {
-      if (toMirrorError(thrown).code !== 'ERR_TREE_CORRUPT') throw thrown;
+    const found = await namesOf(paths, removal);
+    if (found === null) {
       onUnreadable(removal);
+      continue;
     }
+    total.artifacts += found.artifacts;
+    total.logs += found.logs;
+    total.bytes += found.bytes;
+    for (const sha256 of found.names) links.set(sha256, (links.get(sha256) ?? 0) + 1);
   }
   let freedBytes = 0;
   for (const [sha256, count] of links) freedBytes += bytesWithout(paths, sha256, count);
@@ -54,11 +52,14 @@ interface Names {
   readonly names: readonly string[];
 }
 
-async function namesOf(paths: DataPaths, { place, build, parts }: Removal): Promise<Names> {
+/** @returns null where a record cannot be read */
+async function namesOf(paths: DataPaths, { place, build, parts }: Removal): Promise<Names | null> {
   const takes = (part: Part): boolean => parts.includes(part) || parts.includes('build');
   const names: string[] = [];
   const total = { artifacts: 0, logs: 0, bytes: 0 };
-  for (const record of await readJobs(paths, place)) {
+  const { records, unreadable } = await readJobs(paths, place);
+  if (unreadable.length > 0) return null;
+  for (const record of records) {
     if (record.build_id !== build) continue;
     for (const { state, sha256, size } of takes('artifacts') ? record.artifacts : []) {
       if (state !== 'present' || sha256 === null) continue;

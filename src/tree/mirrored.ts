@@ -1,7 +1,7 @@
 /** Whether the tree holds what a hint tells of: then a duplicate or a replay costs upstream nothing. */
-import type { Hint } from '../model.ts';
+import type { BuildRecord, Hint, JobRecord } from '../model.ts';
 import type { DataPaths, Place } from './paths.ts';
-import { readBuildRecord, readJobRecord } from './records.ts';
+import { damaged, orDamaged, readBuildRecord, readJobRecord } from './records.ts';
 
 /**
  * A job that has ended is that attempt for good (a retry has an id of its own); a build may end several times, each with
@@ -10,8 +10,10 @@ import { readBuildRecord, readJobRecord } from './records.ts';
 export async function isMirrored(paths: DataPaths, hint: Hint): Promise<boolean> {
   if (hint.finishedAt === null) return false;
   const place: Place = { organization: hint.organization, folder: hint.pipeline, number: hint.number };
-  const record = hint.job === null ? await readBuildRecord(paths, place) : await readJobRecord(paths, place, hint.job);
-  if (record === null || !record.settled) return false;
+  const reading = hint.job === null ? readBuildRecord(paths, place) : readJobRecord(paths, place, hint.job);
+  const record = await orDamaged<BuildRecord | JobRecord | null>(reading);
+  // Who looks at the build then makes a record that cannot be read again.
+  if (record === damaged || record === null || !record.settled) return false;
   const build = 'build_id' in record ? record.build_id : record.id;
   return build === hint.build && sameInstant(record.finished_at, hint.finishedAt);
 }

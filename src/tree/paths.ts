@@ -28,7 +28,8 @@
  *   state/verify.json                    how far the reading of all blobs is
  *   state/purged/<id>.json               what an operator had purged, and is never mirrored again
  *   state/audit/<year>-<month>.jsonl     what was removed, when and why
- *   state/reconcile.json                 up to when all finished builds are known
+ *   state/reconcile.json                 up to when all finished builds are known; reconcile.copy.json: the last that was whole
+ *   quarantine/records/…                 records that could not be read, as they were
  *   state/backfills/<digest>.json        how far a backfill has come
  *   state/webhook.json                   what the last look at Buildkite's webhook found
  */
@@ -60,6 +61,10 @@ export interface DataPaths {
   readonly redis: string;
   readonly unsettled: string;
   readonly reconcileState: string;
+  /** As it was after the last complete sweep. */
+  readonly reconcileCopy: string;
+  /** Records that could not be read, as they were. */
+  readonly damagedRecords: string;
   readonly webhookState: string;
   /** Where webhooks come from; Lighttpd reads it too. */
   readonly webhookSenders: string;
@@ -98,7 +103,9 @@ export interface DataPaths {
   unsettledBuild(build: string): string;
   unsettledBuildFile(build: string): string;
   unsettledJob(build: string, job: string): string;
+  readonly pipelineStates: string;
   pipelineState(pipelineId: string): string;
+  readonly folderOwners: string;
   readonly pins: string;
   pin(build: string): string;
   readonly dropping: string;
@@ -136,12 +143,14 @@ export function dataPaths(root: string): DataPaths {
     quarantine: at('quarantine'),
     spool: at('spool'),
     state: at('state'),
-    format: at('state', 'format'),
     dataId: at('state', 'id'),
     logs: at('logs'),
     redis: at('redis'),
     unsettled: at('state', 'unsettled'),
     reconcileState: at('state', 'reconcile.json'),
+    reconcileCopy: at('state', 'reconcile.copy.json'),
+    format: at('state', 'format'),
+    damagedRecords: at('quarantine', 'records'),
     webhookState: at('state', 'webhook.json'),
     webhookSenders: at('state', 'webhook-senders'),
     backfill: (name) => at('state', 'backfills', `${name}.json`),
@@ -191,6 +200,8 @@ export function dataPaths(root: string): DataPaths {
     pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),
     mark: (task) => at('state', 'marks', task),
+    pipelineStates: at('state', 'pipelines'),
+    folderOwners: at('state', 'folders'),
     pipelineState: (pipelineId) => at('state', 'pipelines', `${pipelineId}.json`),
   };
 }
@@ -244,6 +255,8 @@ function isSafeComponent(part: string): boolean {
 export interface NamedArtifact {
   readonly id: string;
   readonly path: string;
+  /** Of its path only the last part is known: it stays where it is. */
+  readonly isById?: boolean;
 }
 
 /**
@@ -253,8 +266,8 @@ export interface NamedArtifact {
 export function assignFiles(artifacts: readonly NamedArtifact[]): Map<string, string> {
   const folders = new Set<string>();
   const safe = new Map<string, string>();
-  for (const { id, path } of artifacts) {
-    const parsed = parseTreePath(path);
+  for (const { id, path, isById = false } of artifacts) {
+    const parsed = isById ? null : parseTreePath(path);
     if (parsed === null) continue;
     safe.set(id, parsed);
     for (let cut = parsed.lastIndexOf('/'); cut > 0; cut = parsed.lastIndexOf('/', cut - 1)) {
@@ -293,6 +306,21 @@ function safeName(path: string): string {
   let name = clean;
   while (Buffer.byteLength(name) > maxComponentBytes) name = Array.from(name).slice(0, -1).join('');
   return name === '' ? 'artifact' : name;
+}
+
+/**
+ * Where a record's file lies below its job's folder.
+ * @param url `jobs/<id>/<file>`, encoded
+ * @returns null where it has none, or none that is below that folder
+ */
+export function fileOf({ url }: { readonly url: string | null }): string | null {
+  if (url === null) return null;
+  try {
+    const parts = url.split('/').slice(2).map(decodeURIComponent);
+    return parts.length > 0 && parts.every(isSafeComponent) ? parts.join('/') : null;
+  } catch {
+    return null;
+  }
 }
 
 /** A path below a build's folder as a relative URL. */

@@ -5,24 +5,20 @@
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
-import { z } from 'zod';
 import { errnoOf, MirrorError } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { readIfPresent, type WriteOptions, writeAtomic } from './files.ts';
 import { moveFolder } from './move.ts';
 import type { DataPaths, Place } from './paths.ts';
+import {
+  isStateDamaged,
+  mendState,
+  type PipelineState,
+  readOwner,
+  readState,
+  writeOwner,
+  writeState,
+} from './pipeline-state.ts';
 import { leavePointer, removePointer, retargetPointers } from './pointers.ts';
-import { temporaryFile } from './temporary.ts';
-
-const PipelineState = z.object({
-  id: z.string(),
-  organization: z.string(),
-  slug: z.string(),
-  folder: z.string(),
-  /** The folder that its builds are being moved from. */
-  moving_from: z.string().nullable().default(null),
-});
-type PipelineState = z.infer<typeof PipelineState>;
 
 export interface Claim {
   readonly organization: string;
@@ -42,9 +38,19 @@ export interface Move {
 /** Told of every move, maybe more than once, so that what is derived from the folders' names is made again. */
 export type OnMove = (move: Move) => Promise<void>;
 
+/** Told of a pipeline's state that could not be read and was written anew. */
+export type OnMend = () => void;
+
 /** The folder that holds this pipeline's builds from now on. */
-export async function claimFolder(paths: DataPaths, lock: Lock, claim: Claim, onMove: OnMove): Promise<string> {
+export async function claimFolder(
+  paths: DataPaths,
+  lock: Lock,
+  claim: Claim,
+  onMove: OnMove,
+  onMend: OnMend = () => undefined,
+): Promise<string> {
   const { organization, slug, pipelineId } = claim;
+  if (await mendLocked(paths, lock, claim)) onMend();
   const known = await readState(paths, pipelineId);
   if (known?.folder === slug && known.moving_from === null) return slug;
   // One at a time in an organization: two pipelines may be after the same two folders.
@@ -61,6 +67,11 @@ export async function claimFolder(paths: DataPaths, lock: Lock, claim: Claim, on
     await settle(paths, state, onMove);
     return slug;
   });
+}
+
+async function mendLocked(paths: DataPaths, lock: Lock, { organization, pipelineId }: Claim): Promise<boolean> {
+  if (!(await isStateDamaged(paths, pipelineId))) return false;
+  return lock(`pipelines/${organization}`, () => mendState(paths, pipelineId));
 }
 
 /** The slug that upstream's addresses of this pipeline had when it was last heard of; null: it never was. */
@@ -151,25 +162,4 @@ async function settle<State extends PipelineState | null>(
   // The old name is let go at the very end: until then, whoever wants it ends this move first.
   if ((await readOwner(paths, organization, from)) === id) unlinkFile(paths.folderOwner(organization, from));
   return settled;
-}
-
-async function readState(paths: DataPaths, pipelineId: string): Promise<PipelineState | null> {
-  const text = await readIfPresent(paths.pipelineState(pipelineId));
-  return text === null ? null : PipelineState.parse(JSON.parse(text));
-}
-
-async function writeState(paths: DataPaths, state: PipelineState): Promise<void> {
-  await writeAtomic(paths.pipelineState(state.id), JSON.stringify(state), ownFile(paths));
-}
-
-async function readOwner(paths: DataPaths, organization: string, folder: string): Promise<string | null> {
-  return (await readIfPresent(paths.folderOwner(organization, folder)))?.trim() ?? null;
-}
-
-async function writeOwner(paths: DataPaths, organization: string, folder: string, pipelineId: string): Promise<void> {
-  await writeAtomic(paths.folderOwner(organization, folder), `${pipelineId}\n`, ownFile(paths));
-}
-
-function ownFile(paths: DataPaths): WriteOptions {
-  return { temporary: temporaryFile(paths), makesFolder: true };
 }

@@ -4,8 +4,11 @@
  */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
-import { readIfPresent, writeAtomic } from './files.ts';
+import { writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { damaged, orDamaged, readRecord } from './records.ts';
+import { keepDamaged } from './salvaged.ts';
+import { sealed } from './sealed.ts';
 import { syncGaps } from './unsettled.ts';
 
 /** Where a walk through a list of builds goes on. Instants are ISO 8601. */
@@ -47,16 +50,37 @@ export const ReconcileState = z.object({
 });
 export type ReconcileState = z.infer<typeof ReconcileState>;
 
-/** @throws MirrorError ERR_TREE_CORRUPT for a file that cannot be read: a guess could pass builds over for good */
+/**
+ * Where the state cannot be read, the copy that was made after the last complete sweep: its mark is older, and comparing from
+ * there passes nothing over. @returns null where there was no sweep yet @throws MirrorError ERR_TREE_CORRUPT without a copy
+ */
 export async function readReconcileState(paths: DataPaths): Promise<ReconcileState | null> {
-  const text = await readIfPresent(paths.reconcileState);
-  if (text === null) return null;
-  try {
-    return ReconcileState.parse(JSON.parse(text));
-  } catch (cause) {
-    const remedy = 'remove it, and fetch what finished since the last good sweep with `kitemirror backfill --since`';
-    throw new MirrorError('ERR_TREE_CORRUPT', `${paths.reconcileState} cannot be read; ${remedy}`, {}, cause);
-  }
+  const state = await orDamaged(readOne(paths.reconcileState));
+  if (state !== damaged && state !== null) return state;
+  const copy = await orDamaged(readOne(paths.reconcileCopy));
+  if (copy !== damaged && (copy !== null || state === null)) return copy;
+  throw new MirrorError('ERR_TREE_CORRUPT', `${paths.reconcileState} and its copy cannot be read`);
+}
+
+function readOne(file: string): Promise<ReconcileState | null> {
+  return readRecord(file, (value) => ReconcileState.parse(value));
+}
+
+/**
+ * Writes a state that cannot be read anew, with a mark that is early enough in any case: that of the copy, else the time at
+ * which this data folder was begun.
+ * @param firstLookMs so long before its beginning a mirror's first sweep looks
+ * @returns where the comparison goes on from (ISO 8601); null: nothing was wrong
+ */
+export async function mendReconcileState(paths: DataPaths, firstLookMs: number): Promise<string | null> {
+  if ((await orDamaged(readOne(paths.reconcileState))) !== damaged) return null;
+  await keepDamaged(paths, paths.reconcileState, { record: 'mark' });
+  const known = await orDamaged(readReconcileState(paths));
+  const began = new Date((writtenAt(paths.format) ?? 0) - firstLookMs).toISOString();
+  const fresh = { version: 1, mark: began, first: began, sweep: null, completed: null, settings: null } as const;
+  const state = known === damaged || known === null ? fresh : known;
+  await writeReconcileState(paths, state);
+  return state.mark;
 }
 
 /** A build may become visible a little after the time at which it is said to have finished: marks stay this far behind. */
@@ -64,12 +88,14 @@ export const markOverlapMs = 10 * 60_000;
 
 /** Until when (ms since 1970, our clock) all that finished is known by a complete sweep; null: there was none. */
 export async function readReconciledUntil(paths: DataPaths): Promise<number | null> {
-  const completed = (await readReconcileState(paths))?.completed ?? null;
+  const state = await orDamaged(readReconcileState(paths));
+  const completed = state === damaged ? null : (state?.completed ?? null);
   return completed === null ? null : Date.parse(completed.beganAt) - markOverlapMs;
 }
 
 /** Gaps that were opened before are on disk by their names when this returns, too. */
 export async function writeReconcileState(paths: DataPaths, state: ReconcileState): Promise<void> {
   await syncGaps(paths);
-  await writeAtomic(paths.reconcileState, `${JSON.stringify(state)}\n`);
+  await writeAtomic(paths.reconcileState, sealed(state));
+  if (state.sweep === null) await writeAtomic(paths.reconcileCopy, sealed(state));
 }

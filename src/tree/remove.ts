@@ -1,18 +1,13 @@
 /** Takes files out of the tree: what records name, and never a file that they do not know. */
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ArtifactRecord, JobRecord } from '../model.ts';
+import type { JobRecord } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
 import { isAbsent, listFolder, pruneFolders, removeFolder, syncFolder } from './files.ts';
-import { type DataPaths, type Place, stepFolder } from './paths.ts';
-import { readJobRecord, type Views } from './records.ts';
+import { type DataPaths, fileOf, type Place, stepFolder } from './paths.ts';
+import { damaged, orDamaged, readJobRecord, type Views } from './records.ts';
+import { filesUnder } from './scan.ts';
 import { temporaryFile } from './temporary.ts';
-
-/** Where a record's file lies below its job's folder; null where it has none. */
-export function fileOf({ url }: Pick<ArtifactRecord, 'url'>): string | null {
-  // jobs/<id>/<file>
-  return url === null ? null : url.split('/').slice(2).map(decodeURIComponent).join('/');
-}
 
 /** Removes names of a job's files; those that are gone already are fine. @param files below the job's folder */
 export function unlinkFiles(base: string, files: readonly string[]): void {
@@ -20,6 +15,23 @@ export function unlinkFiles(base: string, files: readonly string[]): void {
     unlinkFile(join(base, file));
     if (file.includes('/')) pruneFolders(base, dirname(file));
   }
+}
+
+/** Takes away every name below a folder that a blob with one of these digests has there. @returns how many */
+export async function unlinkNamesOf(paths: DataPaths, folder: string, digests: ReadonlySet<string>): Promise<number> {
+  const inodes = new Set<number>();
+  for (const sha256 of digests) {
+    const blob = statSync(paths.blob(sha256), { throwIfNoEntry: false });
+    if (blob !== undefined) inodes.add(blob.ino);
+  }
+  let files = 0;
+  for await (const file of filesUnder(folder)) {
+    const inode = statSync(file, { throwIfNoEntry: false })?.ino;
+    if (inode === undefined || !inodes.has(inode)) continue;
+    unlinkFile(file);
+    files += 1;
+  }
+  return files;
 }
 
 /**
@@ -38,8 +50,8 @@ export async function unknownFiles(
     for (const { path } of entries) known.add(`steps/${stepFolder(key)}/artifacts/${path}`);
   }
   for (const { name } of await listFolder(join(paths.build(place), 'jobs'))) {
-    const record = await readJobRecord(paths, place, name);
-    if (record === null || record.build_id !== build) continue;
+    const record = await orDamaged(readJobRecord(paths, place, name));
+    if (record === damaged || record === null || record.build_id !== build) continue;
     for (const file of ownFiles(record)) known.add(`jobs/${name}/${file}`);
   }
   return (await filesBelow(paths.build(place), '')).filter((file) => !known.has(file));

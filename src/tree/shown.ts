@@ -1,9 +1,7 @@
 /** Which addresses show some bytes: the jobs' own, the merged and step views', a log's page. */
 import type { JobRecord } from '../model.ts';
-import type { DataPaths, Place } from './paths.ts';
-import { stepFolder } from './paths.ts';
+import { type DataPaths, fileOf, type Place, stepFolder } from './paths.ts';
 import { readViews } from './records.ts';
-import { fileOf } from './remove.ts';
 import { readJobs, walkBuilds } from './walk.ts';
 
 export interface Shown {
@@ -27,7 +25,7 @@ export async function findShown(
   for await (const place of walkBuilds(paths)) {
     signal.throwIfAborted();
     onProgress((seen += 1));
-    const here = (await readJobs(paths, place)).flatMap((record) => ofJob(place, record, digests));
+    const here = (await readJobs(paths, place)).records.flatMap((record) => ofJob(place, record, digests));
     if (here.length > 0) shown.push(...here, ...(await ofViews(paths, place, digests)));
   }
   return shown;

@@ -9,8 +9,9 @@ import { z } from 'zod';
 import { errnoOf, MirrorError } from '../errors.ts';
 import { ArtifactFacts, BuildRef, JobFacts, Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
-import { isAbsent, listFolder, readIfPresent, syncFolder, writeAtomic } from './files.ts';
+import { isAbsent, listFolder, readIfPresent, removeFolder, syncFolder, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { parseSealed, sealed } from './sealed.ts';
 import { temporaryFile } from './temporary.ts';
 
 /** state/unsettled/<build>/build.json */
@@ -49,17 +50,18 @@ export async function openUnsettled(paths: DataPaths, entry: UnsettledBuild): Pr
   const since = known?.since ?? entry.since;
   const learnedFrom = known?.learnedFrom ?? entry.learnedFrom;
   const pipelineId = entry.pipelineId ?? known?.pipelineId ?? null;
-  const text = JSON.stringify({ ...entry, since, learnedFrom, pipelineId });
+  const text = sealed({ ...entry, since, learnedFrom, pipelineId });
   // Nothing but what is named here may stand in the folder: what else is there would keep the gap open. Who closes it at
   // this very moment takes the folder away, and it is made again.
   const temporary = temporaryFile(paths);
   await writeAtomic(paths.unsettledBuildFile(entry.build), text, { temporary, makesFolder: true });
 }
 
+/** @returns null where there is none, and where what is there cannot be read: see `damagedGaps` */
 export async function readUnsettled(paths: DataPaths, build: string): Promise<UnsettledBuild | null> {
   const text = await readIfPresent(paths.unsettledBuildFile(build));
   if (text === null) return null;
-  return UnsettledBuild.safeParse(parseJson(text)).data ?? null;
+  return UnsettledBuild.safeParse(parseSealed(text)).data ?? null;
 }
 
 /**
@@ -77,7 +79,7 @@ export async function writeStub(paths: DataPaths, stub: JobStub): Promise<string
   // A clock may be set back; a later stub has a later name in any case.
   const last = Number.parseInt((await stubNames(folder)).at(-1) ?? '0', 10);
   const name = `${Math.max(Date.now(), last + 1)}.json`;
-  await writeAtomic(join(folder, name), JSON.stringify(stub), { durable: false, temporary: temporaryFile(paths) });
+  await writeAtomic(join(folder, name), sealed(stub), { durable: false, temporary: temporaryFile(paths) });
   return name;
 }
 
@@ -91,7 +93,7 @@ export async function readStub(
   const name = (await stubNames(folder)).at(-1);
   const text = name === undefined ? null : await readIfPresent(join(folder, name));
   if (name === undefined || text === null) return null;
-  const stub = JobStub.safeParse(parseJson(text)).data;
+  const stub = JobStub.safeParse(parseSealed(text)).data;
   return stub === undefined ? null : { name, stub };
 }
 
@@ -180,6 +182,29 @@ export async function listUnsettled(paths: DataPaths): Promise<UnsettledBuild[]>
   return all;
 }
 
+/**
+ * Gaps of which nobody can tell what build they are of, though they are not being closed: their record is damaged, or gone
+ * and stubs are left.
+ */
+export async function damagedGaps(paths: DataPaths): Promise<string[]> {
+  const found: string[] = [];
+  for (const build of await listOpenGaps(paths)) {
+    if ((await readUnsettled(paths, build)) !== null) continue;
+    if (writtenAt(paths.unsettledBuildFile(build)) !== null || hasStubs(paths, build)) found.push(build);
+  }
+  return found;
+}
+
+/** Whether a job has a stub that cannot be read, or a folder without any: what is to be done is to be seen anew. */
+export async function isTornStub(paths: DataPaths, build: string, job: string): Promise<boolean> {
+  return writtenAt(paths.unsettledJob(build, job)) !== null && (await readStub(paths, build, job)) === null;
+}
+
+/** Takes away a gap of which nobody can tell what it was of. */
+export async function removeGap(paths: DataPaths, build: string): Promise<void> {
+  await removeFolder(paths.unsettledBuild(build));
+}
+
 /** Ends the gap; a stub that was written meanwhile keeps it open. */
 export async function closeUnsettled(paths: DataPaths, entry: UnsettledBuild): Promise<void> {
   if (hasStubs(paths, entry.build)) return;
@@ -199,13 +224,5 @@ export async function removeEmptyGaps(paths: DataPaths): Promise<void> {
     await rmdir(paths.unsettledBuild(name)).catch((thrown: unknown) => {
       if (!isAbsent(thrown) && errnoOf(thrown) !== 'ENOTEMPTY') throw thrown;
     });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

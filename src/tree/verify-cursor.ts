@@ -12,6 +12,8 @@ const VerifyCursor = z.object({
   blobs: z.number(),
   bytes: z.number(),
   damaged: z.number(),
+  /** Blobs are read, and now it is the turn of records and names: the build that was looked at last; absent: not yet. */
+  tree: z.object({ organization: z.string(), folder: z.string(), number: z.number() }).nullable().optional(),
   /** When all had been read; the next reading begins anew. */
   ended_at: z.string().nullable(),
 });

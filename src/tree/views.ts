@@ -7,7 +7,7 @@ import { MirrorError } from '../errors.ts';
 import type { JobRecord, ViewEntry } from '../model.ts';
 import { linkBlob, restoreBlob, unlinkFile } from './blobs.ts';
 import { isAbsent, listFolder, makeFolders, pruneFolders, syncFolder } from './files.ts';
-import type { DataPaths } from './paths.ts';
+import { type DataPaths, fileOf } from './paths.ts';
 
 /** Relative to the build's folder: what an artifact's url begins with when it is stored under its own path. */
 export function artifactsPrefix(job: string): string {
@@ -25,7 +25,8 @@ export function mergeJobs(jobs: readonly JobRecord[]): ViewEntry[] {
     const prefix = artifactsPrefix(job.id);
     for (const artifact of job.artifacts) {
       if (artifact.state !== 'present' || artifact.sha256 === null || !artifact.url?.startsWith(prefix)) continue;
-      const path = artifact.url.slice(prefix.length).split('/').map(decodeURIComponent).join('/');
+      const path = fileOf(artifact)?.slice('artifacts/'.length);
+      if (path === undefined) continue;
       const { sha256, crc32, size, mime_type: mimeType } = artifact;
       winners.set(path, { path, job: job.id, artifact: artifact.id, sha256, crc32, size, mimeType });
     }

@@ -248,7 +248,7 @@ export async function stableTree(folder: string): Promise<Record<string, unknown
   return digests;
 }
 
-const times = new Set(['mirrored_at', 'listed_at', 'fetched_at', 'read_at', 'learned_from']);
+const times = new Set(['mirrored_at', 'listed_at', 'fetched_at', 'read_at', 'learned_from', 'salvaged_at', 'sum']);
 
 function withoutTimes(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutTimes);
