@@ -17,8 +17,10 @@ export async function setRecordAside(
   onDamaged(of);
 }
 
+export type Asking = Pick<WorkerContext, 'paths'> & { readonly queue: Pick<WorkerContext['queue'], 'enqueue'> };
+
 /** Has the build looked at anew: the gap is on disk, so that neither a crash nor a loss of Redis forgets it. */
-export async function askForLook({ paths, queue }: Pick<WorkerContext, 'paths' | 'queue'>, work: Work): Promise<void> {
+export async function askForLook({ paths, queue }: Asking, work: Work): Promise<void> {
   const gap = await readUnsettled(paths, work.build);
   const learnedFrom = gap?.learnedFrom ?? 'reconcile';
   if (gap === null) await openUnsettled(paths, { version: 1, ...work, since: new Date().toISOString(), learnedFrom });
@@ -27,10 +29,7 @@ export async function askForLook({ paths, queue }: Pick<WorkerContext, 'paths' |
 }
 
 /** Where of a build nothing but its record is wrong: it is derived, and made again without upstream. */
-export async function askForPublish(
-  { paths, queue }: Pick<WorkerContext, 'paths' | 'queue'>,
-  work: Work,
-): Promise<void> {
+export async function askForPublish({ paths, queue }: Asking, work: Work): Promise<void> {
   if ((await readUnsettled(paths, work.build)) === null)
     await openUnsettled(paths, { version: 1, ...work, since: new Date().toISOString(), learnedFrom: 'reconcile' });
   await queue.enqueue({ name: 'publish-build', payload: work }, { urgent: true });
