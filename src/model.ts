@@ -334,5 +334,10 @@ export function isFinishedJob(state: string, finishedAt: string | null): boolean
   return endedJob.has(state) || (finishedAt !== null && !unfinishedJob.has(state));
 }
 
+/** What someone will look at before all others: it did not pass, and nobody said that it need not. */
+export function hasFailed({ state, soft_failed }: Pick<JobFacts, 'state' | 'soft_failed'>): boolean {
+  return state !== 'passed' && !soft_failed;
+}
+
 /** A build as lists show it. */
 export type BuildSummary = Omit<BuildRecord, 'jobs'>;

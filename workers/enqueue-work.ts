@@ -1,6 +1,6 @@
 /** What follows a look at a build: its jobs are mirrored, those that failed first, and then it is published. */
 import type { WorkClass } from '../src/buildkite/budget.ts';
-import type { BuildFacts, BuildRef, JobFacts } from '../src/model.ts';
+import { type BuildFacts, type BuildRef, hasFailed, type JobFacts } from '../src/model.ts';
 import type { EnqueueOptions } from '../src/queue/queue.ts';
 import { clearTornStubs, closeUnsettled, listStubs, readUnsettled } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
@@ -28,7 +28,7 @@ export async function enqueueJobs(
     jobs.map((job) =>
       queue.enqueue(
         { name: 'mirror-job', payload: { ...work, job: job.id } },
-        { ...askedOf(workClass), later: job.state === 'passed' || job.soft_failed },
+        { ...askedOf(workClass), later: !hasFailed(job) },
       ),
     ),
   );

@@ -1,6 +1,6 @@
 /** A job's log: streamed to staging as plain text, visible once its transfer has ended properly. */
 import { MirrorError, toMirrorError } from '../src/errors.ts';
-import type { BuildRef, JobFacts, LogRecord } from '../src/model.ts';
+import { type BuildRef, hasFailed, type JobFacts, type LogRecord } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
@@ -78,7 +78,7 @@ async function receive(
   room: (bytes: number) => Promise<void>,
   signal: AbortSignal,
 ): Promise<Staged> {
-  const answer = await worker.upstream.openLog(ref, job.id, signal);
+  const answer = await worker.upstream.openLog(ref, job.id, hasFailed(job), signal);
   const sink = new StagedFile(temporaryFile(worker.paths), worker.staging, false);
   try {
     const type = String(answer.headers['content-type'] ?? '');

@@ -54,7 +54,8 @@ export async function fetchMissing(
     }
   };
   await Promise.all([
-    attempt(() => worker.slots.run(() => takeLog(worker, work, both))),
+    // One a job, and few jobs are at work: it does not wait behind thousands of files.
+    attempt(() => takeLog(worker, work, both)),
     forEachInSlots(worker.slots, work.missing, work.missing.length, (item) =>
       attempt(() => takeArtifact(worker, work, item, both)),
     ),

@@ -4,6 +4,7 @@
  * @see https://buildkite.com/docs/apis/rest-api/rate-limits
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Exchange, exchangeScript, type Granted, readGrant } from './budget-script.ts';
 
 export type Scope = 'user' | 'organization';
 
@@ -28,15 +29,19 @@ export interface BudgetStore {
  * `watch`: who looks at a log that grows, and may do so all day.
  */
 export const reserves = { person: 0, main: 0.05, live: 0.1, watch: 0.2, reconcile: 0.25, bulk: 0.4 } as const;
-/** What work that nobody waits for, and who only watches, leave to the window's end: enough to begin with a build that comes then. */
-const floors: Partial<Record<keyof typeof reserves, number>> = { watch: 0.2, reconcile: 0.1, bulk: 0.1 };
 export type WorkClass = keyof typeof reserves;
+/** What work that nobody waits for, and who only watches, leave to the window's end: enough to begin with a build that comes then. */
+const floors: Partial<Record<WorkClass, number>> = { watch: 0.2, reconcile: 0.1, bulk: 0.1 };
+/** What those behind have of each window when they wait for it, however much the others want: no class waits for ever. */
+const leasts: Partial<Record<WorkClass, number>> = { live: 0.1, reconcile: 0.1, bulk: 0.1 };
 
 export interface Spending {
   readonly signal: AbortSignal;
   readonly workClass: WorkClass;
   /** What the request costs; 1 where requests are counted, GraphQL counts the objects that are asked for. */
   readonly points?: number;
+  /** Before others of its class that wait in this process. */
+  readonly ahead?: boolean;
 }
 
 export interface Budget {
@@ -79,67 +84,10 @@ export function budgetKey(api: string, scope: Scope): string {
   return `${prefix}:${api}:${scope}`;
 }
 
-/*
- * A scope's hash: limit, remaining (as upstream last said), flying (sent, not answered), spent (ours, this window), ends (ms).
- * The time is Redis' own, which all workers share. ARGV: share, window, points that were answered, points that were granted and not used, points wanted, the parts to
- * be left to others when a window begins and when it ends, the limits to begin with, and for each scope what the answers
- * said: limit (-1: nothing), remaining, reset (ms). What is left to others shrinks with the window: fewer will still come.
- * Returns how many points may be spent now, how long the rest has to wait (ms), and 1 when no scope has a limit at all.
- */
-const exchangeScript = `
-local share, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local answered, unused, wanted = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local reserve, floor = tonumber(ARGV[6]), tonumber(ARGV[7])
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local granted, wait, unlimited, state = wanted, 0, 1, {}
-for i, key in ipairs(KEYS) do
-  local f = redis.call('HMGET', key, 'limit', 'remaining', 'flying', 'spent', 'ends', 'guessed', 'window')
-  local limit = tonumber(f[1]) or tonumber(ARGV[7 + i])
-  local s = { limit = limit, remaining = tonumber(f[2]) or limit, flying = tonumber(f[3]) or 0, spent = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, guessed = tonumber(f[6]) or 0, window = tonumber(f[7]) or window }
-  s.flying = math.max(0, s.flying - answered - unused)
-  s.spent = math.max(0, s.spent - unused)
-  local at = 7 + #KEYS + 3 * (i - 1)
-  local told, left, reset = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  if told >= 0 then
-    local ends = now + math.min(reset, 2 * window)
-    local slack = math.min(1500, window / 4)
-    -- The first answer in a window tells how long it is: what is left to others goes by that.
-    if s.guessed == 1 and reset > 0 then s.window = reset end
-    if ends > s.ends + slack then
-      s.spent, s.ends = math.min(s.spent, s.flying + answered), ends
-    elseif left == 0 or ends < s.ends - slack then s.ends = ends
-    else s.ends = math.max(s.ends, ends) end
-    s.limit, s.remaining, s.guessed = told, left, 0
-  end
-  -- When a new window ends is a guess until the first answer in it. One that ends so late is of a clock that was set back.
-  if now >= s.ends or s.ends > now + 2 * window then s.remaining, s.flying, s.spent, s.ends, s.guessed = s.limit, 0, 0, now + window, 1 end
-  local ours = math.max(1, math.floor(s.limit * share))
-  local kept = math.max(math.ceil(ours * floor), math.floor(ours * reserve * math.min(1, (s.ends - now) / s.window)))
-  -- Where so little is ours that nothing would be left, nothing is kept.
-  if kept >= ours then kept = 0 end
-  local free = math.max(0, math.min(ours - kept - s.spent, s.remaining - s.flying))
-  if s.limit < 1e9 then unlimited = 0 end
-  if free < wanted then
-    -- When enough of what is kept for others will have been let go, or when the window ends.
-    local later = s.ends - now
-    if kept > 0 and s.spent < ours and s.remaining - s.flying >= 1 then later = math.min(later, math.ceil(s.window / (ours * reserve))) end
-    if s.guessed == 1 then later = math.min(later, 250) end
-    wait = math.max(wait, later)
-  end
-  granted = math.min(granted, free)
-  state[i] = s
-end
-for i, key in ipairs(KEYS) do
-  local s = state[i]
-  redis.call('HSET', key, 'limit', s.limit, 'remaining', s.remaining, 'flying', s.flying + granted, 'spent', s.spent + granted, 'ends', s.ends, 'guessed', s.guessed, 'window', s.window)
-  redis.call('PEXPIRE', key, 86400000)
-end
-return { granted, wait, unlimited }`;
-
 interface Waiter {
   readonly since: number;
   readonly points: number;
+  readonly ahead: boolean;
   readonly go: () => void;
 }
 
@@ -148,6 +96,10 @@ interface Lane {
   readonly workClass: WorkClass;
   readonly waiting: Waiter[];
   asking: boolean;
+  /** Points that were granted and that nobody was there for any more. */
+  unused: number;
+  /** It waits for what an answer will tell. */
+  resting: AbortController | null;
 }
 
 /** Requests that come while Redis is being asked are asked for together: a thousand small files cost a few questions. */
@@ -155,42 +107,64 @@ export function createBudget(options: BudgetOptions): Budget {
   const { store, api, share, windowMs, onWait } = options;
   const scopes = allScopes.filter((scope) => options.limits[scope] !== undefined);
   const keys = scopes.map((scope) => budgetKey(api, scope));
-  const limits = scopes.map((scope) => options.limits[scope] ?? 0);
   const lanes = new Map<WorkClass, Lane>();
+  /** Wants nothing, and tells what was answered while all others sleep. */
+  const teller = newLane('person');
   let answered = 0;
-  let unused = 0;
   let heard: Allowances = {};
   let freeUntil = 0;
 
-  async function ask(lane: Lane): Promise<void> {
-    const { waiting, workClass } = lane;
-    const [returned, back, allowances] = [answered, unused, heard];
-    const wanted = waiting.reduce((sum, { points }) => sum + points, 0);
-    [answered, unused, heard] = [0, 0, {}];
-    const told = scopes.flatMap((scope) => {
-      const { limit, remaining, resetMs } = allowances[scope] ?? { limit: -1, remaining: 0, resetMs: 0 };
-      return [limit, remaining, resetMs];
-    });
-    const args = [
+  /** What is told was told when this resolves, and is kept to be told again when it rejects. */
+  async function exchange(lane: Lane, wanted: number, each: number): Promise<Granted> {
+    const { workClass } = lane;
+    const [returned, unused, allowances] = [answered, lane.unused, heard];
+    [answered, lane.unused, heard] = [0, 0, {}];
+    const { [workClass]: least = 0, ...others } = leasts;
+    const question: Exchange = {
       share,
-      windowMs,
-      returned,
-      back,
+      window: windowMs,
+      answered: returned,
+      unused,
       wanted,
-      reserves[workClass],
-      floors[workClass] ?? 0,
-      ...limits,
-      ...told,
-    ];
-    const answer = (await store.run(exchangeScript, keys, args)) as unknown[];
-    const [granted = 0, wait = 0, free = 0] = answer.map(Number);
-    if (free === 1) freeUntil = performance.now() + freeMs;
-    unused += release(lane, granted);
-    // Spread over the window's start, so that all workers do not come at the same instant.
-    const margin = Math.min(marginMs, windowMs / 20);
-    if (waiting.length > 0 && granted < wanted) {
-      await sleep(Math.min(wait, windowMs) + margin * (1 + Math.random()));
+      each,
+      class: workClass,
+      reserve: reserves[workClass],
+      floor: floors[workClass] ?? 0,
+      least,
+      others,
+      scopes: scopes.map((scope) => {
+        const said = allowances[scope];
+        const limit = options.limits[scope] ?? 0;
+        if (said === undefined) return { limit };
+        return { limit, told: { limit: said.limit, remaining: said.remaining, reset: said.resetMs } };
+      }),
+    };
+    try {
+      return readGrant(await store.run(exchangeScript, keys, [JSON.stringify(question)]));
+    } catch (thrown) {
+      answered += returned;
+      lane.unused += unused;
+      hear(allowances);
+      throw thrown;
     }
+  }
+
+  async function ask(lane: Lane): Promise<void> {
+    const { waiting } = lane;
+    // Those that cost the same, from the first on: what is granted is whole requests.
+    const each = waiting[0]?.points ?? 1;
+    const others = waiting.findIndex(({ points }) => points !== each);
+    const wanted = each * (others < 0 ? waiting.length : others);
+    const { granted, waitMs, isFree, isGuess } = await exchange(lane, wanted, each);
+    if (isFree) freeUntil = performance.now() + freeMs;
+    lane.unused += release(lane, granted);
+    if (waiting.length === 0 || granted >= wanted || lane.unused > 0) return;
+    // Spread over the window's start, so that all workers do not come at the same instant.
+    const margin = isGuess ? 0 : Math.min(marginMs, windowMs / 20);
+    lane.resting = isGuess ? new AbortController() : null;
+    const restMs = Math.min(waitMs, windowMs) + margin * (1 + Math.random());
+    await sleep(restMs, undefined, lane.resting === null ? {} : { signal: lane.resting.signal }).catch(() => undefined);
+    lane.resting = null;
   }
 
   /** @returns what was granted and fits nobody */
@@ -210,9 +184,10 @@ export function createBudget(options: BudgetOptions): Budget {
     if (lane.asking) return;
     lane.asking = true;
     try {
-      while (lane.waiting.length > 0 || answered > 0 || unused > 0) {
-        // A Redis that is away is waited for by its connection; what it refuses is no reason to send unasked.
-        await ask(lane).catch(() => sleep(retryMs));
+      while (lane.waiting.length > 0 || answered > 0 || lane.unused > 0) {
+        // A Redis that is away is waited for by its connection; what it refuses is no reason to send unasked. A process
+        // that has nothing else to do may end.
+        await ask(lane).catch(() => sleep(retryMs, undefined, { ref: lane.waiting.length > 0 }));
       }
     } finally {
       lane.asking = false;
@@ -220,13 +195,17 @@ export function createBudget(options: BudgetOptions): Budget {
   }
 
   function laneOf(workClass: WorkClass): Lane {
-    const lane = lanes.get(workClass) ?? { workClass, waiting: [], asking: false };
+    const lane = lanes.get(workClass) ?? newLane(workClass);
     lanes.set(workClass, lane);
     return lane;
   }
 
+  function hear(allowances: Allowances): void {
+    for (const scope of scopes) heard = { ...heard, ...mergeScope(scope, heard[scope], allowances[scope]) };
+  }
+
   return {
-    spend: ({ signal, workClass, points = 1 }) =>
+    spend: ({ signal, workClass, points = 1, ahead = false }) =>
       new Promise<void>((resolve, reject) => {
         signal.throwIfAborted();
         if (performance.now() < freeUntil) {
@@ -242,13 +221,15 @@ export function createBudget(options: BudgetOptions): Budget {
         const waiter: Waiter = {
           since: performance.now(),
           points,
+          ahead,
           go: () => {
             signal.removeEventListener('abort', leave);
             resolve();
           },
         };
         signal.addEventListener('abort', leave, { once: true });
-        lane.waiting.push(waiter);
+        const behind = ahead ? lane.waiting.findIndex((other) => !other.ahead) : -1;
+        lane.waiting.splice(behind < 0 ? lane.waiting.length : behind, 0, waiter);
         void keepAsking(lane);
       }),
     settle: (allowances, points = 1) => {
@@ -256,11 +237,15 @@ export function createBudget(options: BudgetOptions): Budget {
       if (isFree && performance.now() < freeUntil) return;
       if (!isFree) freeUntil = 0;
       answered += points;
-      for (const scope of scopes) heard = { ...heard, ...mergeScope(scope, heard[scope], allowances[scope]) };
-      if (![...lanes.values()].some((lane) => lane.asking && lane.waiting.length === 0))
-        void keepAsking(laneOf('person'));
+      hear(allowances);
+      for (const lane of lanes.values()) lane.resting?.abort();
+      if (![...lanes.values()].some((lane) => lane.asking && lane.waiting.length === 0)) void keepAsking(teller);
     },
   };
+}
+
+function newLane(workClass: WorkClass): Lane {
+  return { workClass, waiting: [], asking: false, unused: 0, resting: null };
 }
 
 /** Of two answers the one of the later window counts; of one window the one that leaves less. */

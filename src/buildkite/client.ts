@@ -20,8 +20,8 @@ export interface Upstream {
   readArtifact(ref: BuildRef, job: string, artifact: string, signal: AbortSignal): Promise<ArtifactFacts>;
   /** A link that works for a minute or ten: use it at once, never keep or log it. */
   resolveDownload(ref: BuildRef, job: string, artifact: string, signal: AbortSignal): Promise<URL>;
-  /** The raw log. The caller reads or dumps the body. */
-  openLog(ref: BuildRef, job: string, signal: AbortSignal): Promise<RestAnswer>;
+  /** The raw log; `ahead`: before what else waits for the budget. The caller reads or dumps the body. */
+  openLog(ref: BuildRef, job: string, ahead: boolean, signal: AbortSignal): Promise<RestAnswer>;
   /**
    * The last so many bytes of the raw log: 206 with a `Content-Range`, 416 where it is empty, or 200 with all of it where
    * upstream gives no parts. The caller reads or dumps the body.
@@ -77,8 +77,8 @@ export function createUpstream(rest: Rest): Upstream {
       // The job chose it (a custom storage's address): to ask again would bring the same.
       throw new MirrorError('ERR_DOWNLOAD_REFUSED', 'its download leads to no address', {});
     },
-    openLog: (ref, job, signal) =>
-      rest({ path: `${jobPath(ref, job)}/log`, purpose: 'log', signal, accept: 'text/plain' }),
+    openLog: (ref, job, ahead, signal) =>
+      rest({ path: `${jobPath(ref, job)}/log`, purpose: 'log', signal, accept: 'text/plain', ahead }),
     openLogEnd: (ref, job, bytes, signal) => {
       const path = `${jobPath(ref, job)}/log`;
       const part = { accept: 'text/plain', range: `bytes=-${bytes}`, expect: [200, 206, 416] };

@@ -55,6 +55,8 @@ export interface RestRequest {
   readonly accept?: string;
   /** As in a `Range` header. */
   readonly range?: string;
+  /** Before other requests of its class that wait for the budget. */
+  readonly ahead?: boolean;
   /** Statuses that are an answer and not an error. */
   readonly expect?: readonly number[];
 }
@@ -73,7 +75,7 @@ export function createRest(options: RestOptions): Rest {
   const prefix = apiUrl.pathname.replace(/\/$/, '');
 
   async function once(request: RestRequest): Promise<RestAnswer | 'limited'> {
-    await budget.spend({ signal: request.signal, workClass });
+    await budget.spend({ signal: request.signal, workClass, ahead: request.ahead ?? false });
     let allowances: Allowances = {};
     try {
       const answer = await dispatcher.request({

@@ -3,7 +3,8 @@ import { describe, it, type TestContext } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import type { StandInOptions } from '../../demo/standin/standin.ts';
 import { type Mirror, startMirror } from './harness.ts';
-import { newBuild, scriptOf } from './samples.ts';
+import { newBuild, scriptOf, withScript } from './samples.ts';
+import { until } from './until.ts';
 
 async function started(t: TestContext, standIn: StandInOptions, env: Record<string, string> = {}): Promise<Mirror> {
   const mirror = await startMirror({ standIn, env });
@@ -53,6 +54,27 @@ describe("upstream's limits", () => {
     assert.equal(record.complete, true);
     assert.ok(refusals(mirror) <= 3, `${refusals(mirror)} requests were refused`);
     assert.deepEqual(spentAttempts(mirror), []);
+  });
+
+  it("let the log of a failed job go before all else that waits, another build's too", {
+    timeout: 120_000,
+  }, async (t) => {
+    const limits = { user: 30, organization: 200, windowMs: 2000, resetDigits: 3 };
+    const mirror = await started(t, { limits }, { BUILDKITE_GRAPHQL: 'off' });
+    const passed = newBuild({ jobs: 10, artifactsPerJob: 40 });
+    const failed = withScript(newBuild({ jobs: 1, artifactsPerJob: 1 }), 0, { state: 'failed', exitStatus: 1 });
+    for (const build of [passed, failed]) mirror.standIn.put(build);
+    await mirror.tell(passed);
+    await until(() => asked(mirror) > 60, 'links to be asked for', 60_000);
+    await mirror.tell(failed);
+    const at = (part: string): number => mirror.standIn.requests.findIndex(({ path }) => path.includes(part));
+    const log = `${scriptOf(failed).id}/log`;
+    await until(() => at(log) >= 0, "the failed job's log", 60_000);
+    const listed = at(`builds/${failed.number}/artifacts`);
+    const others = mirror.standIn.requests.slice(listed, at(log)).filter(({ path }) => path.endsWith('/download'));
+    t.diagnostic(`${others.length} links were asked for between its list and its log`);
+    // What a window holds may have been granted already.
+    assert.ok(listed >= 0 && others.length <= 24, `${others.length} links were asked for between its list and its log`);
   });
 
   it('that come as a 429 with its documented body are waited for, and no attempt is spent', async (t) => {
