@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { readEnv } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
 import type { Bench, BenchContext } from './bench.ts';
+import { buckets } from './buckets.ts';
 import { budget } from './budget.ts';
 import { deliveries } from './deliveries.ts';
 import { large } from './large.ts';
@@ -24,7 +25,18 @@ import { serve } from './serve.ts';
 import { small } from './small.ts';
 import { root } from './stack.ts';
 
-const benches: Record<string, Bench> = { small, large, deliveries, latency, budget, logs, pages, scale, serve };
+const benches: Record<string, Bench> = {
+  small,
+  large,
+  deliveries,
+  latency,
+  budget,
+  buckets,
+  logs,
+  pages,
+  scale,
+  serve,
+};
 const usage = `Usage: npm run bench [-- NAME[/PART] …] [--rounds N] [--quick] [--json] [--quiet]\n  names: ${Object.keys(benches).join(', ')}\n`;
 /** A bench that takes longer hangs. */
 const benchMs = 30 * 60_000;

@@ -88,7 +88,12 @@ export function createApis({ config, secrets, store, shelf, metrics, log }: Apis
     });
   return {
     rest: restFor,
-    links: createLinks({ sources, log, shelf: createShelf(shelf, () => token.reveal(), goodMs) }),
+    links: createLinks({
+      sources,
+      log,
+      shelf: createShelf(shelf, () => token.reveal(), goodMs),
+      onOutcome: (api, outcome) => metrics.linkQueries.inc({ api, outcome }),
+    }),
     upstream: (workClass) => createUpstream(restFor(workClass)),
   };
 }

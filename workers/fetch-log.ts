@@ -2,7 +2,7 @@
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import { type BuildRef, hasFailed, type JobFacts, type LogRecord } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
-import { type Staged, StagedFile } from '../src/tree/staging.ts';
+import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
 import type { WorkerContext } from './context.ts';
 import { refusePurged } from './fetch-artifact.ts';
@@ -18,6 +18,8 @@ export interface LogTarget {
   readonly ref: BuildRef;
   readonly base: string;
   readonly known: Set<string>;
+  /** Bytes that are stored of it already: no more than that is no news. */
+  readonly have: number;
 }
 
 /** The log's record before anything was fetched; null where a job has none to expect. */
@@ -31,16 +33,20 @@ export function planLog(job: JobFacts, before: LogRecord | null, logs: boolean):
     : { ...empty, state: 'excluded', reason: 'KITEMIRROR_LOGS is off' };
 }
 
-/** @returns the record after the attempt; `pending` when it may still come */
+/** @returns the record after the attempt; `pending` when it may still come; null where there is no more than what is stored */
 export async function fetchLog(
   worker: WorkerContext,
   job: JobFacts,
   target: LogTarget,
   signal: AbortSignal,
-): Promise<LogRecord> {
+): Promise<LogRecord | null> {
   const fetchedAt = new Date().toISOString();
   try {
     const staged = await stage(worker, job, target.ref, signal);
+    if (target.have > 0 && staged.size <= target.have) {
+      removeStaged(staged.file);
+      return null;
+    }
     refusePurged(worker, staged);
     worker.onStored(placeStaged(worker.paths, staged, target.base, 'log.txt', target.known));
     const { size, sha256 } = staged;

@@ -164,18 +164,26 @@ async function readNow(
   }
 }
 
+/** To ask for a log's size is a request as the log itself is: it is worth it only where the log is large. */
+const largeLogBytes = 1024 * 1024;
+
 async function takeLog(worker: WorkerContext, work: JobWork, signal: AbortSignal): Promise<void> {
   const { stub, log } = work;
   if (log === null) return;
-  const grown = log.state === 'present' && stub.logMayHaveGrown && (await hasGrown(worker, work, log.size, signal));
-  if (log.state !== 'pending' && !grown) return;
+  const again = log.state === 'present' && stub.logMayHaveGrown;
+  if (log.state !== 'pending' && !again) return;
   try {
-    const fetched = await fetchLog(worker, stub.job, { ref: stub, base: work.base, known: work.folders }, signal);
-    if (fetched.state === 'present') {
-      worker.onArtifact('log', fetched.size);
-    } else if (grown) {
+    if (again && log.size >= largeLogBytes && !(await hasGrown(worker, work, log.size, signal))) {
+      work.log = { ...log, fetched_at: new Date().toISOString() };
       return;
     }
+    const target = { ref: stub, base: work.base, known: work.folders, have: again ? log.size : 0 };
+    const fetched = await fetchLog(worker, stub.job, target, signal);
+    if (fetched === null || (again && fetched.state !== 'present')) {
+      work.log = { ...log, fetched_at: new Date().toISOString() };
+      return;
+    }
+    if (fetched.state === 'present') worker.onArtifact('log', fetched.size);
     work.log =
       fetched.state === 'pending' && work.logGivenUp
         ? { ...fetched, state: 'lost', reason: 'upstream has no log' }

@@ -14,8 +14,8 @@ import { listStubs, readStub } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
 import { mayHaveGrown } from './log-growth.ts';
 
-/** A list that is younger than this says what there is. */
-const listedAnewMs = 60_000;
+/** A list that is younger than this says what there is: a second reading may have waited some windows for its budget. */
+const listedAnewMs = 5 * 60_000;
 
 export interface DueInput {
   readonly jobs: readonly JobFacts[];

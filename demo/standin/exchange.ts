@@ -43,6 +43,7 @@ export async function exchange(
   const plain = answers[at](origin.api, { method, path, query, headers, body, fault, note });
   const zips = at !== 'storage' && origin.api.behaviour.gzip && fault === null;
   const answer = zips ? compressed(request, plain) : plain;
+  response.setHeader('date', new Date(origin.api.now()).toUTCString());
   seen.status = isSilent(fault) ? 0 : answer.status;
   seen.bytes = await transmit(response, answer, fault);
 }

@@ -8,7 +8,7 @@ import type { ArtifactFacts, BuildRef } from '../model.ts';
 import type { WorkClass } from './budget.ts';
 import { createListing } from './bulk-listing.ts';
 import type { JobNode, LinkNode } from './bulk-query.ts';
-import { type BulkSource, createSources } from './bulk-sources.ts';
+import { type BulkSource, createSources, type LinksOutcome } from './bulk-sources.ts';
 import { createWalk, type Walk } from './bulk-walk.ts';
 import type { GraphqlMode } from './graphql-reply.ts';
 import type { Shelf } from './link-shelf.ts';
@@ -45,6 +45,8 @@ export interface LinksOptions {
   /** Where links are left for other workers, and found; null: nowhere. */
   readonly shelf: Shelf | null;
   readonly log: Log;
+  /** Told what became of each query. */
+  readonly onOutcome?: (api: GraphqlMode, outcome: LinksOutcome) => void;
   /** Links that are kept at most. */
   readonly capacity?: number;
   /** How long a small build waits for its links, in ms. */
@@ -72,7 +74,7 @@ interface Kept extends LinkNode {
 /** @returns the links as work of a class asks for them: each waits in its own place, what was found is everyone's */
 export function createLinks(options: LinksOptions): (workClass: WorkClass) => Links {
   const { log, shelf, capacity = 30_000, patienceMs = smallPatienceMs, now = Date.now } = options;
-  const sources = createSources(options.sources, log, now);
+  const sources = createSources({ ...options, log, now });
   const kept = new Map<string, Kept>();
   const walks = new Map<string, Walk>();
   /** Jobs that were looked for on the shelf, and when. */

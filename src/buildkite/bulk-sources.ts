@@ -18,6 +18,9 @@ const failedMs = 60_000;
 /** What goes on failing is said once in this while. */
 const warnMs = deniedMs;
 
+/** Closed set: the label of a metric. `partial`: an error came with it, or something in it cannot be used. */
+export type LinksOutcome = 'ok' | 'partial' | 'unknown' | 'denied' | 'unavailable' | 'malformed';
+
 interface State {
   readonly source: BulkSource;
   restsUntil: number;
@@ -36,13 +39,28 @@ export interface BulkSources {
   unknown(build: string): void;
   /** An answer came but could not be used. */
   distrust(thrown: unknown): void;
+  /** An answer came and was used; `isWhole`: all of it. */
+  used(isWhole: boolean): void;
 }
 
-export function createSources(sources: readonly BulkSource[], log: Log, now: () => number): BulkSources {
+export interface SourcesOptions {
+  /** In their order of preference. */
+  readonly sources: readonly BulkSource[];
+  readonly log: Log;
+  readonly now: () => number;
+  /** Told what became of each query. */
+  readonly onOutcome?: ((api: GraphqlMode, outcome: LinksOutcome) => void) | undefined;
+}
+
+export function createSources({ sources, log, now, onOutcome }: SourcesOptions): BulkSources {
   const states = sources.map(
     (source): State => ({ source, restsUntil: 0, refused: null, warnedAt: Number.NEGATIVE_INFINITY }),
   );
   let last: State | undefined;
+  let cameWithError = false;
+  const note = (outcome: LinksOutcome): void => {
+    if (last !== undefined) onOutcome?.(last.source.api.mode, outcome);
+  };
 
   function open(): State | undefined {
     return states.find(
@@ -54,6 +72,7 @@ export function createSources(sources: readonly BulkSource[], log: Log, now: () 
     const { api, wanted } = state.source;
     const error = toMirrorError(thrown);
     const isDenied = error.code === 'ERR_UPSTREAM_DENIED';
+    onOutcome?.(api.mode, outcomeOf(error));
     state.restsUntil = now() + (isDenied ? deniedMs : failedMs);
     state.refused = isDenied ? api.token() : null;
     if (now() - state.warnedAt < warnMs) return;
@@ -81,7 +100,7 @@ export function createSources(sources: readonly BulkSource[], log: Log, now: () 
           if (answer.error !== null) {
             log.info({ api: state.source.api.mode, error: answer.error }, 'links came with an error');
           }
-          [last, state.refused] = [state, null];
+          [last, state.refused, cameWithError] = [state, null, answer.error !== null];
           return answer;
         } catch (thrown) {
           if (request.signal.aborted) throw thrown;
@@ -90,7 +109,9 @@ export function createSources(sources: readonly BulkSource[], log: Log, now: () 
       }
       return null;
     },
+    used: (isWhole) => note(isWhole && !cameWithError ? 'ok' : 'partial'),
     unknown: (build) => {
+      note('unknown');
       log.info(
         { build, api: last?.source.api.mode },
         'the query for links finds no such build: each is asked for by REST',
@@ -101,4 +122,9 @@ export function createSources(sources: readonly BulkSource[], log: Log, now: () 
       else rest(last, thrown);
     },
   };
+}
+
+function outcomeOf({ code }: MirrorError): LinksOutcome {
+  if (code === 'ERR_UPSTREAM_DENIED') return 'denied';
+  return code === 'ERR_UPSTREAM_UNAVAILABLE' ? 'unavailable' : 'malformed';
 }

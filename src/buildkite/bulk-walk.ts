@@ -131,6 +131,7 @@ export function createWalk({ sources, build, workClass, now, onJob, goodMs }: Wa
       pause();
       return;
     }
+    sources.used(found.jobs.every(isWhole));
     page.askedAt = now() - answer.ageMs;
     page.points = found.jobs.reduce((sum, { links }) => sum + aroundJob + links.length, aroundJob);
     if (next?.before === before) next = found.next === null || found.next === before ? null : { before: found.next };
@@ -151,6 +152,7 @@ export function createWalk({ sources, build, workClass, now, onJob, goodMs }: Wa
       return;
     }
     const found = parseJob(answer.data);
+    sources.used(found?.id === job && isWhole(found));
     const askedAt = now() - answer.ageMs;
     // A job that the token does not see has nothing to be learned of; that is not the same as no artifacts.
     const node = found?.id === job ? found : { id: job, count: 0, listed: 0, links: [] };
@@ -243,4 +245,9 @@ function endsOf(count: number): string {
 function folderPattern(path: string): string | null {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   return folder === '' || /[*?[\]{}\\!]/.test(folder) ? null : `${folder}*`;
+}
+
+/** Whether all that is listed can be read, and what has ended has a link. */
+function isWhole({ links, listed }: JobNode): boolean {
+  return links.length === listed && links.every(({ state, url }) => state !== 'finished' || url !== null);
 }

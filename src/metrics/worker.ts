@@ -11,6 +11,7 @@ export interface WorkerMetrics {
   readonly upstreamRequests: Counter<'api' | 'purpose' | 'status'>;
   readonly upstreamSpent: Counter<'api' | 'purpose'>;
   readonly upstreamWaitSeconds: Histogram<'api' | 'class'>;
+  readonly linkQueries: Counter<'api' | 'outcome'>;
   readonly bucketReads: Counter<'outcome'>;
   readonly artifacts: Counter<'outcome'>;
   readonly artifactBytes: Counter;
@@ -76,6 +77,12 @@ function declareWork(registers: Registry[]): WorkerMetrics {
       help: 'Time that a request to Buildkite waited for its budget, by the class of its work.',
       labelNames: ['api', 'class'],
       buckets: slow,
+      registers,
+    }),
+    linkQueries: new Counter({
+      name: 'kitemirror_link_queries_total',
+      help: 'Queries for links in bulk, by what became of them.',
+      labelNames: ['api', 'outcome'],
       registers,
     }),
     bucketReads: new Counter({

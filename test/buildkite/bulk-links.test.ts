@@ -12,6 +12,7 @@ describe('links in bulk', () => {
     const it = await scene(t);
     const links = await Promise.all(it.artifacts.map((artifact) => it.find(artifact)));
     assert.equal(it.asked(), 1);
+    assert.deepEqual(it.outcomes, ['ok']);
     for (const [index, link] of links.entries()) {
       const artifact = it.artifacts[index];
       assert.ok(link && artifact);
@@ -119,6 +120,7 @@ describe('links in bulk', () => {
           [true, true, true, true],
         );
         assert.ok(it.asked() <= 5, `${it.asked()}`);
+        assert.equal(it.outcomes[0], as === 'absent' ? 'ok' : 'partial');
       });
     }
 
@@ -156,6 +158,7 @@ describe('links in bulk', () => {
         it.now += 30_000;
         assert.equal(found(await takeAll(it)), 0);
         assert.deepEqual([it.asked(), it.lines.length], [1, 1], it.lines.join(''));
+        assert.deepEqual(it.outcomes, [fault.kind === 'status' ? 'denied' : 'malformed']);
         assert.match(it.lines[0] ?? '', /"level":40.*by REST/);
         handle.remove();
         it.now += fault.kind === 'status' ? 3_600_000 : 31_000;

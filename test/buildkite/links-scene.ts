@@ -20,6 +20,8 @@ export interface Scene {
   readonly artifacts: ArtifactFacts[];
   readonly links: Links;
   readonly lines: string[];
+  /** What became of each query. */
+  readonly outcomes: string[];
   readonly asked: () => number;
   readonly points: () => number;
   now: number;
@@ -50,7 +52,9 @@ export async function scene(t: TestContext, options: SceneOptions = {}): Promise
     const budget = options.budget === undefined ? {} : { budget: options.budget };
     return { api: client(t, standIn, { mode, ...token, ...budget }), wanted };
   });
-  const links = createLinks({ sources, shelf: null, log, now: () => scene.now, ...options.bounds })('live');
+  const outcomes: string[] = [];
+  const onOutcome = (_api: string, outcome: string): void => void outcomes.push(outcome);
+  const links = createLinks({ sources, shelf: null, log, onOutcome, now: () => scene.now, ...options.bounds })('live');
   const { organization, pipeline, number } = build;
   const ref = { organization: organization.slug, pipeline: pipeline.slug, number, build: build.id };
   const artifacts = factsOf(build);
@@ -62,6 +66,7 @@ export async function scene(t: TestContext, options: SceneOptions = {}): Promise
     artifacts,
     links,
     lines,
+    outcomes,
     now: 1_000_000,
     asked: () => queries().length,
     points: () => queries().reduce((sum, { points }) => sum + (points ?? 0), 0),
