@@ -32,7 +32,7 @@ export async function* listArtifacts(
   const rest = new Map(all.map(({ job }) => [job.id, job]));
   // A page of a portal is a request, however long. By GraphQL each item is a point, which only its link makes worth it.
   const inBulk = all.filter(({ isNew }) => isNew || links.mode() === 'portal').map(({ job }) => job.id);
-  for await (const part of links.list(ref, inBulk, signal)) {
+  for await (const part of links.list(ref, inBulk, jobsInBuild, signal)) {
     for (const job of part.keys()) rest.delete(job);
     yield part;
   }

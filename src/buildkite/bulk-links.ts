@@ -26,9 +26,15 @@ export interface Links {
   /**
    * What these jobs have, in whatever state, as answers come in; their links are kept. A job that is not among what is
    * yielded could not be listed whole: ask REST.
+   * @param jobsInBuild of how many these are some
    * @throws when aborted, and then alone
    */
-  list(ref: BuildRef, jobs: readonly string[], signal: AbortSignal): AsyncIterable<Map<string, ArtifactFacts[]>>;
+  list(
+    ref: BuildRef,
+    jobs: readonly string[],
+    jobsInBuild: number,
+    signal: AbortSignal,
+  ): AsyncIterable<Map<string, ArtifactFacts[]>>;
   /**
    * @param missingInBuild artifacts of the build that are still to be fetched, as far as is known
    * @returns null: ask REST for this one
@@ -58,6 +64,8 @@ export interface LinksOptions {
 export const goodMs = 8 * 60_000;
 /** So few cost no more by REST. */
 const fewest = 3;
+/** One in so many of a build's jobs: few. */
+const fewOf = 8;
 /** A build that lacks so few does not wait for the points of a larger one: REST has them soon, too. */
 const small = 20;
 const smallPatienceMs = 5000;
@@ -87,8 +95,18 @@ export function createLinks(options: LinksOptions): (workClass: WorkClass) => Li
     return rememberWalk(build, workClass, walk);
   }
 
-  function newWalk(build: string, workClass: WorkClass, onJob: (job: JobNode, askedAt: number) => void): Walk {
-    return createWalk({ sources, build, workClass, now, onJob, goodMs });
+  function newWalk(
+    build: string,
+    workClass: WorkClass,
+    onJob: (job: JobNode, askedAt: number) => void,
+    jobByJob = false,
+  ): Walk {
+    return createWalk({ sources, build, workClass, now, onJob, goodMs, jobByJob });
+  }
+
+  /** Pages hold all jobs of a build: for a few of many they cost points for the others, of a portal more requests. */
+  function areFew(jobs: number, jobsInBuild: number): boolean {
+    return sources.mode() === 'graphql' ? jobs * fewOf <= jobsInBuild : jobs <= fewest && jobs * fewOf <= jobsInBuild;
   }
 
   function rememberWalk(build: string, workClass: WorkClass, walk: Walk): Walk {
@@ -168,15 +186,16 @@ export function createLinks(options: LinksOptions): (workClass: WorkClass) => Li
   return (workClass) => ({
     mode: sources.mode,
     forget,
-    list: async function* (ref, jobs, signal) {
+    list: async function* (ref, jobs, jobsInBuild, signal) {
       if (jobs.length === 0 || sources.mode() === null) return;
       const listing = createListing();
       const shelving: Promise<void>[] = [];
-      const walk = newWalk(ref.build, workClass, (job, askedAt) => {
+      const onJob = (job: JobNode, askedAt: number): void => {
         keep(job, askedAt);
         shelving.push(putOnShelf(job, askedAt));
         listing.heard(job);
-      });
+      };
+      const walk = newWalk(ref.build, workClass, onJob, areFew(jobs.length, jobsInBuild));
       rememberWalk(ref.build, workClass, walk);
       const limit = limitOf(jobs.length, signal);
       try {

@@ -27,6 +27,8 @@ export interface WalkOptions {
   readonly onJob: (job: JobNode, askedAt: number) => void;
   /** How long links are good for, in ms. */
   readonly goodMs: number;
+  /** No pages: each job by itself. */
+  readonly jobByJob: boolean;
 }
 
 export interface Wanted {
@@ -77,7 +79,7 @@ const walkFrom = 10;
 /** A page whose links are too old is asked for again when that costs at most so many points for each that is missing. */
 const wornPoints = 4;
 
-export function createWalk({ sources, build, workClass, now, onJob, goodMs }: WalkOptions): Walk {
+export function createWalk({ sources, build, workClass, now, onJob, goodMs, jobByJob }: WalkOptions): Walk {
   const waiting = new Set<Waiter>();
   const seen = new Map<string, SeenJob>();
   let next: { readonly before: string | null } | null = { before: null };
@@ -103,7 +105,7 @@ export function createWalk({ sources, build, workClass, now, onJob, goodMs }: Wa
     const unseen = [...waiting].filter(({ wanted }) => !seen.has(wanted.job));
     const jobs = new Set(unseen.map(({ wanted }) => wanted.job));
     const missing = Math.max(0, ...unseen.map(({ wanted }) => wanted.missing));
-    if (next !== null && jobs.size > 1 && missing >= walkFrom) {
+    if (!jobByJob && next !== null && jobs.size > 1 && missing >= walkFrom) {
       await askPage(newPage(next.before), signal);
       return;
     }

@@ -49,6 +49,22 @@ describe('links in bulk', () => {
     assert.deepEqual([it.asked(), it.points()], [1, 3 + 20]);
   });
 
+  for (const mode of ['portal', 'graphql'] as const) {
+    it(`of few jobs of a large build are listed for these alone (${mode})`, async (t) => {
+      const it = await scene(t, { modes: [mode], generate: { jobs: 40, artifactsPerJob: 20 } });
+      const jobs = [...new Set(it.artifacts.map((artifact) => artifact.job_id))];
+      const wanted = [jobs[3], jobs[30]].filter((job) => job !== undefined);
+      const listed: string[] = [];
+      for await (const part of it.links.list(it.ref, wanted, jobs.length, AbortSignal.timeout(60_000)))
+        for (const [job, artifacts] of part) {
+          listed.push(job);
+          assert.equal(artifacts.length, 20);
+        }
+      assert.deepEqual(listed.toSorted(), wanted.toSorted());
+      assert.deepEqual([it.asked(), it.points()], [2, 2 * (3 + 20)]);
+    });
+  }
+
   it('of a job that had nothing yet when its page was read are asked for again', async (t) => {
     const whole = generateBuild({ jobs: 4, artifactsPerJob: 5 });
     const it = await scene(t, { change: (build) => withJob(build, { artifacts: [] }) });
