@@ -8,6 +8,9 @@ export interface Pace {
   readonly isShared: boolean;
 }
 
+/** What a timer that comes late has missed is caught up with, up to so much. */
+const catchUpMs = 500;
+
 /** @returns what slows an answer down that has not begun */
 export function createPace({ bytesPerSecond, isShared }: Pace): (response: ServerResponse) => void {
   let shared = 0;
@@ -23,7 +26,8 @@ export function createPace({ bytesPerSecond, isShared }: Pace): (response: Serve
       response.emit('drain');
     };
     response.write = ((chunk: Buffer) => {
-      const due = Math.max(performance.now(), isShared ? shared : own) + (chunk.length / bytesPerSecond) * 1000;
+      const after = Math.max(performance.now() - catchUpMs, isShared ? shared : own);
+      const due = after + (chunk.length / bytesPerSecond) * 1000;
       own = due;
       shared = due;
       last = passOn(last, chunk, due);
