@@ -179,12 +179,16 @@ export function createBudget(options: BudgetOptions): Budget {
     return left;
   }
 
+  function hasNews({ waiting, unused }: Lane): boolean {
+    return waiting.length > 0 || answered > 0 || unused > 0;
+  }
+
   /** One question at a time; what gathers meanwhile goes with the next. */
   async function keepAsking(lane: Lane): Promise<void> {
     if (lane.asking) return;
     lane.asking = true;
     try {
-      while (lane.waiting.length > 0 || answered > 0 || lane.unused > 0) {
+      while (hasNews(lane)) {
         // A Redis that is away is waited for by its connection; what it refuses is no reason to send unasked. A process
         // that has nothing else to do may end.
         await ask(lane).catch(() => sleep(retryMs, undefined, { ref: lane.waiting.length > 0 }));

@@ -54,24 +54,25 @@ export async function takeRanges({ get, sink, size, signal }: Transfer, pace: nu
   const ahead: Promise<Buffer[]>[] = [];
   let next = sink.received;
   let doubt = { at: performance.now(), from: sink.received };
-  let isSlow = false;
+  let last = size;
   try {
-    while ((next < size && !isSlow) || ahead.length > 0) {
-      while (next < size && !isSlow && ahead.length < partsAtOnce) {
-        const end = Math.min(next + partBytes, size);
+    while (next < last || ahead.length > 0) {
+      while (next < last && ahead.length < partsAtOnce) {
+        const end = Math.min(next + partBytes, last);
         ahead.push(takePart(get, { start: next, end }, either));
         next = end;
       }
       for (const chunk of (await ahead.shift()) ?? []) await deliver(chunk, sink, size);
       const bytes = sink.received - doubt.from;
       if (pace === null || bytes < doubtBytes) continue;
-      isSlow ||= bytes / (performance.now() - doubt.at) < pace * stillWorthIt;
+      // What is on its way comes in; no more is asked for.
+      if (bytes / (performance.now() - doubt.at) < pace * stillWorthIt) last = next;
       doubt = { at: performance.now(), from: sink.received };
     }
   } finally {
     stop.abort();
   }
-  return !isSlow;
+  return last === size;
 }
 
 /**

@@ -55,14 +55,15 @@ async function begun(budget: Budget, resetMs = windowMs): Promise<void> {
 function asking(budget: Budget, wanted: number, spending: Omit<Spending, 'signal'>): { granted: number; stop(): void } {
   const stop = new AbortController();
   const state = { granted: 0, stop: () => stop.abort(new Error('enough')) };
-  for (let each = 0; each < wanted; each += 1) {
-    budget.spend({ ...spending, signal: stop.signal }).then(
-      () => {
-        state.granted += 1;
-      },
-      () => undefined,
-    );
-  }
+  const ask = async (): Promise<void> => {
+    try {
+      await budget.spend({ ...spending, signal: stop.signal });
+      state.granted += 1;
+    } catch (thrown) {
+      if (!stop.signal.aborted) throw thrown;
+    }
+  };
+  for (let each = 0; each < wanted; each += 1) void ask();
   return state;
 }
 
