@@ -35,7 +35,7 @@ describe('a build whose links are to be had', () => {
     it(`is listed once by ${way}, though told of again minutes later, before it is mirrored`, async (t) => {
       let laterMs = 0;
       const mirror = await started(t, way, { standIn: { now: () => Date.now() + laterMs } });
-      mirror.standIn.latency.storageMs = 1500;
+      mirror.standIn.latency.storageMs = 5000;
       const build = newBuild({ jobs: 4, artifactsPerJob: 3 });
       mirror.standIn.put(build);
       const readings = (): number =>
