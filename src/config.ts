@@ -27,6 +27,7 @@ import {
   parseSlug,
   parseUrl,
 } from './config/values.ts';
+import { MirrorError, toMirrorError } from './errors.ts';
 
 const ownApi = 'https://api.buildkite.com';
 
@@ -104,11 +105,26 @@ export interface Secrets {
 /**
  * The process's environment over the project's `.env`, when there is one. A supervised program is told all that it may
  * know by its supervisor: the file may hold what is another program's alone.
+ * @throws MirrorError ERR_CONFIG for a `.env` that is there and cannot be read
  */
 export function readEnv(root: string, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const file = join(root, '.env');
   if (process.argv.includes('--supervised') || !existsSync(file)) return env;
-  return { ...parseEnv(readFileSync(file, 'utf8')), ...env };
+  return { ...parseEnv(readSettings(file)), ...env };
+}
+
+/** Often another user's than the one that the mirror runs as. */
+function readSettings(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw new MirrorError(
+      'ERR_CONFIG',
+      `the settings in ${file} cannot be read: ${toMirrorError(thrown).message}`,
+      {},
+      thrown,
+    );
+  }
 }
 
 /**

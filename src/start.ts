@@ -21,12 +21,19 @@ const operatorsConcern: readonly string[] = [
   'ERR_TREE_UNSUITABLE',
 ];
 
-const env = readEnv(root);
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   const options = readOptions();
   if (options === null) return exit.usage;
+  try {
+    return await run(options, readEnv(root));
+  } catch (error) {
+    return tell(error);
+  }
+}
+
+async function run(options: { readonly json: boolean }, env: NodeJS.ProcessEnv): Promise<number> {
   const isText = process.stdout.isTTY && !options.json;
   const printer = createPrinter({
     write: (line) => process.stdout.write(`${line}\n`),
@@ -47,7 +54,8 @@ async function main(): Promise<number> {
     printer.say('info', 'ended');
     return exit.ended;
   } catch (error) {
-    return leave.signal.aborted ? exit.ended : tell(error);
+    if (leave.signal.aborted) return exit.ended;
+    throw error;
   }
 }
 
