@@ -147,11 +147,8 @@ function derivedAfter({ paths }: WorkerContext, { build }: Payload<'mirror-job'>
   return hasStubs(paths, build) ? Math.min(30_000, 100 + files) : 0;
 }
 
-async function requestPublish(
-  { queue }: WorkerContext,
-  { job: _, ...payload }: Payload<'mirror-job'>,
-  delayMs: number,
-): Promise<void> {
+async function requestPublish({ queue }: WorkerContext, task: Payload<'mirror-job'>, delayMs: number): Promise<void> {
+  const { job: _, ...payload } = task;
   await queue.enqueue({ name: 'publish-build', payload }, delayMs === 0 ? { urgent: true } : { delayMs });
 }
 

@@ -125,7 +125,7 @@ export class PenCase {
     const known = this.#styled.get(pen)?.[code];
     if (known !== undefined) return known;
     const next = this.colored(pen, String(code));
-    const after = this.#styled.get(pen) ?? new Array<Pen | undefined>(100).fill(undefined);
+    const after = this.#styled.get(pen) ?? Array.from<Pen | undefined>({ length: 100 });
     after[code] = next;
     this.#styled.set(pen, after);
     return next;
