@@ -24,6 +24,7 @@ import { fillLabels } from './search/fill-labels.ts';
 import { openSearch } from './search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
+import { ruleFor } from './tree/retention.ts';
 
 const root = join(import.meta.dirname, '..');
 const graceMs = 5000;
@@ -59,6 +60,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     watch: createWatch(queue),
     organization: config.organization,
     url: config.url.href,
+    ruleFor: ruleFor(config.retention),
     opensReports: config.contentUrl !== null,
     log,
     identity,

@@ -1,16 +1,10 @@
 /** The pages of a build and of its jobs, and the one of a log; made from records, into a tree of their own. */
 import { dirname, join } from 'node:path';
-import { readLogIndex } from '../src/logs/index-file.ts';
+import { composeBuildPage, failingLines } from '../src/build-page.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
-import { renderBuild } from '../src/pages/build.ts';
-import { type DecisiveLine, describeJob } from '../src/pages/details.ts';
 import { renderJob } from '../src/pages/job.ts';
-import { isFailedJob } from '../src/pages/parts.ts';
 import { removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
-import { isPinned } from '../src/tree/pins.ts';
-import { outlookOf } from '../src/tree/retention.ts';
-import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
 
 export async function writeBuildPages(
@@ -21,20 +15,9 @@ export async function writeBuildPages(
   records: ReadonlyMap<string, JobRecord>,
 ): Promise<void> {
   const failing = await failingLines(paths, place, records);
-  const details = new Map(Array.from(records, ([id, record]) => [id, describeJob(record, failing.get(id))]));
-  const { previous, next } = catalog.neighbours(place.organization, place.folder, place.number);
-  const page = renderBuild({
-    build,
-    merged,
-    previous,
-    next,
-    details,
-    annotations: (await readUpstreamView(paths, place))?.annotations ?? [],
-    folder: place.folder,
-    url: settings.url,
-    outlook: outlookOf(build, settings.ruleFor(build)),
-    pinned: await isPinned(paths, build.id),
-  });
+  const beside = catalog.neighbours(place.organization, place.folder, place.number);
+  const { url, ruleFor } = settings;
+  const page = await composeBuildPage({ paths, url, ruleFor }, { place, build, merged, records, failing, beside });
   await writeDerived(paths, paths.page(...segments(place)), page);
   for (const job of records.values()) {
     const why = failing.get(job.id);
@@ -48,28 +31,6 @@ export async function writeBuildPages(
       renderJob({ build, job, ...(why !== undefined && { failing: why }) }),
     );
   }
-}
-
-const [jobsLookedAt, linesShown] = [20, 3];
-
-/** What the logs of failed jobs say; the builds of which they do are published again when they are read. */
-async function failingLines(
-  paths: DataPaths,
-  place: Place,
-  records: ReadonlyMap<string, JobRecord>,
-): Promise<Map<string, DecisiveLine[]>> {
-  const failed = [...records.values()].filter(
-    (job) => !job.retried && isFailedJob(job) && job.log?.state === 'present',
-  );
-  const found = new Map<string, DecisiveLine[]>();
-  for (const { id } of failed.slice(0, jobsLookedAt)) {
-    const failure = (await readLogIndex(paths, place, id))?.failure;
-    if (failure === undefined) continue;
-    // What comes after the one to look at first mostly counts or repeats.
-    const telling = failure.decisive.filter(({ line }) => failure.line === null || line <= failure.line);
-    found.set(id, telling.slice(-linesShown));
-  }
-  return found;
 }
 
 /** Listings are made on request and kept until what they list changes. @param below a folder of the build's */

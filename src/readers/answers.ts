@@ -7,14 +7,20 @@ import { renderError } from '../pages/error.ts';
 import { pageSecurityPolicy } from '../pages/layout.ts';
 
 /**
- * Pages may be kept but are asked for again each time; the tag is a digest of the very bytes.
+ * Pages may be kept but are asked for again each time.
  * @param cache `no-store` for what may not be kept at all
+ * @param tag of the file that the page is from now on; else it is a digest of the very bytes
  */
-export function sendPage(response: Response, page: string, cache: 'no-cache' | 'no-store' = 'no-cache'): void {
+export function sendPage(
+  response: Response,
+  page: string,
+  cache: 'no-cache' | 'no-store' = 'no-cache',
+  tag: string | null = null,
+): void {
   response.set({
     'Cache-Control': cache,
     'Content-Security-Policy': pageSecurityPolicy(response.req.get('host')),
-    ETag: `"${createHash('sha256').update(page).digest('base64url')}"`,
+    ETag: tag ?? `"${createHash('sha256').update(page).digest('base64url')}"`,
   });
   response.type('html').send(page);
 }

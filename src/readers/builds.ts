@@ -1,9 +1,9 @@
 /** Home, pipelines, lists of builds and a build's page, as far as the worker has not written them as files. */
 import { type Request, type Response, Router } from 'express';
+import { composeBuildPage, failingLines } from '../build-page.ts';
 import { MirrorError } from '../errors.ts';
-import { renderBuild } from '../pages/build.ts';
+import type { JobRecord } from '../model.ts';
 import { type BuildsFilter, renderBuilds } from '../pages/builds.ts';
-import { describeJob, type JobDetails } from '../pages/details.ts';
 import { renderHome } from '../pages/home.ts';
 import { renderPipeline } from '../pages/pipeline.ts';
 import { homeBuilds, newestBuilds } from '../search/newest.ts';
@@ -90,26 +90,15 @@ async function sendBuild(parts: ReaderParts, place: Place, request: Request, res
   const slash = missingSlash(request, [place.organization, place.folder, 'builds', String(place.number)]);
   if (slash !== null) return sendRedirect(response, slash);
   const { merged } = await viewsNow(parts.paths, place, build);
-  const details = new Map<string, JobDetails>();
+  const records = new Map<string, JobRecord>();
   for (const { id, url } of build.jobs) {
     const record = url === null ? null : await readJobRecord(parts.paths, place, id);
-    if (record !== null) details.set(id, describeJob(record));
+    if (record !== null) records.set(id, record);
   }
   const beside = parts.catalog()?.neighbours(place.organization, place.folder, place.number);
-  const { previous, next } = beside ?? { previous: null, next: null };
-  sendPage(
-    response,
-    renderBuild({
-      build,
-      merged,
-      previous,
-      next,
-      details,
-      annotations: (await readUpstreamView(parts.paths, place))?.annotations ?? [],
-      folder: place.folder,
-      url: parts.url,
-    }),
-  );
+  const failing = await failingLines(parts.paths, place, records);
+  const onPage = { place, build, merged, records, failing, beside: beside ?? { previous: null, next: null } };
+  sendPage(response, await composeBuildPage(parts, onPage));
 }
 
 async function sendBuildFolder(parts: ReaderParts, place: Place, request: Request, response: Response): Promise<void> {

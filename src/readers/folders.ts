@@ -132,8 +132,8 @@ export async function sendListing(
     ...part,
     next: next === null ? null : `?list&after=${segment(next)}`,
   });
-  sendPage(response, page);
-  if (isCurrent !== null && isWhole(request)) await pages.keep(above, page, isCurrent);
+  const isKept = isCurrent !== null && isWhole(request);
+  sendPage(response, page, 'no-cache', isKept ? await pages.keep(above, page, isCurrent) : null);
 }
 
 /** Folders of artifacts can be had as one file; the ones above them hold records and links. */

@@ -1,5 +1,6 @@
 /** A job's page and the listings below it. */
 import { type Request, type Response, Router } from 'express';
+import { failingLines } from '../build-page.ts';
 import type { BuildRecord, JobRecord } from '../model.ts';
 import { renderJob } from '../pages/job.ts';
 import { stateMeaning } from '../pages/parts.ts';
@@ -45,7 +46,9 @@ async function sendJobFolder(parts: ReaderParts, request: Request, response: Res
       'jobs',
       job.id,
     ]);
-    return slash === null ? sendPage(response, renderJob({ build, job })) : sendRedirect(response, slash);
+    if (slash !== null) return sendRedirect(response, slash);
+    const failing = (await failingLines(parts.paths, place, new Map([[job.id, job]]))).get(job.id) ?? [];
+    return sendPage(response, renderJob({ build, job, failing }));
   }
   const jobName = job.name ?? job.step_key ?? job.id;
   if (request.query['archive'] !== undefined)

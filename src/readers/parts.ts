@@ -1,16 +1,15 @@
 /** What the readers' routers are given. */
+import type { BuildPageParts } from '../build-page.ts';
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { ReportReader } from '../reports/report-reader.ts';
 import type { Search } from '../search/search.ts';
-import type { DataPaths } from '../tree/paths.ts';
 import type { PageCache } from './page-cache.ts';
 import type { ReadersCatalog } from './scoped-catalog.ts';
 import type { Watch } from './watching.ts';
 
-export interface ReaderParts {
-  readonly paths: DataPaths;
+export interface ReaderParts extends BuildPageParts {
   /** Cut to the reader of the moment; null while there is none yet. */
   readonly catalog: () => ReadersCatalog | null;
   readonly search: Search;
@@ -21,8 +20,6 @@ export interface ReaderParts {
   readonly queue: Pick<TaskQueue, 'enqueue'>;
   readonly watch: Watch;
   readonly organization: string;
-  /** The public base URL, for lines to copy. */
-  readonly url: string;
   /** Whether there is a content origin. */
   readonly opensReports: boolean;
   readonly log: Log;

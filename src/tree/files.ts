@@ -124,6 +124,13 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** The ETag of a file, as Lighttpd spells it (lighttpd/files.lua). @throws the errno of a file that is not there */
+export function tagOf(file: string): string {
+  const { ino, size, mtimeNs } = statSync(file, { bigint: true });
+  const parts = [ino, size, mtimeNs / 1_000_000_000n].map((part) => part.toString(16));
+  return `"${parts.join('-')}.${(mtimeNs % 1_000_000_000n).toString(16)}"`;
+}
+
 /** @returns null where there is no such file */
 export async function readIfPresent(file: string): Promise<string | null> {
   // Most names that are asked for are not there, and most files that are, are small and were written a moment ago.

@@ -48,6 +48,8 @@ const above: Record<string, number> = {
   'src/search': 3,
   // What is missing: asks upstream, looks into the catalog, fills the queue.
   'src/reconcile': 3.5,
+  // What the worker writes and the gateway composes alike: pages, logs and tree together.
+  'src/build-page.ts': 3.5,
   'src/identity': 3,
   'src/webhooks': 4,
   'src/readers': 4,

@@ -15,6 +15,7 @@ import { writeDerived } from '../../src/tree/files.ts';
 import type { Place } from '../../src/tree/paths.ts';
 import { writeBuildRecord, writeJobRecord, writeViews } from '../../src/tree/records.ts';
 import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
+import { keepsAll } from '../pages/samples.ts';
 import { type Site, startSite } from './site.ts';
 
 export interface ReaderSite {
@@ -45,6 +46,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
     organization: 'acme',
     opensReports: false,
     url: `${url}/`,
+    ruleFor: () => keepsAll,
     log,
     identity: null,
   });

@@ -1,4 +1,5 @@
 /** Records to render: ordinary ones, and ones whose every text is hostile. */
+import type { RetentionRule } from '../../src/config/retention.ts';
 import type { ArtifactRecord, BuildRecord, BuildSummary, JobRecord, JobSummary, ViewEntry } from '../../src/model.ts';
 
 /** What a build's author may put into any text that reaches the mirror. */
@@ -161,6 +162,20 @@ export function viewOf(jobs: readonly JobRecord[]): ViewEntry[] {
     ),
   );
 }
+
+const unlimited = { ageMs: null, count: null };
+
+/** What a mirror without a retention policy says of each build. */
+export const keepsAll: RetentionRule = {
+  name: 'test',
+  pipelines: [],
+  branches: [],
+  states: null,
+  artifacts: unlimited,
+  logs: unlimited,
+  builds: unlimited,
+  keepLatest: 0,
+};
 
 /** A build of which every text that upstream decides is hostile. */
 export function hostileBuild(text: string = hostile): { build: BuildRecord; jobs: JobRecord[] } {

@@ -18,6 +18,7 @@ import { openSearch, type Search } from '../../src/search/search.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
 import { writeBuildRecord, writeJobRecord, writeViews } from '../../src/tree/records.ts';
 import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
+import { keepsAll } from '../pages/samples.ts';
 
 export interface TestMirror {
   readonly app: Express;
@@ -54,6 +55,8 @@ export function openMirror(): TestMirror {
       watch: createWatch(queue),
       organization: 'acme',
       url: 'http://mirror.test/',
+      ruleFor: (build) =>
+        build.branch === 'short-lived' ? { ...keepsAll, builds: { ageMs: 86_400_000, count: null } } : keepsAll,
       opensReports: true,
       log,
       identity,
