@@ -40,6 +40,6 @@ function curlLines(
 }
 
 /** Our addresses are percent-encoded: a quote is all that could end the word, and encodeURIComponent leaves it as it is. */
-function shellQuote(text: string): string {
+export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", '%27')}'`;
 }

@@ -1,4 +1,5 @@
 /** The page of one artifact: what it is, and its content as far as a page can show it. */
+import { shellQuote } from './build-script.ts';
 import { formatBytes, shortDigest } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
 import { type Crumb, renderPage } from './layout.ts';
@@ -18,13 +19,15 @@ export interface ViewPage {
   readonly file: ViewedFile;
   /** The button that leads to the content origin, where it may run. */
   readonly opens: 'Open report' | 'Open' | null;
+  /** The file's own address, absolute. */
+  readonly address: string;
   readonly content: Html;
   /** Why it is not shown, or not all of it. */
   readonly notice?: string | null;
   readonly wide?: boolean;
 }
 
-export function renderView({ title, crumbs, file, opens, content, notice, wide }: ViewPage): string {
+export function renderView({ title, crumbs, file, opens, address, content, notice, wide }: ViewPage): string {
   const href = segment(file.name);
   const facts: Value[] = [
     formatBytes(file.size),
@@ -41,6 +44,7 @@ export function renderView({ title, crumbs, file, opens, content, notice, wide }
 <p class="lead">${shown.map((fact, index) => html`${index > 0 && ' · '}${fact}`)}</p>
 <div class="actions">${opens !== null && html`<a class="button main" href="${href}?open">${opens}</a>`}<a class="button" href="${href}">Raw file</a><a class="button" href="${href}" download>Download</a><a class="button" href="./?list">Folder</a></div>
 ${notice !== undefined && notice !== null && html`<p class="notice">${notice}</p>`}
-${content}`,
+${content}
+<pre class="copy"><code>curl -fLO ${shellQuote(address)}</code></pre>`,
   });
 }

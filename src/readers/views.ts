@@ -6,7 +6,7 @@ import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../errors.ts';
 import { html } from '../pages/html.ts';
 import { type Crumb, renderPage } from '../pages/layout.ts';
-import { segment } from '../pages/links.ts';
+import { pathHref, segment } from '../pages/links.ts';
 import { nameText } from '../pages/names.ts';
 import { renderView } from '../pages/view.ts';
 import { renderGallery } from '../pages/view-media.ts';
@@ -60,14 +60,22 @@ async function sendView(parts: ReaderParts, shown: Shown, request: Request, resp
     crumbs: crumbsOf(shown, 'file'),
     file: { name, size: file.size, type: file.type, sha256: file.sha256 },
     opens: parts.opensReports ? openingOf(name) : null,
+    address: `${parts.url.replace(/\/+$/, '')}/${pathHref([...buildSegments(shown), ...shown.tail].join('/'))}`,
     content,
     notice,
     wide,
   });
   sendPage(response, page);
   if (!keeps || !shown.build.settled || !request.originalUrl.endsWith('?view')) return;
-  const above = [shown.place.organization, shown.place.folder, 'builds', String(shown.place.number), ...shown.tail];
-  await parts.pages.keep([...above, '?view'], page, async () => (await stamp(parts, shown)) === before);
+  await parts.pages.keep(
+    [...buildSegments(shown), ...shown.tail, '?view'],
+    page,
+    async () => (await stamp(parts, shown)) === before,
+  );
+}
+
+function buildSegments({ place: { organization, folder, number } }: Shown): string[] {
+  return [organization, folder, 'builds', String(number)];
 }
 
 function openingOf(name: string): 'Open report' | 'Open' | null {

@@ -93,7 +93,9 @@ async function page(path: string): Promise<string> {
 
 describe('the page of an artifact', () => {
   it('shows pictures and films, with their raw address', async () => {
-    assert.match(await page('/artifacts/shot%20one.png?view'), /<img src="shot%20one\.png"/);
+    const shown = await page('/artifacts/shot%20one.png?view');
+    assert.match(shown, /<img src="shot%20one\.png"/);
+    assert.match(shown, /curl -fLO &#39;https?:\/\/[^/]+\/acme\/web\/builds\/42\/artifacts\/shot%20one\.png&#39;/);
     assert.match(await page('/artifacts/film.webm?view'), /<video src="film\.webm" controls/);
   });
 
