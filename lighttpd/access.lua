@@ -50,8 +50,7 @@ return function(lighty, files, answers)
     local accept = request["Accept"]
     if has_login and attribute["request.method"] == "GET" and not request["Authorization"]
       and accept and accept:find("text/html", 1, true) then
-      local query = attribute["uri.query"] or ""
-      local to = attribute["uri.path-raw"] .. (query == "" and "" or "?" .. query)
+      local to = attribute["uri.path-raw"] .. (answers.query == "" and "" or "?" .. answers.query)
       return answers.redirect(302, "/-/auth/login?to=" .. c.urlenc(to))
     end
     response["WWW-Authenticate"] = 'Bearer realm="kitemirror"'
@@ -115,7 +114,7 @@ return function(lighty, files, answers)
   -- A link that somebody who may read the file has made for it.
   local function linked(label, path)
     if path:byte(-1) == 47 or not answers.is_asked("link") then return false end
-    local token = c.urldec_query(attribute["uri.query"]).link or ""
+    local token = c.urldec_query(answers.query).link or ""
     local maker = identity.bound(grants, "link", token, now, path)
     if not maker or not decide.may_read(maker, label) then return false end
     caller = maker

@@ -7,7 +7,8 @@ local policy = "default-src 'none'; script-src %s; style-src 'self' 'unsafe-inli
 return function(lighty)
   local r, c = lighty.r, lighty.c
   local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
-  local answers, policies = { id = "" }, {}
+  -- `query`: of the request that is being answered, "" where it has none.
+  local answers, policies = { id = "", query = "" }, {}
 
   -- Remembered for the host that asked last: a site has one, or two.
   function answers.page_policy()
@@ -32,11 +33,9 @@ return function(lighty)
     return id
   end
 
-  -- Headers that every answer of ours has.
+  -- Headers that every answer of ours has, beside those that lighttpd.conf gives to all.
   function answers.mark(cache)
     response["X-Request-Id"] = answers.id
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = cache
   end
 
@@ -76,8 +75,8 @@ return function(lighty)
 
   -- Whether the query has a parameter of this name; nil: any at all.
   function answers.is_asked(name)
-    local query = attribute["uri.query"]
-    if query == nil or query == "" then return false end
+    local query = answers.query
+    if query == "" then return false end
     return name == nil or ("&" .. query .. "&"):find("&" .. name .. "[=&]") ~= nil
   end
 
@@ -85,7 +84,7 @@ return function(lighty)
   function answers.query_without(...)
     local without, left = {}, {}
     for _, name in ipairs({ ... }) do without[name] = true end
-    for part in (attribute["uri.query"] or ""):gmatch("[^&]+") do
+    for part in answers.query:gmatch("[^&]+") do
       if not without[part:match("^[^=]*")] then left[#left + 1] = part end
     end
     return #left == 0 and "" or "?" .. table.concat(left, "&")
@@ -124,9 +123,11 @@ return function(lighty)
     return table.concat(parts, "&")
   end
 
+  -- Takes the query as well.
   function answers.clean_for_log()
-    local query, from = attribute["uri.query"], request["Referer"]
-    if query and query ~= "" then environment["KITEMIRROR_QUERY"] = loggable(query) end
+    local query, from = attribute["uri.query"] or "", request["Referer"]
+    answers.query = query
+    if query ~= "" then environment["KITEMIRROR_QUERY"] = loggable(query) end
     if from and from:find("[?#]") then
       from = from:match("^[^?#]*")
       request["Referer"] = from

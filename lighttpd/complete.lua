@@ -18,6 +18,12 @@ local faults = {
   [504] = { "ERR_BACKEND_UNAVAILABLE", "the part that answers this address did not answer in time" },
   [505] = { "ERR_REQUEST_MALFORMED", "this version of HTTP is not spoken here" },
 }
+local everywhere = {
+  ["X-Content-Type-Options"] = "nosniff",
+  ["Referrer-Policy"] = "no-referrer",
+  ["Cross-Origin-Resource-Policy"] = "same-origin",
+  ["Strict-Transport-Security"] = os.getenv("SITE_HSTS"),
+}
 local malformed = { "ERR_REQUEST_MALFORMED", "the request is not well-formed HTTP, or its address is none of this site" }
 
 return function(lighty)
@@ -30,8 +36,10 @@ return function(lighty)
     return status >= 400 and response["Content-Type"] == "text/html"
   end
 
-  -- A request that was refused as it was read has not been through the gate; its headers may say anything.
+  -- A request that was refused as it was read has not been through the gate, and was not given what lighttpd.conf gives to
+  -- all; its headers may say anything.
   local function clean_refused()
+    for name, value in pairs(everywhere) do response[name] = value end
     answers.clean_for_log()
     local target = attribute["request.uri"]
     if target and not utf8.len(target) then attribute["request.uri"] = c.urlenc(target) end
@@ -69,7 +77,6 @@ return function(lighty)
     request["Range"] = nil
     answers.mark(status < 400 and response["Cache-Control"] or "no-store")
     if not response["Content-Security-Policy"] then response["Content-Security-Policy"] = answers.page_policy() end
-    if not response["Cross-Origin-Resource-Policy"] then response["Cross-Origin-Resource-Policy"] = "same-origin" end
     return 0
   end
 

@@ -40,7 +40,7 @@ end
 
 return function(lighty, answers)
   local r, c, stat = lighty.r, lighty.c, lighty.stat
-  local request, response, attribute = r.req_header, r.resp_header, r.req_attr
+  local request, response = r.req_header, r.resp_header
   local files = { untrusted = untrusted }
 
   -- Bytes of small files, by their table of what is known of them.
@@ -57,7 +57,8 @@ return function(lighty, answers)
     return known.etag, size
   end
 
-  local function conditional(etag, size)
+  -- `range`: the header's, or nil.
+  local function conditional(etag, size, range)
     local match = request["If-Match"]
     if match and not lists(match, etag, false) then
       return answers.fail(412, "ERR_PRECONDITION_FAILED", "the file is not the one that If-Match names")
@@ -67,7 +68,6 @@ return function(lighty, answers)
       r.resp_body.set("")
       return 304
     end
-    local range = request["Range"]
     if not range or size == 0 then return 200 end
     local condition = request["If-Range"]
     if condition and condition ~= etag then
@@ -76,7 +76,7 @@ return function(lighty, answers)
     end
     local can = satisfiable(range, size)
     if can == nil then request["Range"] = nil end
-    if can ~= false or attribute["request.method"] ~= "GET" then return 200 end
+    if can ~= false or answers.method ~= "GET" then return 200 end
     response["Content-Range"] = "bytes */" .. size
     return answers.fail(416, "ERR_RANGE_UNSATISFIABLE", "the file ends before the range that was asked for")
   end
@@ -85,15 +85,14 @@ return function(lighty, answers)
     answers.mark(cache)
     response["ETag"] = etag
     response["Content-Security-Policy"] = policy
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
   end
 
   -- A small file that cannot change any more was looked at within this second: it goes out once more, without asking the
   -- system, which costs more than all else. nil: it is to be looked at. All other files are, for each request.
   local function send_kept(policy, known)
     local body = known.settled_at == c.time() and kept[known]
-    if not body or request["Range"] or attribute["request.method"] ~= "GET" then return nil end
-    local status = conditional(known.etag, #body)
+    if not body or answers.method ~= "GET" or request["Range"] then return nil end
+    local status = conditional(known.etag, #body, nil)
     if status >= 400 then return status end
     if status == 200 then
       response["Content-Type"], response["Accept-Ranges"] = known.type, "bytes"
@@ -137,7 +136,7 @@ return function(lighty, answers)
       return answers.fail(503, "ERR_TREE_UNREADABLE", "the file is there but cannot be opened now")
     end
     local etag, size = etag_of(st, known)
-    status = conditional(etag, size)
+    status = conditional(etag, size, request["Range"])
     if status >= 400 then return status end
     -- Looked at last: a job that is being changed loses its marker before its files change.
     local is_settled = settled and stat(settled)

@@ -8,17 +8,12 @@ local nobody = string.rep("0", 64)
 
 return function(lighty, grants_reader, cookie_name)
   local r, c = lighty.r, lighty.c
-  local hmac, digest_eq = c.hmac, c.digest_eq
+  local hmac, digest_eq, secret_eq = c.hmac, c.digest_eq, c.secret_eq
   local identity = {}
 
   -- Seals that were found right, by all of them but the mac, which is compared again each time. They and who they are of
   -- are found out anew for each new writing of the grants.
   local verified, held, verified_for = {}, 0, nil
-
-  -- In constant time; the second comparison because `digest_eq` takes capital letters for small ones.
-  local function is_mac(mac, shown)
-    return digest_eq(mac, shown) and mac == shown
-  end
 
   local function remember(name, seal)
     if held >= 4096 then verified, held = {}, 0 end
@@ -42,7 +37,7 @@ return function(lighty, grants_reader, cookie_name)
     local message, mac = token:sub(1, -66), token:sub(-64)
     local name = bound and message .. "\n" .. bound or message
     local known = verified[name]
-    if known then return is_mac(known.mac, mac) and known or nil end
+    if known then return secret_eq(known.mac, mac) and known or nil end
     known = read(grants, message, mac, name)
     if known then remember(name, known) end
     return known
@@ -124,7 +119,7 @@ return function(lighty, grants_reader, cookie_name)
   -- and nothing of it is taken apart again. (A header begins with the cookie's name, a seal alone does not.)
   local function of_cookie(grants, kind, header, now, bound)
     local known = not bound and verified_for == grants and verified[header:sub(1, -65)]
-    if known and is_mac(known.mac, header:sub(-64)) then return holding(grants, kind, known, now) end
+    if known and secret_eq(known.mac, header:sub(-64)) then return holding(grants, kind, known, now) end
     local token, twice = cookie_of(header)
     if twice then return nil, "malformed" end
     if not token then return identity.anonymous(grants) end

@@ -41,7 +41,7 @@ return function(lighty, site, files, answers)
   function pointers.answer(path, may)
     local folder, kind, at = path:match("^(/[^/]+/[^/]+)/(%l+)()/")
     if not kinds[kind] then return nil end
-    return follow(folder, kind, path:sub(at), attribute["uri.query"] or "", may)
+    return follow(folder, kind, path:sub(at), answers.query, may)
   end
 
   -- A pipeline that has another name now: the same address under that name. nil where it is still here, or never was.

@@ -104,8 +104,8 @@ return function(lighty)
     return files.send(pages .. path, answers.page_policy(), final)
   end
 
-  local function file(path, policy)
-    local found = known[path]
+  local function file(path, policy, found)
+    found = found or known[path]
     if found then return files.send(tree .. path, policy, found.settled, found) end
     if not shapes.is_artifact(path) and not shapes.is_record(path) then return nil end
     found = { settled = marker_of(path) }
@@ -131,13 +131,13 @@ return function(lighty)
       return (answers.is_asked("gallery") or answers.is_asked("tests")) and forward("gateway") or nil
     end
     if not answers.is_asked("view") then return nil end
-    local kept = attribute["uri.query"] == "view"
+    local kept = answers.query == "view"
       and files.send(pages .. path .. "/?view/index.html", answers.page_policy(), nil)
     return kept or forward("gateway")
   end
 
   local function folder(path)
-    local query = attribute["uri.query"] or ""
+    local query = answers.query
     local listed = answers.is_asked("list") or answers.is_asked("archive")
     local status = pointers.answer(path) or pointers.moved(path)
     if not status and not listed and shapes.is_artifact(path) then
@@ -156,8 +156,10 @@ return function(lighty)
     return answers.add_slash()
   end
 
-  local function lying_there(path)
-    local of_log = not known[path] and path:sub(-15) == "/log/index.json" and index(path)
+  -- `found`: what was found out about the path before, or nil.
+  local function lying_there(path, found)
+    if found then return file(path, files.untrusted, found) or slash(path) end
+    local of_log = path:sub(-15) == "/log/index.json" and index(path)
     return of_log or file(path, files.untrusted) or slash(path)
   end
 
@@ -178,7 +180,7 @@ return function(lighty)
     end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    return lying_there(path) or pointers.answer(path) or pointers.moved(path) or missing(path)
+    return lying_there(path, known[path]) or pointers.answer(path) or pointers.moved(path) or missing(path)
   end
 
   -- Below a build's address all is one label's. A pipeline that has another name now leads on who may read it there.
@@ -208,7 +210,7 @@ return function(lighty)
       local status = answers.is_asked() and known_question(path, build)
       if status then return status end
       if path:byte(-1) == 47 then return folder(path) end
-      return lying_there(path) or access.may_read(build) and missing(path) or answers.absent()
+      return lying_there(path, found) or access.may_read(build) and missing(path) or answers.absent()
     end
     if not access.may_ask() then return access.refuse() end
     return pointers.answer(path, access.may_read) or pointers.moved(path, follow_move) or forward("gateway")
@@ -242,6 +244,7 @@ return function(lighty)
     answers.clean_for_log()
     if reach.is_crowded() then return refuse_crowd() end
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
+    answers.method = method
     local label = not hosts[host] and content.label_of(host)
     if label then return content_host(label, path, method) end
     if not hosts[host] then

@@ -1,14 +1,20 @@
 /** `/-/search`: a page for people, JSON for scripts (`?format=json`, or `Accept: application/json`). */
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../errors.ts';
 import { renderSearch } from '../pages/search.ts';
 import type { SearchPage, SearchQuestion, SearchResult } from '../search/fulltext.ts';
 import { buildHref } from './address.ts';
 import { sendPage } from './answers.ts';
+import { readsAll } from './caller.ts';
 import type { ReaderParts } from './parts.ts';
 import { isReadable } from './scoped-catalog.ts';
 
-const [pageSize, longestText, mostRounds] = [25, 200, 20];
+const [pageSize, longestText] = [25, 200];
+/** Of the matches as many are looked at, the newest, for those that their reader may read. */
+const [mostRounds, roundSize] = [20, 200];
+/** ms: for who may not read all, an answer takes a multiple of it, so that what is kept from them does not show in its time. */
+const pace = 100;
 
 export function searchRouter(parts: ReaderParts): Router {
   const router = Router({ caseSensitive: true });
@@ -23,6 +29,7 @@ async function answer({ search, organization, url }: ReaderParts, request: Reque
   const startedAt = performance.now();
   const before = beforeText === null ? null : Number(beforeText);
   const { results, next } = await findReadable(search, { organization, text, before, limit: pageSize });
+  if (!readsAll(organization)) await pause(pace - ((performance.now() - startedAt) % pace));
   const milliseconds = performance.now() - startedAt;
   const nextHref = next === null ? null : `/-/search?q=${encodeURIComponent(text)}&before=${next}`;
   if (!wantsJson(request))
@@ -46,17 +53,18 @@ async function answer({ search, organization, url }: ReaderParts, request: Reque
   });
 }
 
-/** What its reader may not read is not there: more is looked at instead, within bounds. */
+/** What its reader may not read is not there: neither among the results, nor in whether and where more of them begin. */
 async function findReadable(search: ReaderParts['search'], question: SearchQuestion): Promise<SearchPage> {
-  const results: SearchResult[] = [];
+  const found: SearchResult[] = [];
   let { before } = question;
-  for (let round = 0; round < mostRounds; round += 1) {
-    const page = await search.find({ ...question, before, limit: question.limit - results.length });
-    results.push(...page.results.filter(({ folder, summary }) => isReadable(summary, folder)));
+  for (let round = 0; round < mostRounds && found.length <= question.limit; round += 1) {
+    const page = await search.find({ ...question, before, limit: round === 0 ? question.limit + 1 : roundSize });
+    found.push(...page.results.filter(({ folder, summary }) => isReadable(summary, folder)));
     before = page.next;
-    if (before === null || results.length >= question.limit) break;
+    if (before === null) break;
   }
-  return { results, next: before };
+  const results = found.slice(0, question.limit);
+  return { results, next: found.length > results.length ? (results.at(-1)?.id ?? null) : null };
 }
 
 function wantsJson(request: Request): boolean {

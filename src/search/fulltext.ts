@@ -28,6 +28,8 @@ export interface SearchMatch {
 }
 
 export interface SearchResult {
+  /** Of the row: whoever asks for what is `before` it goes on from here. */
+  readonly id: number;
   readonly folder: string;
   readonly summary: BuildSummary;
   readonly matches: readonly SearchMatch[];
@@ -148,6 +150,7 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
     )
     .all(...used.map(([, value]) => value), limit + 1);
   const results = rows.slice(0, limit).map((row) => ({
+    id: Number(row['id']),
     folder: String(row['folder']),
     summary: JSON.parse(String(row['summary'])) as BuildSummary,
     matches: fields.flatMap((field) => {
@@ -155,8 +158,7 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
       return text === null ? [] : [{ field, text }];
     }),
   }));
-  const last = rows[limit - 1];
-  return { results, next: rows.length > limit && last !== undefined ? Number(last['id']) : null };
+  return { results, next: rows.length > limit ? (results.at(-1)?.id ?? null) : null };
 }
 
 /** Later builds have greater ids: milliseconds since 1970, and room for many builds in each. */

@@ -85,7 +85,7 @@ describe('with a certificate', () => {
   });
 
   it('every answer tells browsers to come by https alone', async () => {
-    for (const path of ['/-/healthz', file, '/nothing/here'])
+    for (const path of ['/-/healthz', file, '/nothing/here', '/refused/../unread'])
       assert.equal((await get(path)).headers['strict-transport-security'], 'max-age=31536000', path);
   });
 
