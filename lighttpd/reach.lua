@@ -22,6 +22,7 @@ local function prefixes_in(name)
   for range in text:gmatch("%S+") do found[#found + 1] = prefix_of(range) or error(name .. " has what is no range") end
   return found
 end
+local proxies = prefixes_in("SITE_PROXY_RANGES")
 local webhooks, ci, api = prefixes_in("SITE_WEBHOOK_RANGES"), prefixes_in("SITE_CI_RANGES"), prefixes_in("SITE_API_RANGES")
 
 local function is_within(prefixes, address)
@@ -32,9 +33,42 @@ local function is_within(prefixes, address)
   return false
 end
 
+-- "203.0.113.7:4711" → "203.0.113.7", "[2001:db8::1]:4711" → "2001:db8::1"; an address alone is itself. nil: neither.
+local function without_port(hop)
+  local plain = hop:match("^%s*(.-)%s*$")
+  return plain:match("^(%d+%.%d+%.%d+%.%d+):%d+$") or plain:match("^%[([%x:.]+)%]$") or plain:match("^%[([%x:.]+)%]:%d+$")
+    or plain:match("^[%x:.]+$")
+end
+
 return function(lighty)
-  local c, server, attribute = lighty.c, lighty.server, lighty.r.req_attr
+  local r, c, server, attribute = lighty.r, lighty.c, lighty.server, lighty.r.req_attr
   local reach = {}
+
+  local function call(address)
+    attribute["request.remote-addr"] = address
+  end
+
+  -- Some proxies write the reader's port as well. mod_extforward takes that for no address, and the proxy for the reader.
+  -- nil where nobody is told.
+  local function told_with_port()
+    if not is_within(proxies, attribute["request.remote-addr"]) then return nil end
+    local hops = {}
+    for hop in (r.req_header["X-Forwarded-For"] or ""):gmatch("[^,]+") do hops[#hops + 1] = hop end
+    for i = #hops, 1, -1 do
+      local address = without_port(hops[i])
+      if not address then return nil end
+      if not is_within(proxies, address) then return address end
+    end
+    return nil
+  end
+
+  -- What is not an address after all, Lighttpd does not take: then the reader is the proxy.
+  function reach.find_reader()
+    local address = told_with_port()
+    -- Lighttpd would take the next request on this connection for the same reader's.
+    if address and pcall(call, address) then r.req_item.keep_alive = 0 end
+  end
+  if #proxies == 0 then reach.find_reader = function() end end
 
   -- A list that is cut short or has what is no range in it leaves the one before in force. nil: there never was one.
   local published, looked_at = nil, 0

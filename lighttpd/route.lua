@@ -242,6 +242,7 @@ return function(lighty)
     if forwarding.is_detour() then return forwarding.resume() end
     answers.new_id()
     answers.clean_for_log()
+    reach.find_reader()
     if reach.is_crowded() then return refuse_crowd() end
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
     answers.method = method

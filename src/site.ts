@@ -111,6 +111,7 @@ extforward.forwarder = ( ${trusted.join(', ')} )
 function reachOf({ reach }: Config, paths: DataPaths): Record<string, string> {
   const listed = (ranges: readonly string[] | null): string => ranges?.join(' ') ?? 'any';
   return {
+    SITE_PROXY_RANGES: reach.trustedProxies.join(' '),
     SITE_WEBHOOK_RANGES: listed(reach.webhooks?.ranges ?? null),
     SITE_WEBHOOK_SENDERS: reach.webhooks?.published === true ? paths.webhookSenders : '',
     SITE_CI_RANGES: listed(reach.ci),

@@ -43,8 +43,43 @@ describe('a reader behind a trusted proxy', () => {
   });
 
   it('is the proxy itself where it tells nothing that is an address', async () => {
-    for (const nothing of ['', 'unknown', '10.1.1.1', '_hidden', `${reader}:4711`, '<script>'])
+    for (const nothing of [
+      '',
+      'unknown',
+      '10.1.1.1',
+      '10.1.1.1:4711',
+      '_hidden',
+      '999.1.1.1:4711',
+      `${reader}:x`,
+      '<script>',
+    ])
       assert.equal(await addressOf(nothing), '127.0.0.1', nothing);
+  });
+
+  it('is found behind a port, over several hops, and told apart from the next one', async () => {
+    assert.equal(await addressOf(`${reader}:4711`), reader);
+    assert.equal(await addressOf(`198.51.100.1:80, ${reader}:4711, 10.1.1.1:80`), reader);
+    assert.equal(await addressOf('[2001:db8:b::1]:4711, 10.1.1.1'), '2001:db8:b::1');
+    assert.equal(await addressOf(`${reader}:4711`, stranger), stranger);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const seen: unknown[] = [];
+    for (const address of [`${reader}:4711`, null]) {
+      const headers = address === null ? {} : { 'X-Forwarded-For': address };
+      await new Promise<void>((resolve, reject) => {
+        const asked = { port: site.port, host: '127.0.0.1', path: '/-/api/ported', agent, headers };
+        request(asked, (response) => void text(response).then(() => resolve(), reject))
+          .on('error', reject)
+          .end();
+      });
+      seen.push(site.gateway.heard.pop()?.headers['x-kitemirror-address']);
+    }
+    agent.destroy();
+    assert.deepEqual(seen, [reader, '127.0.0.1']);
+    const lines = await site.logged('/-/api/ported', 2);
+    assert.deepEqual(
+      lines.map(({ ip }) => ip),
+      seen,
+    );
   });
 
   it('is told apart from the next one on the same connection, in the log as well', async () => {
