@@ -1,5 +1,5 @@
 /** A mirror with identity on: the real gateway behind the real Lighttpd, a real OpenID provider, keys of a CI of our own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -45,6 +45,8 @@ export interface MirrorOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether people come by a proxy's signed header, `X-Proxy-Assertion`, made by `agentToken` for the audience `the-proxy`. */
   readonly hasProxy?: boolean;
+  /** Whether Lighttpd speaks TLS, by a certificate that nobody knows. */
+  readonly isSecure?: boolean;
   /** Puts more into the data folder before the gateway looks at it. */
   readonly prepare?: (paths: DataPaths) => Promise<void>;
 }
@@ -52,12 +54,12 @@ export interface MirrorOptions {
 export async function startMirror(
   builds: readonly Place[],
   policy: string,
-  { env: more = {}, hasProxy = false, prepare }: MirrorOptions = {},
+  { env: more = {}, hasProxy = false, isSecure = false, prepare }: MirrorOptions = {},
 ): Promise<Mirror> {
   const data = mkdtempSync(join(tmpdir(), 'kitemirror-identity-'));
   const paths = dataPaths(data);
   const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
+  const origin = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`;
   const provider = await startProvider(`${origin}/-/auth/callback`);
   const ci = await startCi();
   const policyFile = join(data, 'policy.yml');
@@ -74,6 +76,8 @@ export async function startMirror(
     KITEMIRROR_OIDC_CLIENT_ID: 'mirror',
     KITEMIRROR_OIDC_CI_ISSUER: ci.issuer,
     KITEMIRROR_OIDC_CI_JWKS_URL: `${ci.issuer}/jwks`,
+    KITEMIRROR_URL: origin,
+    ...(isSecure ? makeCertificate(data) : {}),
     ...more,
     ...(hasProxy ? proxy(`${ci.issuer}/jwks`) : {}),
   });
@@ -88,7 +92,8 @@ export async function startMirror(
     40_000,
   );
   const { child: front, said } = spawnLighttpd(env);
-  const get: Mirror['get'] = (path, question) => ask(port, path, question);
+  const tls = isSecure ? { tls: { rejectUnauthorized: false } } : {};
+  const get: Mirror['get'] = (path, question) => ask(port, path, { ...tls, ...question });
   const close = async (): Promise<void> => {
     await Promise.all([end(front), end(gateway.child), provider.close(), ci.close()]);
     rmSync(data, { recursive: true, force: true });
@@ -127,6 +132,14 @@ const proxy = (jwks: string): Record<string, string> => ({
   KITEMIRROR_OIDC_ASSERTION_JWKS_URL: jwks,
   KITEMIRROR_OIDC_ASSERTION_AUDIENCE: 'the-proxy',
 });
+
+function makeCertificate(folder: string): Record<string, string> {
+  const [KITEMIRROR_TLS_CERT, KITEMIRROR_TLS_KEY] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=127.0.0.1'];
+  const files = ['-keyout', KITEMIRROR_TLS_KEY, '-out', KITEMIRROR_TLS_CERT];
+  execFileSync('openssl', ['req', '-x509', ...kind, ...files], { stdio: 'ignore' });
+  return { KITEMIRROR_TLS_CERT, KITEMIRROR_TLS_KEY };
+}
 
 async function putBuild(paths: DataPaths, at: Place): Promise<void> {
   put(paths, paths.jobFile(at, job, 'artifacts/a.txt'), `of ${at.folder} ${at.number}`);
