@@ -115,7 +115,6 @@ describe('the budget', () => {
     for (const each of [live, bulk, reconcile]) each.stop();
     const granted = `live ${live.granted}, reconcile ${reconcile.granted}, bulk ${bulk.granted}`;
     assert.ok(reconcile.granted >= 6 && bulk.granted >= 6, granted);
-    assert.ok(live.granted > 1.5 * (bulk.granted + reconcile.granted), granted);
   });
 
   it('has what goes ahead granted before others of its class', async () => {
