@@ -41,6 +41,8 @@ return function(lighty, site, files, answers)
   function pointers.answer(path, may)
     local folder, kind, at = path:match("^(/[^/]+/[^/]+)/(%l+)()/")
     if not kinds[kind] then return nil end
+    -- The build's own folder, as people write it: without the slash.
+    if path:find("/%-$") and not path:find("/%-/", at) then return answers.add_slash() end
     return follow(folder, kind, path:sub(at), answers.query, may)
   end
 

@@ -156,6 +156,8 @@ describe('stable addresses', () => {
     point('latest', 'main', 'failed', 42);
     point('latest', 'main', 'any', 43);
     assert.deepEqual(await location('/acme/web/latest/main/-/'), [302, '/acme/web/builds/41/']);
+    assert.deepEqual(await location('/acme/web/latest/main/-?state=any'), [301, '/acme/web/latest/main/-/?state=any']);
+    assert.deepEqual(await location('/acme/web/latest/main/-/a/-'), [302, '/acme/web/builds/41/a/-']);
     const rest = 'artifacts/a%20b/%E2%82%AC%3F.txt';
     assert.deepEqual(await location(`/acme/web/latest/main/-/${rest}`), [302, `/acme/web/builds/41/${rest}`]);
     assert.deepEqual(await location('/acme/web/latest/main/-/x?state=failed'), [302, '/acme/web/builds/42/x']);
