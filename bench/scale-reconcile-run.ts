@@ -6,7 +6,7 @@ import { Agent } from 'undici';
 import { createBuildList } from '../src/buildkite/build-list.ts';
 import { createRest } from '../src/buildkite/rest.ts';
 import { createLog } from '../src/log.ts';
-import { type Counts, emptyCounts, lookBack, type SweepParts, sweepStep } from '../src/reconcile/sweep.ts';
+import { type CompareParts, type Counts, compareStep, emptyCounts, lookBack } from '../src/reconcile/compare.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { dataPaths } from '../src/tree/paths.ts';
 import { peakBytes } from './mirror.ts';
@@ -37,7 +37,7 @@ const rest = createRest({
   budget: { spend: () => Promise.resolve(), settle: () => undefined },
   workClass: 'reconcile',
 });
-const parts: SweepParts = {
+const parts: CompareParts = {
   paths,
   queue: { enqueue: () => Promise.reject(new Error('a build of the bench is mirrored already')) },
   organization,
@@ -52,7 +52,7 @@ async function compare(): Promise<Compared> {
   const before = process.cpuUsage();
   let requests = 0;
   for (let isComplete = false; !isComplete; ) {
-    const step = await sweepStep(parts, never);
+    const step = await compareStep(parts, never);
     for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += step.counts[name];
     requests += step.requests;
     isComplete = step.isComplete;

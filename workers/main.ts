@@ -22,7 +22,7 @@ import { connectRedis, refuseEviction } from '../src/queue/redis.ts';
 import { runTasks } from '../src/queue/run.ts';
 import { shelfStore } from '../src/queue/shelves.ts';
 import type { Task } from '../src/queue/tasks.ts';
-import { outcomes } from '../src/reconcile/sweep.ts';
+import { outcomes } from '../src/reconcile/compare.ts';
 import { webhookUrl } from '../src/reconcile/webhook-care.ts';
 import { createReportReader } from '../src/reports/report-reader.ts';
 import { openCatalog } from '../src/search/catalog.ts';

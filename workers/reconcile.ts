@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildList } from '../src/buildkite/build-list.ts';
 import { type Log, logError } from '../src/log.ts';
 import type { Hold } from '../src/queue/hold.ts';
+import { type Counts, compareStep, type Outcome } from '../src/reconcile/compare.ts';
 import { type FileRules, followSettings } from '../src/reconcile/loosened.ts';
 import { mendGaps } from '../src/reconcile/mend-gaps.ts';
-import { type Counts, type Outcome, sweepStep } from '../src/reconcile/sweep.ts';
 import { takeUpGaps } from '../src/reconcile/take-up.ts';
 import { type ReconcileState, readReconcileState } from '../src/tree/reconcile-state.ts';
 import { damaged, orDamaged } from '../src/tree/records.ts';
@@ -87,24 +87,24 @@ async function round(
   }
   // A state that cannot be read is made again by the comparison that follows.
   const state = await orDamaged(readReconcileState(paths));
-  if (state === damaged || isDue(state, startedAt, options.intervalMs)) await sweep(options, signal);
+  if (state === damaged || isDue(state, startedAt, options.intervalMs)) await compare(options, signal);
 }
 
-/** At the worker's start, and then in intervals; a sweep that was begun is brought to its end. */
+/** At the worker's start, and then in intervals; a comparison that was begun is brought to its end. */
 function isDue(state: ReconcileState | null, startedAt: string, intervalMs: number): boolean {
-  if (state?.sweep !== null || state.completed === null) return true;
+  if (state?.comparison !== null || state.completed === null) return true;
   const last = new Date(Date.now() - intervalMs).toISOString();
   return state.completed.beganAt < startedAt || state.completed.beganAt <= last;
 }
 
-async function sweep(options: ReconcileOptions, signal: AbortSignal): Promise<void> {
+async function compare(options: ReconcileOptions, signal: AbortSignal): Promise<void> {
   const { worker, list, log, onOutcome } = options;
   const { paths, queue, catalog, settings: rules } = worker;
   const { onDamaged } = worker;
   const { organization } = rules;
   const parts = { paths, queue, catalog, rules, list, log, onOutcome, onDamaged, organization };
   for (let steps = 1; ; steps += 1) {
-    const { counts, requests, isComplete } = await sweepStep(parts, signal);
+    const { counts, requests, isComplete } = await compareStep(parts, signal);
     say(log, counts, requests, steps);
     if (isComplete) break;
     await sleep(betweenStepsMs, undefined, { signal });

@@ -2,7 +2,7 @@
 import { createBuildList } from '../buildkite/build-list.ts';
 import { nameMatcher } from '../globs.ts';
 import { createHold, whileHolding } from '../queue/hold.ts';
-import { type Counts, emptyCounts, lookBack, outcomes, type SweepParts, sweepStep } from '../reconcile/sweep.ts';
+import { type CompareParts, type Counts, compareStep, emptyCounts, lookBack, outcomes } from '../reconcile/compare.ts';
 import { readReconcileState } from '../tree/reconcile-state.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
 import { openCatalogOrNone, openMirror, openRedis, openRest, openTasks, silent } from './parts.ts';
@@ -49,7 +49,7 @@ async function runReconcile(context: CommandContext): Promise<number> {
 }
 
 async function compare(
-  parts: SweepParts,
+  parts: CompareParts,
   since: string | null,
   { io, signal }: CommandContext,
 ): Promise<{ total: Counts; requests: number }> {
@@ -60,7 +60,7 @@ async function compare(
   for (let isComplete = false; !isComplete; ) {
     const onPage = (counts: Counts): void =>
       progress.at(sum(total) + sum(counts), null, `${differencesOf(counts)} differ`);
-    const step = await sweepStep({ ...parts, onPage }, signal);
+    const step = await compareStep({ ...parts, onPage }, signal);
     for (const outcome of outcomes) total[outcome] += step.counts[outcome];
     requests += step.requests;
     ({ isComplete } = step);

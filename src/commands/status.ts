@@ -78,7 +78,7 @@ async function treeFacts(context: CommandContext) {
     reconcile: {
       mark: reconciled?.mark ?? null,
       completed_at: reconciled?.completed?.endedAt ?? null,
-      sweeping: reconciled !== null && reconciled.sweep !== null,
+      comparing: reconciled !== null && reconciled.comparison !== null,
     },
     damaged_records: { kept: kept.length, latest_at: timeOf(kept.at(-1)?.foundAt) },
     webhook: webhookFacts(await readWebhookState(paths)),
@@ -109,7 +109,7 @@ function faultsOf({ redis, queues, reconcile, webhook, disk }: Facts, reconcileS
   const failed = queues.reduce((sum, { state, count }) => sum + (state === 'failed' ? count : 0), 0);
   const { completed_at: at } = reconcile;
   const behindMs = at === null ? Number.POSITIVE_INFINITY : Date.now() - Date.parse(at);
-  const isBehind = !reconcile.sweeping && behindMs > Math.max(intervalsMissed * reconcileSeconds, 60) * 1000;
+  const isBehind = !reconcile.comparing && behindMs > Math.max(intervalsMissed * reconcileSeconds, 60) * 1000;
   const all: [boolean, string][] = [
     [redis !== null, redis ?? ''],
     [failed > 0, `${counted(failed, 'task')} failed for good: kitemirror tasks list --state failed`],
@@ -159,7 +159,7 @@ function linesOf(facts: Facts, faults: readonly string[]): string[] {
             `${counted(damagedRecords.kept, 'damaged one')} kept in quarantine/records, the latest of ${damagedRecords.latest_at}: look at the disk`,
           ],
         ]),
-    ['compared', reconcile.sweeping ? 'this moment' : (reconcile.completed_at ?? 'never')],
+    ['compared', reconcile.comparing ? 'this moment' : (reconcile.completed_at ?? 'never')],
     [
       'webhook',
       webhook.healthy === null

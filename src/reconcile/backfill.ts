@@ -5,9 +5,9 @@ import { isFinishedBuild } from '../model.ts';
 import { endBackfill, readBackfill, writeBackfill } from '../tree/backfill-state.ts';
 import { isDropped } from '../tree/dropping.ts';
 import { syncGaps } from '../tree/unsettled.ts';
+import type { CompareParts } from './compare.ts';
 import { endOf, isDifference, judgeBuild } from './judge.ts';
 import { recordGaps } from './record-gaps.ts';
-import type { SweepParts } from './sweep.ts';
 import { walkBuilds, walkStart } from './walk.ts';
 
 export interface BackfillRange {
@@ -29,7 +29,7 @@ export interface BackfillPage {
   readonly unreadable: number;
 }
 
-type Parts = Omit<SweepParts, 'log' | 'onOutcome' | 'onPage'>;
+type Parts = Omit<CompareParts, 'log' | 'onOutcome' | 'onPage'>;
 
 /** The same range is the same backfill: it goes on where it ended. */
 function nameOf(range: BackfillRange): string {

@@ -7,8 +7,8 @@ import type { Config } from '../config.ts';
 import type { Catalog } from '../search/catalog.ts';
 import type { Entry } from '../search/catalog-rows.ts';
 import { type ReconcileState, readReconcileState, writeReconcileState } from '../tree/reconcile-state.ts';
+import { newComparison } from './compare.ts';
 import { type GapParts, recordGaps } from './record-gaps.ts';
-import { newSweep } from './sweep.ts';
 
 type Digests = NonNullable<ReconcileState['settings']>;
 
@@ -31,7 +31,7 @@ function digest(values: readonly unknown[]): string {
 const atOnce = 500;
 
 /**
- * To be called after each complete sweep. A setting that was tightened is looked at likewise, and nothing comes of it.
+ * To be called after each complete comparison. A setting that was tightened is looked at likewise, and nothing comes of it.
  * @returns how many builds are looked at again for their files, and whether all builds will be
  */
 export async function followSettings(
@@ -48,7 +48,7 @@ export async function followSettings(
     await writeReconcileState(parts.paths, {
       ...state,
       settings: now,
-      ...(looksBack ? { sweep: newSweep(first) } : {}),
+      ...(looksBack ? { comparison: newComparison(first) } : {}),
     });
   }
   return { again, looksBack };

@@ -11,7 +11,7 @@ import { type DamagedRecord, keepDamaged } from '../tree/salvaged.ts';
 import { damagedGaps, listStubs, openUnsettled, readStub, removeGap, type UnsettledBuild } from '../tree/unsettled.ts';
 import { readUpstreamView } from '../tree/upstream-view.ts';
 import { walkBuilds } from '../tree/walk.ts';
-import { lookBack } from './sweep.ts';
+import { lookBack } from './compare.ts';
 
 export interface MendParts {
   readonly paths: DataPaths;

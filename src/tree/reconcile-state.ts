@@ -1,6 +1,6 @@
 /**
  * state/reconcile.json: up to when every build that upstream calls finished is known to the tree, as mirrored or as a
- * gap; and how far a sweep that is under way has come. On disk before anything rests on it.
+ * gap; and how far a comparison that is under way has come. On disk before anything rests on it.
  */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
@@ -30,7 +30,8 @@ export const ReconcileState = z.object({
   mark: z.string(),
   /** The mark that was there first: what was before it is for a backfill. */
   first: z.string(),
-  sweep: z
+  /** null also where none is told of: it then begins at the mark. */
+  comparison: z
     .object({
       /** Builds that finished at or after this. */
       from: z.string(),
@@ -42,17 +43,18 @@ export const ReconcileState = z.object({
       /** How often it was begun anew for that reason. */
       repeats: z.number(),
     })
-    .nullable(),
-  /** Our clock (ISO 8601), when the last complete sweep began and ended; null: there was none. */
+    .nullable()
+    .default(null),
+  /** Our clock (ISO 8601), when the last complete comparison began and ended; null: there was none. */
   completed: z.object({ beganAt: z.string(), endedAt: z.string() }).nullable(),
-  /** Digests of the settings that the last complete sweep went by. */
+  /** Digests of the settings that the last complete comparison went by. */
   settings: z.object({ builds: z.string(), files: z.string() }).nullable(),
 });
 export type ReconcileState = z.infer<typeof ReconcileState>;
 
 /**
- * Where the state cannot be read, the copy that was made after the last complete sweep: its mark is older, and comparing from
- * there passes nothing over. @returns null where there was no sweep yet @throws MirrorError ERR_TREE_CORRUPT without a copy
+ * Where the state cannot be read, the copy that was made after the last complete comparison: its mark is older, and comparing from
+ * there passes nothing over. @returns null where there was no comparison yet @throws MirrorError ERR_TREE_CORRUPT without a copy
  */
 export async function readReconcileState(paths: DataPaths): Promise<ReconcileState | null> {
   const state = await orDamaged(readOne(paths.reconcileState));
@@ -69,7 +71,7 @@ function readOne(file: string): Promise<ReconcileState | null> {
 /**
  * Writes a state that cannot be read anew, with a mark that is early enough in any case: that of the copy, else the time at
  * which this data folder was begun.
- * @param firstLookMs so long before its beginning a mirror's first sweep looks
+ * @param firstLookMs so long before its beginning a mirror's first comparison looks
  * @returns where the comparison goes on from (ISO 8601); null: nothing was wrong
  */
 export async function mendReconcileState(paths: DataPaths, firstLookMs: number): Promise<string | null> {
@@ -77,7 +79,7 @@ export async function mendReconcileState(paths: DataPaths, firstLookMs: number):
   await keepDamaged(paths, paths.reconcileState, { record: 'mark' });
   const known = await orDamaged(readReconcileState(paths));
   const began = new Date((writtenAt(paths.format) ?? 0) - firstLookMs).toISOString();
-  const fresh = { version: 1, mark: began, first: began, sweep: null, completed: null, settings: null } as const;
+  const fresh = { version: 1, mark: began, first: began, comparison: null, completed: null, settings: null } as const;
   const state = known === damaged || known === null ? fresh : known;
   await writeReconcileState(paths, state);
   return state.mark;
@@ -86,7 +88,7 @@ export async function mendReconcileState(paths: DataPaths, firstLookMs: number):
 /** A build may become visible a little after the time at which it is said to have finished: marks stay this far behind. */
 export const markOverlapMs = 10 * 60_000;
 
-/** Until when (ms since 1970, our clock) all that finished is known by a complete sweep; null: there was none. */
+/** Until when (ms since 1970, our clock) all that finished is known by a complete comparison; null: there was none. */
 export async function readReconciledUntil(paths: DataPaths): Promise<number | null> {
   const state = await orDamaged(readReconcileState(paths));
   const completed = state === damaged ? null : (state?.completed ?? null);
@@ -97,5 +99,5 @@ export async function readReconciledUntil(paths: DataPaths): Promise<number | nu
 export async function writeReconcileState(paths: DataPaths, state: ReconcileState): Promise<void> {
   await syncGaps(paths);
   await writeAtomic(paths.reconcileState, sealed(state));
-  if (state.sweep === null) await writeAtomic(paths.reconcileCopy, sealed(state));
+  if (state.comparison === null) await writeAtomic(paths.reconcileCopy, sealed(state));
 }

@@ -21,17 +21,20 @@ const state = (): ReconcileState => readJson(mirror.paths.reconcileState);
 const lists = (): string[] =>
   mirror.standIn.requests.map(({ path }) => path).filter((path) => path.includes('/builds?'));
 
-/** Until a sweep that began after now has ended. */
-async function aSweep(): Promise<void> {
+/** Until a comparison that began after now has ended. */
+async function aComparison(): Promise<void> {
   const now = new Date().toISOString();
   await until(
-    () => existsSync(mirror.paths.reconcileState) && (state().completed?.beganAt ?? '') > now && state().sweep === null,
-    () => `a sweep\n${mirror.output.slice(-5).join('\n')}`,
+    () =>
+      existsSync(mirror.paths.reconcileState) &&
+      (state().completed?.beganAt ?? '') > now &&
+      state().comparison === null,
+    () => `a comparison\n${mirror.output.slice(-5).join('\n')}`,
     30_000,
   );
 }
 
-describe('a sweep', () => {
+describe('a comparison', () => {
   it('finds a build that no webhook told of, and says how it was learned of', async () => {
     const build = fresh({ jobs: 2, artifactsPerJob: 3 });
     mirror.standIn.put(build);
@@ -40,13 +43,13 @@ describe('a sweep', () => {
   });
 
   it('is one request when nothing is new', async () => {
-    await aSweep();
+    await aComparison();
     const asked = mirror.standIn.requests.length;
-    await aSweep();
-    await aSweep();
+    await aComparison();
+    await aComparison();
     const since = mirror.standIn.requests.slice(asked);
     assert.ok(since.length >= 2 && since.every(({ path }) => path.includes('finished_from=')), JSON.stringify(since));
-    assert.ok(since.length <= 4, `${since.length} requests for two or three sweeps`);
+    assert.ok(since.length <= 4, `${since.length} requests for two or three comparisons`);
     assert.match(lists().at(-1) ?? '', /exclude_jobs=true&exclude_pipeline=true&per_page=100/);
   });
 
@@ -65,14 +68,14 @@ describe('a sweep', () => {
   });
 
   it('moves the mark to Buildkite’s own time less an overlap, once all differences are on disk', async () => {
-    await aSweep();
+    await aComparison();
     const { mark, completed } = state();
     const behind = Date.parse(completed?.beganAt ?? '') - Date.parse(mark);
     assert.ok(behind > 9 * 60_000 && behind < 12 * 60_000, `${behind} ms`);
   });
 
   it('that cannot reach Buildkite leaves the mark where it was, and the next one goes on', async () => {
-    await aSweep();
+    await aComparison();
     const fault = mirror.standIn.faults.add({
       at: 'api',
       path: '/acme/builds',
@@ -105,7 +108,7 @@ describe('a sweep', () => {
     mirror.standIn.put(partly);
     const record = await mirror.settled(partly);
     assert.deepEqual([record.expected, record.present], [1, 1]);
-    await aSweep();
+    await aComparison();
     assert.equal(existsSync(mirror.paths.buildFile(placeOf(hidden), 'build.json')), false);
     assert.equal(existsSync(mirror.paths.unsettledBuild(hidden.id)), false);
 

@@ -22,7 +22,14 @@ const rules: FileRules = {
 test('a bucket that is listed anew brings back what was refused for want of it', async (t) => {
   const paths = await preparedData(t);
   const at = new Date().toISOString();
-  await writeReconcileState(paths, { version: 1, mark: at, first: at, sweep: null, completed: null, settings: null });
+  await writeReconcileState(paths, {
+    version: 1,
+    mark: at,
+    first: at,
+    comparison: null,
+    completed: null,
+    settings: null,
+  });
   const refused = { folder: 'web', summary: summaryOfBuild(sampleBuild([], { id: uuid(1) })), lost: 0, withheld: 1 };
   const enqueued: string[] = [];
   const parts = {

@@ -1,5 +1,5 @@
 /**
- * A sweep: asks upstream for the builds that finished since the mark, compares them with the catalog, and records every
+ * A comparison: asks upstream for the builds that finished since the mark, compares them with the catalog, and records every
  * difference as a gap. The mark moves when all differences are on disk, not when they are fetched. A long absence is
  * caught up in steps: each notes how far it came, and the next one goes on there, after a restart too.
  */
@@ -24,7 +24,7 @@ export const outcomes = ['unchanged', 'unknown', 'changed', 'unsettled', 'exclud
 export type Outcome = (typeof outcomes)[number];
 export type Counts = Record<Outcome, number>;
 
-export interface SweepParts extends GapParts {
+export interface CompareParts extends GapParts {
   readonly list: BuildList;
   readonly catalog: Pick<Catalog, 'known'>;
   readonly rules: BuildRules;
@@ -42,7 +42,7 @@ export interface StepResult {
   readonly isComplete: boolean;
 }
 
-/** Where nothing was mirrored before, a sweep looks back this far; what is older is for a backfill. */
+/** Where nothing was mirrored before, a comparison looks back this far; what is older is for a backfill. */
 const firstLookMs = 3_600_000;
 /** Upstream's clock is believed unless it is this far ahead of ours: a mark in the future would pass builds over. */
 const clockSlackMs = 3_600_000;
@@ -54,49 +54,55 @@ const pagesAStep = 20;
 const repeatsAtMost = 3;
 
 /** @throws MirrorError ERR_UPSTREAM_…, ERR_QUEUE_UNAVAILABLE, with the mark where it was */
-export async function sweepStep(parts: SweepParts, signal: AbortSignal): Promise<StepResult> {
+export async function compareStep(parts: CompareParts, signal: AbortSignal): Promise<StepResult> {
   const beganAt = Date.now();
   await mendState(parts);
   const before = (await readReconcileState(parts.paths)) ?? firstState(beganAt);
-  const sweep = before.sweep ?? newSweep(before.mark);
+  const comparison = before.comparison ?? newComparison(before.mark);
   const counts = emptyCounts();
-  const query = { organization: parts.organization, finishedFrom: sweep.from };
-  let { startedAt, hasHole } = sweep;
+  const query = { organization: parts.organization, finishedFrom: comparison.from };
+  let { startedAt, hasHole } = comparison;
   let requests = 0;
-  for await (const page of walkBuilds(parts.list, query, sweep.place, signal)) {
+  for await (const page of walkBuilds(parts.list, query, comparison.place, signal)) {
     requests += 1;
     startedAt ??= new Date(Math.min(page.at, beganAt + clockSlackMs)).toISOString();
     hasHole ||= page.hasHole;
     await takePage(parts, page, counts);
     parts.onPage?.(counts);
     if (page.next === null || requests < pagesAStep) continue;
-    await writeReconcileState(parts.paths, { ...before, sweep: { ...sweep, startedAt, hasHole, place: page.next } });
+    await writeReconcileState(parts.paths, {
+      ...before,
+      comparison: { ...comparison, startedAt, hasHole, place: page.next },
+    });
     return { counts, requests, isComplete: false };
   }
-  if (startedAt === null) throw new MirrorError('ERR_INTERNAL', 'a sweep saw no page');
-  if (hasHole && sweep.repeats < repeatsAtMost) {
-    parts.log.info({ repeats: sweep.repeats + 1 }, 'a build left the list during the sweep, which is repeated');
-    const again = { ...newSweep(sweep.from), repeats: sweep.repeats + 1 };
-    await writeReconcileState(parts.paths, { ...before, sweep: again });
+  if (startedAt === null) throw new MirrorError('ERR_INTERNAL', 'a comparison saw no page');
+  if (hasHole && comparison.repeats < repeatsAtMost) {
+    parts.log.info(
+      { repeats: comparison.repeats + 1 },
+      'a build left the list during the comparison, which is repeated',
+    );
+    const again = { ...newComparison(comparison.from), repeats: comparison.repeats + 1 };
+    await writeReconcileState(parts.paths, { ...before, comparison: again });
     return { counts, requests, isComplete: false };
   }
   const mark = new Date(Date.parse(startedAt) - markOverlapMs).toISOString();
   const completed = { beganAt: new Date(beganAt).toISOString(), endedAt: new Date().toISOString() };
-  await writeReconcileState(parts.paths, { ...before, mark, sweep: null, completed });
+  await writeReconcileState(parts.paths, { ...before, mark, comparison: null, completed });
   return { counts, requests, isComplete: true };
 }
 
-/** Whole sweeps by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */
-export async function lookBack(parts: Pick<SweepParts, 'paths' | 'log' | 'onDamaged'>, since: string): Promise<void> {
+/** Whole comparisons by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */
+export async function lookBack(parts: Pick<CompareParts, 'paths' | 'log' | 'onDamaged'>, since: string): Promise<void> {
   await mendState(parts);
   const state = (await readReconcileState(parts.paths)) ?? firstState(Date.now());
-  // A sweep that is under way may be looking back further than that.
-  const [from = since] = [since, state.mark, state.sweep?.from ?? since].toSorted();
-  await writeReconcileState(parts.paths, { ...state, sweep: newSweep(from) });
+  // A comparison that is under way may be looking back further than that.
+  const [from = since] = [since, state.mark, state.comparison?.from ?? since].toSorted();
+  await writeReconcileState(parts.paths, { ...state, comparison: newComparison(from) });
 }
 
 /** A mark that cannot be read would pass builds over: the comparison goes on from an earlier one. */
-async function mendState({ paths, log, onDamaged }: Pick<SweepParts, 'paths' | 'log' | 'onDamaged'>): Promise<void> {
+async function mendState({ paths, log, onDamaged }: Pick<CompareParts, 'paths' | 'log' | 'onDamaged'>): Promise<void> {
   const mark = await mendReconcileState(paths, firstLookMs);
   if (mark === null) return;
   onDamaged?.({ record: 'mark' });
@@ -108,14 +114,14 @@ async function mendState({ paths, log, onDamaged }: Pick<SweepParts, 'paths' | '
 
 function firstState(now: number): ReconcileState {
   const mark = new Date(now - firstLookMs).toISOString();
-  return { version: 1, mark, first: mark, sweep: null, completed: null, settings: null };
+  return { version: 1, mark, first: mark, comparison: null, completed: null, settings: null };
 }
 
-export function newSweep(from: string): NonNullable<ReconcileState['sweep']> {
+export function newComparison(from: string): NonNullable<ReconcileState['comparison']> {
   return { from, startedAt: null, place: walkStart, hasHole: false, repeats: 0 };
 }
 
-async function takePage(parts: SweepParts, page: WalkedPage, counts: Counts): Promise<void> {
+async function takePage(parts: CompareParts, page: WalkedPage, counts: Counts): Promise<void> {
   const differences: Difference[] = [];
   const known = parts.catalog.known(page.builds.map(({ id }) => id));
   for (const build of page.builds) {
@@ -133,7 +139,7 @@ async function takePage(parts: SweepParts, page: WalkedPage, counts: Counts): Pr
   await recordGaps(parts, differences);
 }
 
-function count({ onOutcome }: SweepParts, counts: Counts, outcome: Outcome): void {
+function count({ onOutcome }: CompareParts, counts: Counts, outcome: Outcome): void {
   counts[outcome] += 1;
   onOutcome?.(outcome);
 }
