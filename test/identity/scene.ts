@@ -12,6 +12,7 @@ import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
 import { ask, type Question } from '../lighttpd/ask.ts';
 import { freePort, put, root, settings, spawnLighttpd } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
+import { sampleBuild } from '../pages/samples.ts';
 import { startProvider, type TestProvider } from './provider.ts';
 
 export const job = '0190a1b2-0000-4000-8000-000000000002';
@@ -146,12 +147,11 @@ async function putBuild(paths: DataPaths, at: Place): Promise<void> {
   put(paths, paths.jobFile(at, job, 'artifacts/r/index.html'), '<title>cold</title><script src=app.js></script>');
   put(paths, paths.jobFile(at, job, 'artifacts/r/app.js'), `document.title = "of ${at.folder} ${at.number}"`);
   const record = {
-    version: 1,
+    ...sampleBuild([]),
     organization: at.organization,
     pipeline: at.folder,
     id: uuidOf(at),
     number: at.number,
-    jobs: [],
   };
   put(paths, paths.buildFile(at, 'build.json'), JSON.stringify(record));
   await writeLabel(paths, at, { pipelineId: uuidOf({ ...at, number: 999 }), branch: 'main', fork: false });
