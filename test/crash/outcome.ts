@@ -7,7 +7,7 @@ import type { Whole } from './scenario.ts';
 
 /** All that must be the same in the end: files and records, blobs, pages, the catalog; and nothing left over. */
 export async function outcome(of: Mirror): Promise<Record<string, unknown>> {
-  const pages = Object.keys(await digestTree(of.paths.pages)).filter((name) => !name.startsWith('catalog.sqlite'));
+  const pages = Object.keys(await digestTree(of.paths.pages)).filter((name) => !/^(catalog|search)\.sqlite/.test(name));
   const blobs = await digestTree(of.paths.blobs);
   const catalog = openCatalog(of.paths.catalog, { readOnly: true });
   const { storedBytes: _, ...totals } = catalog.totals();
