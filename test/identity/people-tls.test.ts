@@ -37,13 +37,15 @@ async function openBrowser(): Promise<{ context: BrowserContext; page: Page }> {
 }
 
 async function signIn(page: Page, name: string): Promise<void> {
-  await page.goto(`${mirror.origin}/-/auth/login?to=/-/auth/`);
+  await page.goto(`${mirror.origin}/-/auth/login?to=/`);
   await page.fill('input[name=login]', name);
   await page.fill('input[name=password]', 'any');
   await page.click('button[type=submit]');
+  // The provider asks whether the mirror may know, in each browser once.
+  await page.waitForSelector('input[name=login]', { state: 'detached' });
   await page.waitForLoadState();
   if (page.url().startsWith(mirror.provider.issuer)) await page.click('button[type=submit]');
-  await page.waitForURL((url) => url.origin === mirror.origin);
+  await page.waitForURL(`${mirror.origin}/`);
 }
 
 const cookieOf = async (context: BrowserContext, name: string, at = mirror.origin): Promise<Cookie | undefined> =>
