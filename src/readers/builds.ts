@@ -9,7 +9,6 @@ import { renderPipeline } from '../pages/pipeline.ts';
 import { homeBuilds, newestBuilds } from '../search/newest.ts';
 import type { Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
-import { readUpstreamView } from '../tree/upstream-view.ts';
 import { folderOf, missingSlash, notFound, placeOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
 import { sendListing, viewsNow } from './folders.ts';
