@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { sha1Of } from '../../demo/standin/bytes.ts';
@@ -16,8 +16,9 @@ const mib = 1024 * 1024;
 async function onSmallDisk(
   t: TestContext,
   env: Record<string, string> = {},
+  size = '32m',
 ): Promise<{ mirror: Mirror; disk: string } | null> {
-  const disk = smallDisk(t, '32m');
+  const disk = smallDisk(t, size);
   if (disk === null) return null;
   const mirror = await startMirror({ within: disk, env });
   t.after(() => mirror.stop());
@@ -105,6 +106,28 @@ describe('a disk that is full', { concurrency: true }, () => {
     await until(() => mirror.output.some((line) => line.includes('ERR_TREE_FULL')), 'the disk to be full', 40_000);
     await until(() => readdirSync(mirror.paths.staging).length === 0, 'staging to be left clean', 20_000);
     free();
+    const record = await mirror.settled(build, 60_000);
+    assert.deepEqual([record.complete, assertWhole(mirror, build)], [true, 12]);
+  });
+
+  it('of inodes is as full as one of bytes: it is waited for, and all goes on when there are some', async (t) => {
+    const small = await onSmallDisk(t, {}, '32m,nr_inodes=1200');
+    if (small === null) return;
+    const { mirror, disk } = small;
+    const build = newBuild({ jobs: 1, artifactsPerJob: 12, bytes: 1000 });
+    mirror.standIn.put(build);
+    const folder = join(disk, 'names');
+    mkdirSync(folder);
+    const { ffree } = statfsSync(disk);
+    // Some are left: for the record that says what waits.
+    for (let at = 0; at < ffree - 11; at += 1) writeFileSync(join(folder, String(at)), '');
+    await mirror.tell(build);
+    await until(
+      () => mirror.output.some((line) => line.includes('ERR_TREE_FULL')),
+      'the disk to be called full',
+      40_000,
+    );
+    rmSync(folder, { recursive: true });
     const record = await mirror.settled(build, 60_000);
     assert.deepEqual([record.complete, assertWhole(mirror, build)], [true, 12]);
   });

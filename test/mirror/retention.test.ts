@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, writeOrder } from '../../src/tree/dropping.ts';
+import { writeJobRecord } from '../../src/tree/records.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
 import { buildOf, scriptOf, textArtifact } from './samples.ts';
@@ -234,11 +235,9 @@ describe('retention', () => {
     await mirror.stopWorker('SIGKILL');
     // As a crash leaves it between the record and the names: recorded as dropped, and still there.
     await writeOrder(mirror.paths, order);
-    const gone = job.artifacts.map((each) => ({ ...each, state: 'dropped', reason: 'x', url: null, merged: false }));
-    writeFileSync(
-      mirror.paths.jobFile(placeOf(old), job.id, 'job.json'),
-      JSON.stringify({ ...job, artifacts: gone, expected: 1, present: 1 }),
-    );
+    const dropped = { state: 'dropped', reason: 'x', url: null, merged: false } as const;
+    const artifacts = job.artifacts.map((each) => ({ ...each, ...dropped }));
+    await writeJobRecord(mirror.paths, placeOf(old), { ...job, artifacts, expected: 1, present: 1 });
     await mirror.startWorker();
     await retention();
     await until(() => readdirSync(mirror.paths.dropping).length === 0, 'the order to be struck out');
