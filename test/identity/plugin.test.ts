@@ -11,6 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { findCommand } from '../../src/programs.ts';
 import type { Place } from '../../src/tree/paths.ts';
 import { put, root } from '../lighttpd/site.ts';
+import { sampleArtifact, sampleBuild, sampleJob } from '../pages/samples.ts';
 import { addressOf, job, type Mirror, startMirror } from './scene.ts';
 
 const hook = join(root, 'examples', 'buildkite-plugin', 'hooks', 'pre-command');
@@ -29,16 +30,17 @@ let folder: string;
 /** What the mirror's records say of these files; `sums`: what SHA256SUMS says instead. */
 function putRecords(at: Place, files: Readonly<Record<string, string>>, sums?: string): void {
   const { paths } = mirror;
-  const artifacts = Object.entries(files).map(([path, content]) => {
+  const artifacts = Object.entries(files).map(([path, content], number) => {
     put(paths, paths.jobFile(at, job, `artifacts/${path.replaceAll('..', 'dots')}`), content);
     const url = `jobs/${job}/artifacts/${encodeURI(path.replaceAll('..', 'dots'))}`;
-    return { path, sha256: sha256Of(content), state: 'present', merged: true, url };
+    return sampleArtifact(job, number, path, { sha256: sha256Of(content), url });
   });
   const lines = artifacts.map(({ path, sha256 }) => `${sha256}  artifacts/${path}\n`);
   put(paths, paths.jobFile(at, job, 'SHA256SUMS'), sums ?? lines.join(''));
-  put(paths, paths.jobFile(at, job, 'job.json'), JSON.stringify({ version: 1, id: job, artifacts }));
-  const jobs = [{ id: job, url: `jobs/${job}/job.json` }];
-  put(paths, paths.buildFile(at, 'build.json'), JSON.stringify({ version: 1, settled: true, jobs }));
+  const record = sampleJob(1, { id: job, artifacts });
+  put(paths, paths.jobFile(at, job, 'job.json'), JSON.stringify(record));
+  const build = sampleBuild([record], { organization: at.organization, pipeline: at.folder, number: at.number });
+  put(paths, paths.buildFile(at, 'build.json'), JSON.stringify(build));
 }
 
 /** @returns how the hook ended, what it said, and what the agent was asked */
