@@ -112,8 +112,10 @@ function idOf(job: string, file: string): string {
   return `00000000-0000-8${digest.slice(0, 3)}-8${digest.slice(3, 6)}-${digest.slice(6, 18)}`;
 }
 
-/** What the merged view of the build tells of this job's files: it is derived from the record that was. */
-/** @returns by digest and file */
+/**
+ * What the merged view of the build tells of this job's files: it is derived from the record that was.
+ * @returns by digest and file
+ */
 async function namesOf(paths: DataPaths, place: Place, job: string): Promise<Map<string, Name>> {
   const views = await readViews(paths, place);
   const entries = views === null ? [] : [...views.merged, ...Object.values(views.steps).flat()];

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signedHeaders, webhookBody } from '../../demo/deliver.ts';
+import { type Random, randomFrom } from '../../demo/samples/random.ts';
 import { sha1Of } from '../../demo/standin/bytes.ts';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { errnoOf } from '../../src/errors.ts';
@@ -56,22 +57,13 @@ interface Event {
   readonly isSent: boolean;
 }
 
-/** Numbers from 0 up to 1 that are the same in each run. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
-}
-
 /** Each build's deliveries are spread over a fifth of the run: builds overlap, and what comes late is old news by then. */
-function eventsOf(builds: number, count: number, random: () => number): Event[] {
+function eventsOf(builds: number, count: number, { next }: Random): Event[] {
   const isTold = (index: number): boolean => index % 100 >= untoldInAHundred;
   const placed = Array.from({ length: count }, (_, at) => {
     const index = Math.floor((at * builds) / count);
-    const isSent = isTold(index) && random() * 100 >= lostInAHundred;
-    return { event: { index, ofJob: random() < 0.5, isSent }, place: at + random() * count * 0.2 };
+    const isSent = isTold(index) && next() * 100 >= lostInAHundred;
+    return { event: { index, ofJob: next() < 0.5, isSent }, place: at + next() * count * 0.2 };
   });
   return placed.toSorted((left, right) => left.place - right.place).map(({ event }) => event);
 }
@@ -83,7 +75,7 @@ export async function accountedRun({ deliveries: count, onProgress = () => {} }:
   const run = new Run(mirror);
   try {
     await run.start();
-    const rest = eventsOf(many, count, numbers(count)).entries();
+    const rest = eventsOf(many, count, randomFrom(`accounted ${count}`)).entries();
     const every = Math.ceil(count / (disturbedTimes + 1));
     const sendOn = async (): Promise<void> => {
       for (const [at, event] of rest) {
