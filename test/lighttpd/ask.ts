@@ -1,5 +1,5 @@
 /** HTTP as a client writes it: nothing is normalized, followed or decoded. */
-import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { type Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { type RequestOptions, request as requestTls } from 'node:https';
 import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
@@ -19,17 +19,19 @@ export interface Question {
   readonly host?: string;
   /** The address that is connected from. */
   readonly from?: string;
+  /** Whose connections are taken instead of one of its own. */
+  readonly agent?: Agent;
   /** Over TLS, as these options say. */
   readonly tls?: RequestOptions;
 }
 
 const patienceMs = 20_000;
 
-/** One request on a connection of its own. @param path as it goes over the wire */
+/** One request, on a connection of its own unless an agent is named. @param path as it goes over the wire */
 export async function ask(
   port: number,
   path: string,
-  { method = 'GET', headers, body, host = '127.0.0.1', from, tls }: Question = {},
+  { method = 'GET', headers, body, host = '127.0.0.1', from, agent, tls }: Question = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const send = tls === undefined ? request : requestTls;
@@ -40,7 +42,7 @@ export async function ask(
         path,
         method,
         headers: { ...headers },
-        agent: false,
+        agent: agent ?? false,
         timeout: patienceMs,
         localAddress: from,
         ...tls,
