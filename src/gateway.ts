@@ -35,7 +35,7 @@ const regroupMs = 40_000;
 async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<void> {
   const { config, secrets } = settings;
   const stopper = createStopper(log, graceMs + 1000);
-  stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
+  stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised') });
   const paths = dataPaths(config.dataRoot);
   const catalog = catalogSource(paths.catalog);
   stopper.add('catalog', () => catalog.close());

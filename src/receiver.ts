@@ -41,7 +41,7 @@ const reserveEveryMs = 5000;
 
 async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const stopper = createStopper(log, graceMs + 1000);
-  stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
+  stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised') });
   const paths = dataPaths(config.dataRoot);
 
   const journal = await openJournal(paths.spool, { log });

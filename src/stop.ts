@@ -39,9 +39,19 @@ async function bounded(step: () => unknown, timeoutMs: number): Promise<string> 
   return outcome;
 }
 
-/** Stops on SIGTERM and SIGINT (and when the supervisor that holds our stdin goes away), then exits with 0. */
-export function stopOnSignals(stopper: Stopper, options: { watchStdin?: boolean } = {}): void {
+/** A little more than a supervisor gives any of the programs that stop so: who has none ends all the same. */
+const wholeTimeoutMs = 24_000;
+
+/**
+ * Stops on SIGTERM and SIGINT (and when the supervisor that holds our stdin goes away), then exits with 0. With 1 where
+ * that takes too long, as when Redis was gone first and each part waits for it in vain.
+ */
+export function stopOnSignals(stopper: Stopper, log: Log, options: { watchStdin?: boolean } = {}): void {
   const end = (): void => {
+    setTimeout(() => {
+      log.warn({ ms: wholeTimeoutMs }, 'not stopped in time: ended as it is, and what was under way is done again');
+      process.exit(1);
+    }, wholeTimeoutMs).unref();
     void stopper.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', end);

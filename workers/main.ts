@@ -195,7 +195,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     const listening = await serveMetrics(registry, config.workerMetricsListen, { readyz });
     stopper.add('metrics', () => listening.close());
   }
-  stopOnSignals(stopper, { watchStdin: process.argv.includes('--supervised') });
+  stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised') });
   log.info({ pid: process.pid, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
   if (!(await fillCatalog(worker.reconcile, stopper, log))) return;
   const reconciling = startReconciling({
