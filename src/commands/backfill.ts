@@ -33,7 +33,7 @@ export const backfill: Command = {
     'no-wait': flag,
   },
   help: `Lists the builds that finished in a range, records those that are not mirrored, and follows the workers while they fetch
-them, after all work that is newer. Broken off, it goes on where it was when it is run again with the same options.
+them, after all work that is newer. Broken off, it goes on where it was when it is run again with the same options within a week.
 --since, --until  2026-11-20, 2026-11-20T08:00Z, 36h, 14d; without: all that Buildkite has
 --pipeline, --branch, --state  only these; each may be given several times; a branch may hold *
 --again    builds that are mirrored, too: compares their files anew, and notes what Buildkite has deleted since
@@ -92,6 +92,7 @@ const finishedStates: ReadonlySet<string> = new Set([
 function rangeOf({ values }: CommandContext): BackfillRange {
   const time = (name: string): string | null =>
     typeof values[name] === 'string' ? parseTime(values[name], `--${name}`) : null;
+  const asked = ['since', 'until'].map((name) => (typeof values[name] === 'string' ? values[name] : null));
   const list = (name: string): string[] => (Array.isArray(values[name]) ? values[name].map(String) : []);
   const [since, until, states] = [time('since'), time('until'), list('state')];
   if (since !== null && until !== null && since >= until)
@@ -100,6 +101,7 @@ function rangeOf({ values }: CommandContext): BackfillRange {
   if (unknown !== undefined)
     throw new MirrorError('ERR_CONFIG', `--state is "${unknown}", not one of ${[...finishedStates].join(', ')}`);
   return {
+    asked,
     since,
     until,
     pipelines: list('pipeline'),

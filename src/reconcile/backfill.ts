@@ -11,6 +11,8 @@ import { recordGaps } from './record-gaps.ts';
 import { walkBuilds, walkStart } from './walk.ts';
 
 export interface BackfillRange {
+  /** The two times below as they were asked for (`14d`): the same words are the same backfill, an hour later too. */
+  readonly asked: readonly (string | null)[];
   /** Builds that finished between these (ISO 8601). */
   readonly since: string | null;
   readonly until: string | null;
@@ -31,14 +33,17 @@ export interface BackfillPage {
 
 type Parts = Omit<CompareParts, 'log' | 'onOutcome' | 'onPage'>;
 
+/** Clocks differ a little. */
+const overlapMs = 10 * 60_000;
+
 /** The same range is the same backfill: it goes on where it ended. */
-function nameOf(range: BackfillRange): string {
-  return createHash('sha256').update(JSON.stringify(range)).digest('hex').slice(0, 16);
+function nameOf({ since: _since, until: _until, ...asked }: BackfillRange): string {
+  return createHash('sha256').update(JSON.stringify(asked)).digest('hex').slice(0, 16);
 }
 
 /**
- * Records gaps as it goes, unless `isDry`. Each page is told when what it lacks is on disk and enqueued.
- * @returns whether an earlier run was gone on with
+ * Records gaps as it goes, unless `isDry`. Each page is told when what it lacks is on disk and enqueued. Where an earlier
+ * run was broken off, it goes on there with that run's times, and lists then what has been created since.
  */
 export async function* backfill(
   parts: Parts,
@@ -48,23 +53,33 @@ export async function* backfill(
 ): AsyncGenerator<BackfillPage> {
   const name = nameOf(range);
   const begun = isDry ? null : await readBackfill(parts.paths, name);
+  const { since, until } = begun ?? range;
+  const begunAt = begun?.begun_at ?? new Date().toISOString();
   let recorded = begun?.recorded ?? 0;
-  const queries = queriesOf(parts.organization, range);
-  for (let list = begun?.list ?? 0; list < queries.length; list += 1) {
-    const query = queries[list];
-    if (query === undefined) break;
-    const from = begun !== null && list === begun.list ? begun.place : walkStart;
+  const own = queriesOf(parts.organization, { ...range, since, until });
+  const later = begun === null || until !== null ? [] : own.map((query) => createdFrom(query, begunAt));
+  const queries = [...own, ...later];
+  // The later ones are short, and have grown again.
+  const first = Math.min(begun?.list ?? 0, own.length);
+  for (const [list, query] of queries.entries()) {
+    if (list < first) continue;
+    const from = list === begun?.list && list < own.length ? begun.place : walkStart;
     for await (const { builds, next, unreadable } of walkBuilds(parts.list, query, from, signal)) {
-      const lacking = await lackingOf(parts, range, builds);
+      const lacking = await lackingOf(parts, { ...range, until }, builds);
       if (!isDry) {
         await record(parts, range, lacking);
         recorded += lacking.length;
-        await writeBackfill(parts.paths, name, { version: 1, list, place: next ?? walkStart, recorded });
+        const place = next ?? walkStart;
+        await writeBackfill(parts.paths, name, { version: 2, since, until, begun_at: begunAt, list, place, recorded });
       }
       yield { listed: builds.length, lacking, unreadable };
     }
   }
   if (!isDry) await endBackfill(parts.paths, name);
+}
+
+function createdFrom(query: BuildQuery, begunAt: string): BuildQuery {
+  return { ...query, createdFrom: new Date(Date.parse(begunAt) - overlapMs).toISOString() };
 }
 
 function queriesOf(organization: string, range: BackfillRange): BuildQuery[] {

@@ -6,20 +6,31 @@ import type { DataPaths } from './paths.ts';
 import { WalkPlace } from './reconcile-state.ts';
 
 const BackfillState = z.object({
-  version: z.literal(1),
-  /** Which of the pipelines that were named; 0 where none was. */
+  version: z.literal(2),
+  /** Between which it lists (ISO 8601), from when it was begun on. */
+  since: z.string().nullable(),
+  until: z.string().nullable(),
+  begun_at: z.string(),
+  /** Which of the pipelines that were named; 0 where none was. Beyond them: the same once more, of what came later. */
   list: z.number(),
   place: WalkPlace,
   recorded: z.number(),
 });
 export type BackfillState = z.infer<typeof BackfillState>;
 
-/** @returns null where it was not begun, or what was written cannot be read: then it begins anew, which loses nothing */
+/** "The last 14 days" is another range by then. */
+const goodForMs = 7 * 86_400_000;
+
+/**
+ * @returns null where it was not begun, or long ago, or what was written cannot be read: then it begins anew, which loses
+ *   nothing
+ */
 export async function readBackfill(paths: DataPaths, name: string): Promise<BackfillState | null> {
   const text = await readIfPresent(paths.backfill(name));
   if (text === null) return null;
   try {
-    return BackfillState.safeParse(JSON.parse(text)).data ?? null;
+    const state = BackfillState.safeParse(JSON.parse(text)).data ?? null;
+    return state !== null && Date.now() - Date.parse(state.begun_at) < goodForMs ? state : null;
   } catch (fault) {
     if (fault instanceof SyntaxError) return null;
     throw fault;

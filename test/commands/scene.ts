@@ -1,7 +1,8 @@
 /** Runs `kitemirror COMMAND` as a process of its own. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
 const cli = join(import.meta.dirname, '..', '..', 'src', 'cli.ts');
@@ -12,13 +13,20 @@ export interface Ran {
   readonly err: string;
 }
 
+type Env = Readonly<Record<string, string>>;
+
 /** @param env all that it is told; PATH is added */
-export async function kitemirror(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, ...words], {
+export async function kitemirror(words: readonly string[], env: Env = {}): Promise<Ran> {
+  const child = startKitemirror(words, env);
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: code as number | null, out, err };
+}
+
+/** For who ends it early. It is ended after a minute in any case. */
+export function startKitemirror(words: readonly string[], env: Env): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, ...words], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
   });
-  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  return { code: code as number | null, out, err };
 }

@@ -1,10 +1,11 @@
 /** The commands that work with a running mirror: real Redis, a real worker, the stand-in for Buildkite. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { defaultToken } from '../../demo/standin/tokens.ts';
-import { kitemirror } from '../commands/scene.ts';
+import { kitemirror, startKitemirror } from '../commands/scene.ts';
 import { type Mirror, startMirror } from './harness.ts';
 import { newBuild, scriptOf } from './samples.ts';
 import { until } from './until.ts';
@@ -71,6 +72,34 @@ describe('kitemirror backfill', () => {
     await mirror.idle();
     const [artifact] = mirror.job(build, job.id).artifacts;
     assert.deepEqual([artifact?.state, artifact?.upstream_state], ['present', 'expired']);
+  });
+
+  it('killed while it lists goes on where it was, and leaves nothing out', async (t) => {
+    const beside = await startMirror();
+    t.after(() => beside.stop());
+    await beside.stopWorker();
+    const builds = Array.from({ length: 230 }, () => newBuild({ pipeline: 'many', jobs: 1 }));
+    for (const build of builds) beside.standIn.put(build);
+    const third = beside.standIn.faults.add({ at: 'api', path: /\/builds$/, kind: 'hang', after: 2 });
+    const words = ['backfill', '--since', '10d', '--no-wait', '--json'];
+    const first = startKitemirror(words, beside.environment());
+    const ended = once(first, 'close');
+    const notes = dirname(beside.paths.backfill('any'));
+    await until(() => third.hits === 1 && readdirSync(notes).length > 0, 'the third page to be asked for');
+    first.kill('SIGKILL');
+    await ended;
+    third.remove();
+    const late = newBuild({ pipeline: 'many', finishedAt: Date.now() });
+    beside.standIn.put(late);
+    const gaps = (): number => builds.filter(({ id }) => existsSync(beside.paths.unsettledBuild(id))).length;
+    assert.ok(gaps() >= 100 && gaps() <= 200, `${gaps()} were recorded`);
+    const { code, out, err } = await kitemirror(words, beside.environment());
+    assert.equal(code, 0, err);
+    const { listed } = JSON.parse(out) as { listed: number };
+    assert.ok(listed >= 30 && listed < 230, `${listed} were listed again`);
+    assert.equal(gaps(), 230);
+    assert.ok(existsSync(beside.paths.unsettledBuild(late.id)), 'what was created since');
+    assert.deepEqual(readdirSync(notes), []);
   });
 
   it('refuses a time that is none', async () => {
