@@ -25,26 +25,31 @@ const freeInodes = 0.01;
 export function createSpace(root: string, minFreeBytes: number | null, onShort: () => void = () => undefined): Space {
   let reserved = 0;
   let free = { at: 0, bytes: 0, most: 0 };
+  // Bytes that were given back since: what has come of them, only a look can tell.
+  let unseen = 0;
   let hasInodes = true;
   let looking: Promise<void> | null = null;
 
   async function look(): Promise<void> {
+    const writtenBefore = unseen;
     const { bavail, blocks, bsize, files, ffree } = await statfs(root);
     const floor = minFreeBytes ?? Math.max(blocks * bsize * 0.05, 10 * gib);
     hasInodes = files === 0 || ffree > files * freeInodes;
     free = { at: Date.now(), bytes: bavail * bsize - floor, most: blocks * bsize - floor };
+    unseen -= writtenBefore;
   }
 
-  /** One look serves all who ask meanwhile. */
+  /** One look serves all who ask meanwhile. What was given back counts as written until the next. */
   async function fits(bytes: number): Promise<boolean> {
-    if (Date.now() - free.at > lookEveryMs) {
+    const isTight = bytes > free.bytes - reserved - unseen;
+    if (Date.now() - free.at > lookEveryMs || (isTight && unseen > 0)) {
       looking ??= look().finally(() => {
         looking = null;
       });
       await looking;
     }
     // Nothing fits where no name can be made, not even what has no bytes.
-    return hasInodes && bytes <= free.bytes - reserved;
+    return hasInodes && bytes <= free.bytes - reserved - unseen;
   }
 
   return {
@@ -67,8 +72,10 @@ export function createSpace(root: string, minFreeBytes: number | null, onShort: 
       reserved += bytes;
       let held = true;
       return () => {
-        if (held) reserved -= bytes;
+        if (!held) return;
         held = false;
+        reserved -= bytes;
+        unseen += bytes;
       };
     },
   };

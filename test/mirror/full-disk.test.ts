@@ -12,6 +12,7 @@ import { newBuild, scriptOf } from './samples.ts';
 import { until } from './until.ts';
 
 const mib = 1024 * 1024;
+const dayMs = 86_400_000;
 
 async function onSmallDisk(
   t: TestContext,
@@ -75,6 +76,30 @@ describe('a disk that is full', { concurrency: true }, () => {
     const record = await mirror.settled(build, 60_000);
     assert.deepEqual([record.complete, assertWhole(mirror, build)], [true, 12]);
     assert.ok(!mirror.output.some((line) => line.includes('task has failed')));
+  });
+
+  it('has the policy applied: what it lets go of makes room for what waits', async (t) => {
+    const small = await onSmallDisk(t, { KITEMIRROR_RETENTION_ARTIFACTS_AGE: '30d' });
+    if (small === null) return;
+    const { mirror, disk } = small;
+    const pipeline = 'shortage';
+    const aged = (days: number, bytes: number): SampleBuild =>
+      newBuild({ jobs: 1, artifactsPerJob: 12, bytes, pipeline, finishedAt: Date.now() - days * dayMs });
+    const [old, latest, fresh] = [aged(40, mib), aged(39, 1000), aged(0, mib)];
+    for (const build of [old, latest]) {
+      mirror.standIn.put(build);
+      await mirror.tell(build);
+      await mirror.settled(build);
+    }
+    const before = mirror.job(old, scriptOf(old).id).artifacts;
+    assert.ok(before.length === 12 && before.every(({ state }) => state === 'present'));
+    fill(disk, 6 * mib);
+    mirror.standIn.put(fresh);
+    await mirror.tell(fresh);
+    const record = await mirror.settled(fresh, 90_000);
+    assert.deepEqual([record.complete, assertWhole(mirror, fresh)], [true, 12]);
+    assert.ok(mirror.job(old, scriptOf(old).id).artifacts.every(({ state }) => state === 'dropped'));
+    assert.ok(mirror.output.some((line) => line.includes('downloads wait for room')));
   });
 
   it('is asked for room for logs, too', async (t) => {
