@@ -3,9 +3,10 @@
  * audience and organization are looked at before anything else is.
  * @see https://buildkite.com/docs/agent/cli/reference/oidc
  */
-import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { type JWTPayload, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { CiSettings } from '../config/identity.ts';
+import { issuerKeys } from './issuer-keys.ts';
 import { type SubjectCard, subjectId } from './state.ts';
 
 const Claims = z.object({
@@ -25,12 +26,13 @@ const longestLifetime = 2 * 3600;
 
 /**
  * @param audience KITEMIRROR_URL
- * @throws whatever does not hold, by a message for our log alone
+ * @throws whatever does not hold, by a message for our log alone; MirrorError ERR_IDENTITY_UNAVAILABLE where the issuer's
+ *   keys cannot be had
  */
 export function ciVerifier(settings: CiSettings, audience: string, organization: string) {
-  const jwks = createRemoteJWKSet(settings.jwksUrl, { timeoutDuration: 5000 });
+  const keys = issuerKeys(settings.jwksUrl);
   return async (token: string, nowSeconds: number): Promise<VerifiedJob> => {
-    const { payload } = await jwtVerify(token, jwks, {
+    const { payload } = await jwtVerify(token, keys, {
       issuer: settings.issuer,
       audience,
       algorithms: ['RS256'],

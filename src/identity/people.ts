@@ -1,10 +1,11 @@
 /** Who people are, by the word of an OpenID provider or of a proxy that they have signed in at. */
-import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { type JWTPayload, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import type { PeopleSettings } from '../config/identity.ts';
 import type { Secret } from '../config/secret.ts';
 import { loopbackNames } from '../config/values.ts';
 import { askingAgain, type Told } from './asking-again.ts';
+import { issuerKeys } from './issuer-keys.ts';
 import type { LoginState } from './sealed-state.ts';
 import { type SubjectCard, subjectId } from './state.ts';
 
@@ -23,7 +24,7 @@ export interface People {
   begin(to: string, callback: URL): Promise<{ location: URL; state: Omit<LoginState, 'expires'> } | null>;
   /** @param callback the address that the browser came back to, with its query @throws whatever does not hold */
   finish(callback: URL, state: LoginState): Promise<SignedIn>;
-  /** @returns null without such a header @throws whatever does not hold */
+  /** @returns null without such a header @throws whatever does not hold; ERR_IDENTITY_UNAVAILABLE without the proxy's keys */
   asserted(header: (name: string) => string | undefined): Promise<SignedIn | null>;
 }
 
@@ -36,7 +37,7 @@ const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 export function openPeople(settings: PeopleSettings, secret: Secret | null, now = (): number => Date.now()): People {
   const provider = providerOf(settings, secret, now);
   const { assertion, issuer, groupsClaim } = settings;
-  const jwks = assertion === null ? null : createRemoteJWKSet(assertion.jwksUrl, { timeoutDuration: 5000 });
+  const keys = assertion === null ? null : issuerKeys(assertion.jwksUrl);
   const personOf = (claims: JWTPayload): PersonCard => toPerson(claims, issuer, groupsClaim, Math.floor(now() / 1000));
 
   return {
@@ -77,8 +78,8 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
     },
     asserted: async (header) => {
       const token = assertion === null ? undefined : header(assertion.header);
-      if (assertion === null || jwks === null || token === undefined) return null;
-      const { payload } = await jwtVerify(token, jwks, {
+      if (assertion === null || keys === null || token === undefined) return null;
+      const { payload } = await jwtVerify(token, keys, {
         issuer,
         audience: assertion.audience,
         algorithms: asymmetric,

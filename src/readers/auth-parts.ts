@@ -26,9 +26,13 @@ export interface AuthParts {
   readonly refusals: RefusalRecord;
 }
 
-/** The same answer for every reason. @throws MirrorError ERR_SIGN_IN_FAILED */
+/**
+ * The same answer for every reason, but where nothing could be judged: that is to be tried again.
+ * @throws MirrorError ERR_SIGN_IN_FAILED, ERR_IDENTITY_UNAVAILABLE
+ */
 export async function refuse(parts: AuthParts, request: Request, what: string, thrown: unknown): Promise<never> {
-  const { message, cause } = toMirrorError(thrown);
+  const { code, message, cause } = toMirrorError(thrown);
+  if (code === 'ERR_IDENTITY_UNAVAILABLE') throw thrown;
   const why = cause instanceof Error && cause.message !== message ? `${message}: ${cause.message}` : message;
   await parts.refusals({ action: 'refusal', what, reason: why.slice(0, 300), ...from(request) });
   throw new MirrorError(

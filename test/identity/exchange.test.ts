@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { generateKeyPair, type JWTPayload, type SignJWT } from 'jose';
 import type { Place } from '../../src/tree/paths.ts';
 import { faultOf } from '../lighttpd/ask.ts';
+import { until } from '../lighttpd/until.ts';
 import { addressOf, job, type Mirror, startMirror } from './scene.ts';
 
 const web: Place = { organization: 'acme', folder: 'web', number: 42 };
@@ -46,7 +48,7 @@ describe('a CI job', () => {
     const now = Math.floor(Date.now() / 1000);
     const { privateKey } = await generateKeyPair('RS256');
     const header = { alg: 'RS256', kid: 'ci-1' };
-    const jwks = await (await fetch(`${mirror.ciIssuer}/jwks`)).text();
+    const jwks = await (await fetch(`${mirror.ci.issuer}/jwks`)).text();
     const cases: Record<string, [JWTPayload, ((jwt: SignJWT) => Promise<string>)?]> = {
       'another audience': [{ aud: 'https://buildkite.com/acme' }],
       'ours among other audiences': [{ aud: [mirror.origin, 'https://other.example'] }],
@@ -91,6 +93,42 @@ describe('a CI job', () => {
     const reasons = mirror.audit().filter(({ action }) => action === 'refusal');
     assert.ok(reasons.length >= 18);
     assert.ok(!JSON.stringify(reasons).includes(mac));
+  });
+});
+
+describe('the keys of who signs for CI jobs', () => {
+  /** The issuer that was asked a moment ago is not asked again yet: till then a key that it did not tell is no key. */
+  async function untilAnswered(status: number): ReturnType<typeof exchange> {
+    let answer = await exchange(await mirror.agentToken());
+    const isSo = async (): Promise<boolean> => {
+      if (answer.status === status) return true;
+      await pause(500);
+      answer = await exchange(await mirror.agentToken());
+      return answer.status === status;
+    };
+    await until(`an exchange is answered ${status}`, isSo, 30_000);
+    return answer;
+  }
+
+  it('are asked for again when they were exchanged', async () => {
+    await mirror.ci.rotate();
+    await untilAnswered(200);
+  });
+
+  it('that cannot be had are no refusal, but to be tried again; those that are known go on', async (t) => {
+    const known = await mirror.agentToken();
+    mirror.ci.hang(true);
+    t.after(() => mirror.ci.hang(false));
+    await mirror.ci.rotate();
+    const answer = await untilAnswered(503);
+    assert.equal(faultOf(answer).error, 'ERR_IDENTITY_UNAVAILABLE');
+    const refusals = (): number => mirror.audit().filter(({ action }) => action === 'refusal').length;
+    const before = refusals();
+    assert.equal((await exchange(await mirror.agentToken())).status, 503);
+    assert.equal(refusals(), before);
+    assert.equal((await exchange(known)).status, 200);
+    mirror.ci.hang(false);
+    await untilAnswered(200);
   });
 });
 

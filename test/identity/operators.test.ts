@@ -87,7 +87,7 @@ describe('whoever comes by a proxy that vouches for them', () => {
     const { privateKey } = await generateKeyPair('RS256');
     const wrong = {
       audience: await assertion({ aud: mirror.origin }),
-      issuer: await assertion({ iss: mirror.ciIssuer }),
+      issuer: await assertion({ iss: mirror.ci.issuer }),
       over: await assertion({ exp: now - 120 }),
       unnamed: await assertion({ sub: '' }),
       forged: await assertion({}, (jwt) => jwt.setProtectedHeader({ alg: 'RS256', kid: 'ci-1' }).sign(privateKey)),

@@ -22,7 +22,7 @@ export interface Mirror {
   readonly origin: string;
   readonly paths: DataPaths;
   readonly provider: TestProvider;
-  readonly ciIssuer: string;
+  readonly ci: Omit<Ci, 'token' | 'close'>;
   get(path: string, question?: Question): ReturnType<typeof ask>;
   /** A token as Buildkite's agent asks for; `sign` may change how it is made. */
   agentToken(claims?: JWTPayload, sign?: (jwt: SignJWT) => Promise<string>): Promise<string>;
@@ -113,7 +113,7 @@ export async function startMirror(
     paths,
     provider,
     env,
-    ciIssuer: ci.issuer,
+    ci,
     get,
     close,
     agentToken: (claims, sign) => ci.token({ aud: origin, ...claims }, sign),
@@ -182,24 +182,42 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-interface Ci {
+export interface Ci {
   readonly issuer: string;
+  /** Signs by a new key from now on, and knows the old one no more. */
+  rotate(): Promise<void>;
+  /** Whether it leaves who asks for its keys without an answer. */
+  hang(hangs: boolean): void;
   token(claims: JWTPayload, sign?: (jwt: SignJWT) => Promise<string>): Promise<string>;
   close(): Promise<void>;
 }
 
 /** What https://agent.buildkite.com is to Buildkite's customers. */
 async function startCi(): Promise<Ci> {
-  const { publicKey, privateKey } = await generateKeyPair('RS256');
-  const jwk = { ...(await exportJWK(publicKey)), kid: 'ci-1', alg: 'RS256', use: 'sig' };
-  const server: Server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] })));
+  let [made, isHanging] = [0, false];
+  const newKey = async () => {
+    made += 1;
+    const kid = `ci-${made}`;
+    const { publicKey, privateKey } = await generateKeyPair('RS256');
+    return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
+  };
+  let key = await newKey();
+  const server: Server = createServer((_request, response) => {
+    if (!isHanging) response.end(JSON.stringify({ keys: [key.jwk] }));
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const usual = (jwt: SignJWT): Promise<string> =>
-    jwt.setProtectedHeader({ alg: 'RS256', kid: 'ci-1' }).sign(privateKey);
+    jwt.setProtectedHeader({ alg: 'RS256', kid: key.kid }).sign(key.privateKey);
   return {
     issuer,
+    rotate: async () => {
+      key = await newKey();
+    },
+    hang: (hangs) => {
+      isHanging = hangs;
+    },
     token: (claims, sign = usual) => {
       const now = Math.floor(Date.now() / 1000);
       const facts = {
