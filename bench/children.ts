@@ -19,10 +19,10 @@ export async function runToEnd(command: string, args: readonly string[], signal:
   if (code !== 0) throw new Error(`${command} ended with ${code ?? cause}: ${said.trim().slice(-2000)}`);
 }
 
-/** A script of this folder in a process of its own; messages go both ways. */
-export function startScript(name: string, args: readonly string[] = []): ChildProcess {
+/** A script of this folder in a process of its own; messages go both ways. @param flags Node's own */
+export function startScript(name: string, args: readonly string[] = [], flags: readonly string[] = []): ChildProcess {
   const file = join(import.meta.dirname, name);
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, ...args], {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...flags, file, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
 }

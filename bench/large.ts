@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { artifactPaths, type BenchContext, fetchWith, homeOfOrigin, inEachPlace, turns } from './bench.ts';
 import { curlAlone } from './fetchers.ts';
 import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
-import { peakBytes, startMirror } from './mirror.ts';
+import { startMirror } from './mirror.ts';
 import { startOrigin } from './origin.ts';
 import type { Place } from './places.ts';
+import { peakBytes } from './process.ts';
 
 const mib = 1024 * 1024;
 const bytes = 2048 * mib;

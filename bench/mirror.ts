@@ -10,6 +10,7 @@ import { type DataPaths, dataPaths } from '../src/tree/paths.ts';
 import { until } from './children.ts';
 import { organization, pipeline } from './files.ts';
 import type { Origin } from './origin.ts';
+import { ticksOf } from './process.ts';
 import { planStack } from './stack.ts';
 
 /** A build of 10,000 artifacts that upstream's limits hold back takes minutes. */
@@ -108,18 +109,4 @@ async function quiet(pids: readonly number[], signal: AbortSignal): Promise<void
   };
   await until(isQuiet, 'the mirror to be idle', { signal, timeoutMs: 20_000, everyMs: 150 });
   await pause(20);
-}
-
-/** User and system time of a process, in clock ticks (10 ms). @see proc(5) */
-export function ticksOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-}
-
-/** The most memory that a process ever held, in bytes. */
-export function peakBytes(pid: number): number {
-  const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(line?.[1]) * 1024;
 }

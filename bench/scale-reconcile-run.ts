@@ -9,7 +9,7 @@ import { createLog } from '../src/log.ts';
 import { type CompareParts, type Counts, compareStep, emptyCounts, lookBack } from '../src/reconcile/compare.ts';
 import { openCatalog } from '../src/search/catalog.ts';
 import { dataPaths } from '../src/tree/paths.ts';
-import { peakBytes } from './mirror.ts';
+import { peakBytes } from './process.ts';
 import { organization } from './scale-builds.ts';
 
 export interface Compared {

@@ -1,6 +1,7 @@
 /** A reconcile over builds that are all mirrored: its processor time and its memory, as the builds become more. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nodeFlags } from '../src/supervise/plan.ts';
 import type { BenchContext } from './bench.ts';
 import { endChild, nextMessage, startScript } from './children.ts';
 import { type Row, spreadOf } from './measure.ts';
@@ -34,7 +35,7 @@ export async function measureReconcile(context: BenchContext, folder: string, bu
 }
 
 async function runOnce(data: string, apiUrl: string, builds: number, signal: AbortSignal): Promise<ReconcileRun> {
-  const child = startScript('scale-reconcile-run.ts', [data, apiUrl, iso(createdAt(0))]);
+  const child = startScript('scale-reconcile-run.ts', [data, apiUrl, iso(createdAt(0))], nodeFlags.worker);
   try {
     const run = await nextMessage<ReconcileRun>(child, signal);
     check(run.all, builds);

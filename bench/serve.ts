@@ -4,12 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findCommand, lighttpdNeed } from '../src/programs.ts';
+import { findCommand, lighttpdTlsNeed } from '../src/programs.ts';
+import { ensurePrograms } from '../src/supervise/install.ts';
 import { type Bench, type BenchContext, turns } from './bench.ts';
 import { findPeer, peers } from './children.ts';
 import { type Row, ratioOf, spreadOf, type Table } from './measure.ts';
-import { ticksOf } from './mirror.ts';
+import { ticksOf } from './process.ts';
 import { type Certificate, type Side, type SideOptions, startBare, startNginx, startOurs } from './serve-sides.ts';
+import { root } from './stack.ts';
 
 const usualRounds = 5;
 const seconds = 1;
@@ -93,8 +95,8 @@ async function startAll(context: BenchContext): Promise<[Field, Field]> {
     mkdirSync(own);
     return { folder: own, path, files, signal, tls };
   };
-  const lighttpd = findCommand(lighttpdNeed.commands, path);
-  if (lighttpd === null) throw new Error('lighttpd is not installed (apt-get install lighttpd lighttpd-modules-lua)');
+  const host = { root, env: { PATH: path }, isRoot: process.getuid?.() === 0, say: context.say };
+  const lighttpd = (await ensurePrograms([lighttpdTlsNeed], host)).get('lighttpd') ?? '';
   const nginx = findPeer(peers.nginx, path);
   const [contestants, secure]: [Contestant[], Contestant[]] = [[], []];
   const enter = async (

@@ -71,6 +71,12 @@ function planWorker(config: Config, env: NodeJS.ProcessEnv, root: string, index:
   return planProgram('worker', own, root, at === null ? spoken : () => probe({ at, path: '/readyz' }), name);
 }
 
+/**
+ * A worker's garbage is bytes on their way to disk: short-lived, and as much as it may be. V8's own 16 MiB of young
+ * generation (three times over) buys no speed there and is a quarter of the worker. bin/kitemirror gives the same.
+ */
+export const nodeFlags: Partial<Record<NodeProgram, readonly string[]>> = { worker: ['--max-semi-space-size=4'] };
+
 const scripts: Record<NodeProgram, string> = {
   receiver: 'src/receiver.ts',
   gateway: 'src/gateway.ts',
@@ -89,7 +95,12 @@ function planProgram(
     spec: {
       name,
       command: process.execPath,
-      args: ['--disable-warning=ExperimentalWarning', join(root, scripts[program]), '--supervised'],
+      args: [
+        '--disable-warning=ExperimentalWarning',
+        ...(nodeFlags[program] ?? []),
+        join(root, scripts[program]),
+        '--supervised',
+      ],
       env: environmentOf(program, env),
       stopWithinMs: stopWithinMs[program],
     },

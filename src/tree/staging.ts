@@ -12,7 +12,7 @@ import { errnoOf } from '../errors.ts';
 import { diskError } from './files.ts';
 
 const spillBytes = 256 * 1024;
-const queuedBytes = 4 * 1024 * 1024;
+const queuedBytes = 1024 * 1024;
 
 const datasync = promisify(fdatasync);
 /** TMPFS_MAGIC and RAMFS_MAGIC of statfs(2): nothing there survives a power cut, so there is nothing to sync. */
