@@ -41,20 +41,37 @@ async function bounded(step: () => unknown, timeoutMs: number): Promise<string> 
 
 /** A little more than a supervisor gives any of the programs that stop so: who has none ends all the same. */
 const wholeTimeoutMs = 24_000;
+/** How long what is gone may come back. */
+const goneMs = 3000;
+
+export interface StopOptions {
+  /** Whether the end of our stdin is one of ours: the supervisor that holds it has gone away. */
+  readonly watchStdin?: boolean;
+  /** Whether what the steps need to end in order is not there (Redis, in which tasks are handed back). */
+  readonly isGone?: () => boolean;
+}
 
 /**
- * Stops on SIGTERM and SIGINT (and when the supervisor that holds our stdin goes away), then exits with 0. With 1 where
- * that takes too long, as when Redis was gone first and each part waits for it in vain.
+ * Stops on SIGTERM and SIGINT, then exits with 0. With 1 where that takes too long, or is waited for in vain: a supervisor
+ * that was killed has taken Redis with it.
  */
-export function stopOnSignals(stopper: Stopper, log: Log, options: { watchStdin?: boolean } = {}): void {
+export function stopOnSignals(stopper: Stopper, log: Log, options: StopOptions = {}): void {
+  const { watchStdin = false, isGone = () => false } = options;
+  const giveUp = (why: string): never => {
+    log.warn({ why }, 'not stopped in order: ended as it is, and what was under way is done again');
+    process.exit(1);
+  };
   const end = (): void => {
-    setTimeout(() => {
-      log.warn({ ms: wholeTimeoutMs }, 'not stopped in time: ended as it is, and what was under way is done again');
-      process.exit(1);
-    }, wholeTimeoutMs).unref();
+    setTimeout(giveUp, wholeTimeoutMs, `not within ${wholeTimeoutMs} ms`).unref();
+    let thereAt = performance.now();
+    const look = (): void => {
+      if (!isGone()) thereAt = performance.now();
+      else if (performance.now() - thereAt > goneMs) giveUp('Redis is gone');
+    };
+    setInterval(look, 200).unref();
     void stopper.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  if (options.watchStdin === true) process.stdin.on('end', end).on('error', end).resume();
+  if (watchStdin) process.stdin.on('end', end).on('error', end).resume();
 }

@@ -195,7 +195,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     const listening = await serveMetrics(registry, config.workerMetricsListen, { readyz });
     stopper.add('metrics', () => listening.close());
   }
-  stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised') });
+  const isGone = (): boolean => redis.status !== 'ready';
+  stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised'), isGone });
   log.info({ pid: process.pid, concurrency: config.concurrency, organization: config.organization }, 'worker ready');
   if (!(await fillCatalog(worker.reconcile, stopper, log))) return;
   const reconciling = startReconciling({
