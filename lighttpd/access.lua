@@ -73,7 +73,7 @@ return function(lighty, files, answers)
 
   -- nil: go on.
   local function look_at_grants()
-    now = c.time()
+    now = answers.now
     grants = grants_reader.current(now)
     return not grants and unavailable("no grants") or nil
   end

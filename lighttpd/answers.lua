@@ -7,8 +7,8 @@ local policy = "default-src 'none'; script-src %s; style-src 'self' 'unsafe-inli
 return function(lighty)
   local r, c = lighty.r, lighty.c
   local request, response, attribute, environment = r.req_header, r.resp_header, r.req_attr, r.req_env
-  -- `query`: of the request that is being answered, "" where it has none.
-  local answers, policies = { id = "", query = "" }, {}
+  -- Of the request that is being answered: `query` is "" where it has none, `now` is whole seconds.
+  local answers, policies = { id = "", method = "", now = 0, query = "" }, {}
 
   -- Remembered for the host that asked last: a site has one, or two.
   function answers.page_policy()
@@ -103,9 +103,12 @@ return function(lighty)
     return 200
   end
 
-  -- These two go into the access log as they are, and a line of it must be JSON.
+  -- These two go into the access log as they are, and a line of it must be JSON. Most come again and again.
+  local clean_ones = {}
+
   local function clean(name, value)
-    if value and not utf8.len(value) then request[name] = c.urlenc(value) end
+    if not value or clean_ones[name] == value then return end
+    if utf8.len(value) then clean_ones[name] = value else request[name] = c.urlenc(value) end
   end
 
   -- Of a query's parameters the log has every name, and the values of these alone: links and codes are secrets.
@@ -134,6 +137,14 @@ return function(lighty)
     end
     clean("User-Agent", request["User-Agent"])
     clean("Referer", from)
+  end
+
+  -- Once for each request. Whatever is read from Lighttpd costs as much as a dozen lines of ours: what more than one of
+  -- us asks for is read here.
+  function answers.begin(method)
+    answers.method, answers.now = method, c.time()
+    answers.new_id()
+    answers.clean_for_log()
   end
 
   return answers

@@ -39,7 +39,7 @@ local function satisfiable(header, size)
 end
 
 return function(lighty, answers)
-  local r, c, stat = lighty.r, lighty.c, lighty.stat
+  local r, stat = lighty.r, lighty.stat
   local request, response = r.req_header, r.resp_header
   local files = { untrusted = untrusted }
 
@@ -90,7 +90,7 @@ return function(lighty, answers)
   -- A small file that cannot change any more was looked at within this second: it goes out once more, without asking the
   -- system, which costs more than all else. nil: it is to be looked at. All other files are, for each request.
   local function send_kept(policy, known)
-    local body = known.settled_at == c.time() and kept[known]
+    local body = known.settled_at == answers.now and kept[known]
     if not body or answers.method ~= "GET" or request["Range"] then return nil end
     local status = conditional(known.etag, #body, nil)
     if status >= 400 then return status end
@@ -104,7 +104,7 @@ return function(lighty, answers)
 
   -- Worth it from the second time within a second on. What is read is this very file, if it still lies there afterwards.
   local function keep(path, size, known)
-    local now = c.time()
+    local now = answers.now
     if known.settled_at == now and size > 0 and size <= largest and not kept[known] then
       local etag, file = known.etag, io.open(path, "rb")
       local body = file and file:read(size + 1)

@@ -128,8 +128,7 @@ return function(lighty)
     return over
   end
 
-  function reach.is_crowded()
-    local now = c.time()
+  function reach.is_crowded(now)
     if now ~= counted_at then counted_at, crowd = now, count() end
     return crowd ~= nil and crowd[attribute["request.remote-addr"]] == true
   end

@@ -209,7 +209,7 @@ return function(lighty)
       if not access.allows(path, build, rest) then return pointers.moved(path, follow_move) or access.refuse() end
       local status = answers.is_asked() and known_question(path, build)
       if status then return status end
-      if path:byte(-1) == 47 then return folder(path) end
+      if not found and path:byte(-1) == 47 then return folder(path) end
       return lying_there(path, found) or access.may_read(build) and missing(path) or answers.absent()
     end
     if not access.may_ask() then return access.refuse() end
@@ -239,19 +239,17 @@ return function(lighty)
   end
 
   local function answer()
-    if forwarding.is_detour() then return forwarding.resume() end
-    answers.new_id()
-    answers.clean_for_log()
-    reach.find_reader()
-    if reach.is_crowded() then return refuse_crowd() end
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
-    answers.method = method
+    if path == "/-/detour" and forwarding.is_detour() then return forwarding.resume() end
+    answers.begin(method)
+    reach.find_reader()
+    if reach.is_crowded(answers.now) then return refuse_crowd() end
     local label = not hosts[host] and content.label_of(host)
     if label then return content_host(label, path, method) end
     if not hosts[host] then
       return answers.fail(421, "ERR_MISDIRECTED", "this host is not the one that KITEMIRROR_URL names")
     end
-    local is_system = path:byte(2) == 45 and path:byte(3) == 47
+    local is_system = not known[path] and path:byte(2) == 45 and path:byte(3) == 47
     if access.on and not (is_system and is_open_to_all(path)) then
       local status = access.enter()
       if status then return status end
