@@ -100,9 +100,9 @@ export function subjectId(...parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 }
 
-/** Of a session, an exchange or a link. */
+/** Of a session, an exchange or a link. Given on command lines (`revoke --id`), where nothing may begin with a dash. */
 export function newId(): string {
-  return randomBytes(16).toString('base64url');
+  return randomBytes(16).toString('hex');
 }
 
 /** The card of a revocation: named by what it revokes, so that one thing has one card. */

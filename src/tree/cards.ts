@@ -19,12 +19,15 @@ export interface Cards<T> {
   version(): Promise<string>;
 }
 
+/** Digests in base64url among them: they may begin with any of its signs. */
+const cardName = /^[\w-][\w.-]{0,127}$/;
+const cardFile = /^([\w-][\w.-]*)\.json$/;
 const secretFolder = 0o700;
 export const secretFile = 0o600;
 
 export function cardsIn<T>(folder: string, schema: z.ZodType<T>): Cards<T> {
   const file = (name: string): string => {
-    if (!/^[\w][\w.-]{0,127}$/.test(name)) throw new MirrorError('ERR_INTERNAL', `"${name}" cannot be a card's name`);
+    if (!cardName.test(name)) throw new MirrorError('ERR_INTERNAL', `"${name}" cannot be a card's name`);
     return join(folder, `${name}.json`);
   };
   const parse = (text: string): T | null => {
@@ -44,7 +47,7 @@ export function cardsIn<T>(folder: string, schema: z.ZodType<T>): Cards<T> {
     all: async (onFault) => {
       const found = new Map<string, T>();
       for (const { name } of await listFolder(folder)) {
-        const card = /^(\w[\w.-]*)\.json$/.exec(name)?.[1];
+        const card = cardFile.exec(name)?.[1];
         if (card === undefined) continue;
         const value = await get(card);
         if (value === null) onFault?.(name);

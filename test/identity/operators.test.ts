@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { generateKeyPair, type JWTPayload, type SignJWT } from 'jose';
+import { subjectId } from '../../src/identity/state.ts';
 import type { Place } from '../../src/tree/paths.ts';
 import { root } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
@@ -69,6 +70,19 @@ const becomes = (what: string, wanted: number, headers: Record<string, string>, 
   until(what, async () => (await status(headers, path)) === wanted, promisedMs);
 
 describe('whoever comes by a proxy that vouches for them', () => {
+  it('comes in whatever the digest of their name begins with', async () => {
+    const idOf = (sub: string): string => subjectId(mirror.provider.issuer, sub);
+    const names = Array.from({ length: 2000 }, (_, number) => `user-${number}`);
+    for (const sign of ['-', '_']) {
+      const sub = names.find((name) => idOf(name).startsWith(sign));
+      assert.ok(sub);
+      const cookie = await signIn({ sub });
+      assert.equal(await status(cookie), 200, sub);
+      assert.equal((await kitemirror('revoke', '--subject', sub)).code, 0);
+      await becomes('what was given is void', 401, cookie);
+    }
+  });
+
   it('has a session by its signed word, and asks without it from then on', async () => {
     const cookie = await signIn();
     assert.equal(await status(cookie), 200);
