@@ -1,18 +1,24 @@
 /** One logger factory. Secrets never reach it (their type hides them); paths that could carry one are redacted as a second wall. */
-import { type Logger, pino } from 'pino';
+import { destination, type Logger, pino } from 'pino';
 import { type ErrorCode, MirrorError, policyOf, toMirrorError } from './errors.ts';
 
 export type Log = Logger;
 
-/** JSON lines on stdout; `program` tells whose. */
+const stdout = 1;
+
+/**
+ * JSON lines on stdout; `program` tells whose. Each is written before the program goes on: what is kept to be written later,
+ * sonic-boom 4.2.1 tries to write for ever when a program ends whose reader (the supervisor) was killed.
+ */
 export function createLog(program: string, level: string): Log {
-  return pino({
+  const options = {
     level,
     base: { program },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: ['token', 'authorization', 'headers.authorization', 'location', '*.token'], censor: '[secret]' },
-  });
+  };
+  return pino(options, destination({ dest: stdout, sync: true }));
 }
 
 /** Logs an error once, at its code's level; a bug also with its stack. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
@@ -83,9 +84,15 @@ test('when it is killed outright, all that it started ends by itself', async (t)
   const family = familyOf(child.pid ?? 0);
   // redis, receiver, gateway, worker, the wrapper of Lighttpd, Lighttpd and its workers
   assert.ok(family.length >= 8, `only ${family.length} processes`);
+  const commands = new Map(
+    family.map((pid) => [pid, readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')]),
+  );
   child.kill('SIGKILL');
   // Redis goes at once, and who needs it to end in order waits a few seconds for it (src/stop.ts).
-  await until('all have ended', () => family.every((pid) => !isAlive(pid)), 20_000);
+  const left = (): string[] => family.filter(isAlive).map((pid) => commands.get(pid) ?? '');
+  await until('all have ended', () => left().length === 0, 20_000).catch((thrown: unknown) => {
+    throw new Error(`still there: ${left().join(', ')}`, { cause: thrown });
+  });
 });
 
 test('a second signal ends it at once', async (t) => {
