@@ -17,10 +17,24 @@ export function lineHtml(line: Line, number: number | null, kind = '', before = 
   return `<div class="line${kind}" id="L${name}"${time}><a href="#L${name}">${name}</a>${before}<span>${runsHtml(line.runs)}</span></div>`;
 }
 
+/** So many characters of a line are shown: the time in which a browser lays one out grows faster than the line. */
+const mostShown = 50_000;
+
 export function runsHtml(runs: readonly Run[]): string {
   let html = '';
-  for (const { text, pen } of runs) html += pen === plainPen ? escape(text) : dressed(text, pen);
+  let left = mostShown;
+  for (const { text, pen } of runs) {
+    const shown = text.length > left ? text.slice(0, left).toWellFormed() : text;
+    html += pen === plainPen ? escape(shown) : dressed(shown, pen);
+    if (shown !== text) return `${html}<i class="cut">… ${restOf(runs)} more characters, in the raw log</i>`;
+    left -= text.length;
+  }
   return html;
+}
+
+function restOf(runs: readonly Run[]): string {
+  const length = runs.reduce((sum, { text }) => sum + text.length, 0);
+  return (length - mostShown).toLocaleString('en-US');
 }
 
 export function textOf(runs: readonly Run[]): string {
