@@ -19,6 +19,7 @@ export async function writeBuildPages(
   const { url, ruleFor } = settings;
   const page = await composeBuildPage({ paths, url, ruleFor }, { place, build, merged, records, failing, beside });
   await writeDerived(paths, paths.page(...segments(place)), page);
+  const at = { folder: place.folder, url };
   for (const job of records.values()) {
     const why = failing.get(job.id);
     const isOld = !isFresh(paths, place, job);
@@ -28,7 +29,7 @@ export async function writeBuildPages(
     await writeDerived(
       paths,
       paths.page(...segments(place), 'jobs', job.id),
-      renderJob({ build, job, ...(why !== undefined && { failing: why }) }),
+      renderJob({ build, job, at, ...(why !== undefined && { failing: why }) }),
     );
   }
 }

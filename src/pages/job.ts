@@ -2,6 +2,7 @@
 import type { ArtifactRecord, BuildRecord, JobRecord, JobSummary } from '../model.ts';
 import { groupAttempts } from './attempts.ts';
 import { failingLines } from './build-jobs.ts';
+import { renderJobScript, type Whereabouts } from './build-script.ts';
 import { type DecisiveLine, variantOf } from './details.ts';
 import { counted, formatBytes, formatCount, instant, shortDigest } from './format.ts';
 import { type Html, html, raw, type Value } from './html.ts';
@@ -16,12 +17,13 @@ export interface JobPage {
   readonly job: JobRecord;
   /** What its log says of why it failed. */
   readonly failing?: readonly DecisiveLine[];
+  readonly at: Whereabouts;
 }
 
 /** A browser lays out more of them slowly; the filter and the listing have them all. */
 const shownArtifacts = 500;
 
-export function renderJob({ build, job, failing = [] }: JobPage): string {
+export function renderJob({ build, job, failing = [], at }: JobPage): string {
   const name = job.name ?? job.step_key ?? 'Unnamed job';
   return renderPage({
     title: `${nameText(name)} · ${build.pipeline} #${build.number}`,
@@ -40,8 +42,7 @@ ${failing.length > 0 && html`<section class="card why" aria-label="Why it failed
 ${logLine(job)}</section>
 ${attempts(build, job)}
 ${artifacts(job)}
-<h2>From a script</h2>
-<p class="quiet"><a href="job.json">job.json</a> is the record of this job; <a href="SHA256SUMS">SHA256SUMS</a> checks its files with <code>sha256sum -c</code>.</p>`,
+${renderJobScript(build, job, at)}`,
     foot: html`Mirrored ${instant(job.mirrored_at)}. Job ${job.id}`,
   });
 }

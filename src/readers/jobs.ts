@@ -48,7 +48,7 @@ async function sendJobFolder(parts: ReaderParts, request: Request, response: Res
     ]);
     if (slash !== null) return sendRedirect(response, slash);
     const failing = (await failingLines(parts.paths, place, new Map([[job.id, job]]))).get(job.id) ?? [];
-    return sendPage(response, renderJob({ build, job, failing }));
+    return sendPage(response, renderJob({ build, job, failing, at: { folder: place.folder, url: parts.url } }));
   }
   const jobName = job.name ?? job.step_key ?? job.id;
   if (request.query['archive'] !== undefined)

@@ -8,6 +8,7 @@ import { hrefsOf, textOf } from './reading.ts';
 import { sampleArtifact, sampleBuild, sampleJob, uuid, viewOf } from './samples.ts';
 
 const base = 'http://mirror.test/acme/web/builds/42/';
+const at = { folder: 'web', url: 'http://mirror.test/' };
 
 function page(jobs: Parameters<typeof sampleBuild>[0], changes: Parameters<typeof sampleBuild>[1] = {}): string {
   const details = new Map(jobs.map((job) => [job.id, describeJob(job)]));
@@ -47,7 +48,7 @@ test('every link of a build and of a job leads to an address of the contract', (
   ];
   const pages = [
     { at: base, text: page(jobs) },
-    { at: `${base}jobs/${id}/`, text: renderJob({ build: sampleBuild(jobs), job: jobs[0] ?? sampleJob(1) }) },
+    { at: `${base}jobs/${id}/`, text: renderJob({ build: sampleBuild(jobs), job: jobs[0] ?? sampleJob(1), at }) },
   ];
   for (const { at, text } of pages) {
     for (const href of hrefsOf(text)) {
@@ -94,8 +95,9 @@ test('a retried job stands beside its replacement', () => {
   const table = text.slice(text.indexOf('Log and files'));
   assert.match(table, /Lint.*passed E2E attempt 2 of 2.*failed E2E attempt 1 of 2/s);
   const job = jobs[0] ?? sampleJob(1);
-  const own = renderJob({ build: sampleBuild(jobs), job });
+  const own = renderJob({ build: sampleBuild(jobs), job, at });
   assert.ok(hrefsOf(own).includes(`../${uuid(3)}/`));
+  assert.ok(textOf(own).includes(`curl -fO '${base}jobs/${uuid(1)}/job.json'`));
 });
 
 test('the jobs that made a build fail come first, without those that may fail or were retried', () => {
@@ -206,7 +208,7 @@ test('a build that runs says so, and one that has ended says that the rest is fe
 
 test('a failed job’s page shows the lines of its log that say why, each leading to its place', () => {
   const job = sampleJob(1, { state: 'failed', exit_status: 1 });
-  const shown = renderJob({ build: sampleBuild([job]), job, failing: [{ line: 120, text: 'Error: <b>' }] });
+  const shown = renderJob({ build: sampleBuild([job]), job, failing: [{ line: 120, text: 'Error: <b>' }], at });
   assert.match(textOf(shown), /Error: <b>/);
   assert.ok(hrefsOf(shown).includes('log/#L120'));
 });

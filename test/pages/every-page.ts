@@ -62,7 +62,7 @@ export function everyPage(
       }),
     ],
     ['build without details', renderBuild({ build, merged: viewOf(jobs), previous: null, next: null })],
-    ['job', renderJob({ build, job })],
+    ['job', renderJob({ build, job, at: { folder: build.pipeline, url: 'http://mirror.test' } })],
     [
       'folder',
       renderFolder({
