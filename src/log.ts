@@ -1,15 +1,11 @@
 /** One logger factory. Secrets never reach it (their type hides them); paths that could carry one are redacted as a second wall. */
-import { destination, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { type ErrorCode, MirrorError, policyOf, toMirrorError } from './errors.ts';
+import { lineWriter } from './line-writer.ts';
 
 export type Log = Logger;
 
-const stdout = 1;
-
-/**
- * JSON lines on stdout; `program` tells whose. Each is written before the program goes on: what is kept to be written later,
- * sonic-boom 4.2.1 tries to write for ever when a program ends whose reader (the supervisor) was killed.
- */
+/** JSON lines on stdout; `program` tells whose. */
 export function createLog(program: string, level: string): Log {
   const options = {
     level,
@@ -18,7 +14,7 @@ export function createLog(program: string, level: string): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: ['token', 'authorization', 'headers.authorization', 'location', '*.token'], censor: '[secret]' },
   };
-  return pino(options, destination({ dest: stdout, sync: true }));
+  return pino(options, lineWriter());
 }
 
 /** Logs an error once, at its code's level; a bug also with its stack. */

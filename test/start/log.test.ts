@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { root } from './scene.ts';
 
@@ -26,4 +27,26 @@ test('a program whose reader is gone ends all the same', async () => {
   child.stdout.destroy();
   child.stdin.end();
   assert.deepEqual(await ended, [3, null]);
+});
+
+const chatty = `
+  const { createLog } = await import(${JSON.stringify(join(root, 'src', 'log.ts'))});
+  const log = createLog('test', 'info');
+  for (let line = 0; line < 20_000; line += 1) log.info({ line }, 'of those that nobody reads');
+  setTimeout(() => process.stderr.write('alive'), 300);
+`;
+
+test('a program whose reader stalls goes on all the same, and loses no line when it reads again', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', chatty], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const closed = once(child, 'close', { signal: AbortSignal.timeout(20_000) }).finally(() => child.kill('SIGKILL'));
+  const [said] = (await once(child.stderr, 'data', { signal: AbortSignal.timeout(20_000) })) as [Buffer];
+  assert.equal(said.toString(), 'alive');
+  const lines = (await text(child.stdout)).trimEnd().split('\n');
+  await closed;
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { line: number }).line),
+    Array.from({ length: 20_000 }, (_, line) => line),
+  );
 });
