@@ -62,7 +62,13 @@ async function runBackfill(context: CommandContext): Promise<number> {
   const progress = startProgress(io, { unit: 'builds listed' });
   const lacking: ListedBuild[] = [];
   let [listed, unreadable] = [0, 0];
+  let isFirst = true;
   for await (const page of walk(parts, range, isDry, signal)) {
+    if (isFirst && page.goesOnFrom !== null)
+      io.note(
+        `Goes on with the run of ${page.goesOnFrom}, which was broken off; what has finished since comes at its end.`,
+      );
+    isFirst = false;
     listed += page.listed;
     unreadable += page.unreadable;
     lacking.push(...page.lacking);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BuildQuery, ListedBuild } from '../buildkite/build-list.ts';
 import { isFinishedBuild } from '../model.ts';
-import { endBackfill, readBackfill, writeBackfill } from '../tree/backfill-state.ts';
+import { type BackfillState, endBackfill, readBackfill, writeBackfill } from '../tree/backfill-state.ts';
 import { isDropped } from '../tree/dropping.ts';
 import { syncGaps } from '../tree/unsettled.ts';
 import type { CompareParts } from './compare.ts';
@@ -29,6 +29,8 @@ export interface BackfillPage {
   readonly lacking: readonly ListedBuild[];
   /** Items of the list that are no builds as far as can be told. */
   readonly unreadable: number;
+  /** When the run was begun that this one goes on with (ISO 8601); null: this one began it. */
+  readonly goesOnFrom: string | null;
 }
 
 type Parts = Omit<CompareParts, 'log' | 'onOutcome' | 'onPage'>;
@@ -43,7 +45,8 @@ function nameOf({ since: _since, until: _until, ...asked }: BackfillRange): stri
 
 /**
  * Records gaps as it goes, unless `isDry`. Each page is told when what it lacks is on disk and enqueued. Where an earlier
- * run was broken off, it goes on there with that run's times, and lists then what has been created since.
+ * run was broken off, it goes on there with that run's times, and lists then what has finished since that run began, and
+ * what the range has come to hold by now.
  */
 export async function* backfill(
   parts: Parts,
@@ -53,33 +56,45 @@ export async function* backfill(
 ): AsyncGenerator<BackfillPage> {
   const name = nameOf(range);
   const begun = isDry ? null : await readBackfill(parts.paths, name);
-  const { since, until } = begun ?? range;
+  const times = { since: begun?.since ?? range.since, until: begun === null ? range.until : begun.until };
   const begunAt = begun?.begun_at ?? new Date().toISOString();
   let recorded = begun?.recorded ?? 0;
-  const own = queriesOf(parts.organization, { ...range, since, until });
-  const later = begun === null || until !== null ? [] : own.map((query) => createdFrom(query, begunAt));
-  const queries = [...own, ...later];
+  const lists = [...listsOf(parts, { ...range, ...times }), ...(begun === null ? [] : laterLists(parts, range, begun))];
+  const own = queriesOf(parts.organization, range).length;
   // The later ones are short, and have grown again.
-  const first = Math.min(begun?.list ?? 0, own.length);
-  for (const [list, query] of queries.entries()) {
+  const first = Math.min(begun?.list ?? 0, own);
+  for (const [list, { query, until }] of lists.entries()) {
     if (list < first) continue;
-    const from = list === begun?.list && list < own.length ? begun.place : walkStart;
+    const from = list === begun?.list && list < own ? begun.place : walkStart;
     for await (const { builds, next, unreadable } of walkBuilds(parts.list, query, from, signal)) {
       const lacking = await lackingOf(parts, { ...range, until }, builds);
       if (!isDry) {
         await record(parts, range, lacking);
         recorded += lacking.length;
-        const place = next ?? walkStart;
-        await writeBackfill(parts.paths, name, { version: 2, since, until, begun_at: begunAt, list, place, recorded });
+        const then = next === null ? { list: list + 1, place: walkStart } : { list, place: next };
+        await writeBackfill(parts.paths, name, { version: 2, ...times, begun_at: begunAt, ...then, recorded });
       }
-      yield { listed: builds.length, lacking, unreadable };
+      yield { listed: builds.length, lacking, unreadable, goesOnFrom: begun === null ? null : begunAt };
     }
   }
   if (!isDry) await endBackfill(parts.paths, name);
 }
 
-function createdFrom(query: BuildQuery, begunAt: string): BuildQuery {
-  return { ...query, createdFrom: new Date(Date.parse(begunAt) - overlapMs).toISOString() };
+interface List {
+  readonly query: BuildQuery;
+  /** A build that finished after it is none of the list's. */
+  readonly until: string | null;
+}
+
+function listsOf({ organization }: Parts, range: BackfillRange): List[] {
+  return queriesOf(organization, range).map((query) => ({ query, until: range.until }));
+}
+
+/** What ran when the earlier run looked, and what its times did not hold that the same words mean today. */
+function laterLists(parts: Parts, range: BackfillRange, { begun_at: begunAt, until }: BackfillState): List[] {
+  const seenTo = new Date(Date.parse(begunAt) - overlapMs).toISOString();
+  const since = until !== null && until < seenTo ? until : seenTo;
+  return range.until !== null && range.until <= since ? [] : listsOf(parts, { ...range, since });
 }
 
 function queriesOf(organization: string, range: BackfillRange): BuildQuery[] {
