@@ -39,23 +39,31 @@ export function createSpace(root: string, minFreeBytes: number | null, onShort: 
     unseen -= writtenBefore;
   }
 
-  /** One look serves all who ask meanwhile. What was given back counts as written until the next. */
-  async function fits(bytes: number): Promise<boolean> {
-    const isTight = bytes > free.bytes - reserved - unseen;
-    if (Date.now() - free.at > lookEveryMs || (isTight && unseen > 0)) {
+  const left = (): number => free.bytes - reserved - unseen;
+  const isToBeLookedAt = (bytes: number): boolean =>
+    Date.now() - free.at > lookEveryMs || (unseen > 0 && bytes > left());
+
+  /**
+   * Takes them where they fit. One look serves all who ask meanwhile, and what was given back counts as written until the
+   * next: who joins a look that began before that needs another.
+   */
+  async function take(bytes: number): Promise<boolean> {
+    for (let looks = 0; looks < 2 && isToBeLookedAt(bytes); looks += 1) {
       looking ??= look().finally(() => {
         looking = null;
       });
       await looking;
     }
-    // Nothing fits where no name can be made, not even what has no bytes.
-    return hasInodes && bytes <= free.bytes - reserved - unseen;
+    // Nothing fits where no name can be made, not even what has no bytes. From here on nobody comes between.
+    if (!hasInodes || bytes > left()) return false;
+    reserved += bytes;
+    return true;
   }
 
   return {
     reserve: async (bytes, signal) => {
       const until = Date.now() + patienceMs;
-      while (!(await fits(bytes))) {
+      while (!(await take(bytes))) {
         // Upstream's word alone must not keep all the others waiting.
         if (bytes > free.most) {
           throw new MirrorError('ERR_DOWNLOAD_REFUSED', `its ${bytes} bytes are more than the disk can hold`, {
@@ -69,7 +77,6 @@ export function createSpace(root: string, minFreeBytes: number | null, onShort: 
         }
         await sleep(lookEveryMs, undefined, { signal });
       }
-      reserved += bytes;
       let held = true;
       return () => {
         if (!held) return;

@@ -27,6 +27,19 @@ describe('room on the disk', () => {
     await space.reserve(4 * mib, never);
   });
 
+  it('is promised once to those, too, who ask for it at the same moment', async (t) => {
+    const disk = smallDisk(t, '8m');
+    if (disk === null) return;
+    const space = createSpace(disk, 1 * mib);
+    const stop = new AbortController();
+    let promised = 0;
+    const asked = Array.from({ length: 8 }, () => space.reserve(3 * mib, stop.signal).then(() => (promised += 1)));
+    await space.reserve(0, never);
+    assert.equal(promised, 2);
+    stop.abort(new Error('stop'));
+    await Promise.allSettled(asked);
+  });
+
   it('is waited for while another has it, and had when that is gone', async (t) => {
     const disk = smallDisk(t, '8m');
     if (disk === null) return;
