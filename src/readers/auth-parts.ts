@@ -32,9 +32,9 @@ export interface AuthParts {
  */
 export async function refuse(parts: AuthParts, request: Request, what: string, thrown: unknown): Promise<never> {
   const { code, message, cause } = toMirrorError(thrown);
-  if (code === 'ERR_IDENTITY_UNAVAILABLE') throw thrown;
   const why = cause instanceof Error && cause.message !== message ? `${message}: ${cause.message}` : message;
   await parts.refusals({ action: 'refusal', what, reason: why.slice(0, 300), ...from(request) });
+  if (code === 'ERR_IDENTITY_UNAVAILABLE') throw thrown;
   throw new MirrorError(
     'ERR_SIGN_IN_FAILED',
     'this was not accepted; the mirror’s audit log has the reason under the id',
