@@ -41,8 +41,9 @@ async function bounded(step: () => unknown, timeoutMs: number): Promise<string> 
 
 /** A little more than a supervisor gives any of the programs that stop so: who has none ends all the same. */
 const wholeTimeoutMs = 24_000;
-/** How long what is gone may come back. */
+/** How long what is gone may come back, seen gone each time that it is looked at. */
 const goneMs = 3000;
+const lookEveryMs = 200;
 
 export interface StopOptions {
   /** Whether the end of our stdin is one of ours: the supervisor that holds it has gone away. */
@@ -63,12 +64,12 @@ export function stopOnSignals(stopper: Stopper, log: Log, options: StopOptions =
   };
   const end = (): void => {
     setTimeout(giveUp, wholeTimeoutMs, `not within ${wholeTimeoutMs} ms`).unref();
-    let thereAt = performance.now();
+    let gone = 0;
     const look = (): void => {
-      if (!isGone()) thereAt = performance.now();
-      else if (performance.now() - thereAt > goneMs) giveUp('Redis is gone');
+      gone = isGone() ? gone + 1 : 0;
+      if (gone * lookEveryMs >= goneMs) giveUp('what it needs to stop in order is gone');
     };
-    setInterval(look, 200).unref();
+    setInterval(look, lookEveryMs).unref();
     void stopper.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', end);

@@ -33,6 +33,7 @@ import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { notePageForm } from '../src/tree/page-form.ts';
 import { type DataPaths, dataPaths } from '../src/tree/paths.ts';
 import { ruleFor } from '../src/tree/retention.ts';
+import { recordKinds } from '../src/tree/salvaged.ts';
 import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
 import { openStaging } from '../src/tree/staging.ts';
@@ -89,8 +90,9 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const registry = new Registry();
   processMetrics(registry);
   const metrics = workerMetrics(registry);
-  // An outcome that has not been is 0, so that its first one is an increase.
+  // What has not been yet is 0, so that its first one is an increase.
   for (const outcome of outcomes) metrics.reconciled.inc({ outcome }, 0);
+  for (const record of recordKinds) metrics.damagedRecords.inc({ record }, 0);
   const apis = createApis({ config, secrets, store: budgetStore(redis), shelf: shelfStore(redis), metrics, log });
   // Slots bound the downloads of each class; connections are not to be waited for besides.
   const dispatcher = new Agent({ connect: { timeout: 10_000 } });

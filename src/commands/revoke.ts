@@ -12,6 +12,7 @@ export const revoke: Command = {
   usage: '--id ID | --subject WHO | --before now|TIME | --keys [--json]',
   help: `--id: one session, exchanged token or link, by the id that the audit log has.
 --subject: all that somebody was given until now: an e-mail address, the provider's name of them, or <organization>/<pipeline>.
+           What begins with a dash follows an equals sign: --subject=-x1
 --before: all that anybody was given before a time (2026-01-31T12:00:00Z), or until now.
 --keys: a new key seals from now on; the one before is still believed, older ones are not. Twice ends everything.
 A named token is revoked by kitemirror token revoke. Counts within seconds; nothing waits for a login to end.

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findCommand } from '../../src/programs.ts';
+import { nodeFlags } from '../../src/supervise/plan.ts';
 import { type Ran, root, run, temporaryFolder } from './scene.ts';
 
 interface Project {
@@ -145,4 +146,11 @@ test("where Node is not pinned for the platform, the machine's own is taken if i
   fake(tools, 'node', 'if [ "$1" = -p ]; then echo 24; else echo "own: $*"; fi');
   const own = await launch('a.ts');
   assert.deepEqual([own.code, own.out], [0, 'own: --disable-warning=ExperimentalWarning a.ts\n']);
+});
+
+test('a worker by itself has the flags that a supervised one has', () => {
+  const line = readFileSync(join(root, 'bin', 'kitemirror'), 'utf8')
+    .split('\n')
+    .find((each) => each.includes('workers/main.ts'));
+  for (const flag of nodeFlags.worker ?? []) assert.ok(line?.includes(` ${flag} `), `${flag} is not in: ${line}`);
 });

@@ -50,7 +50,9 @@ describe('a stack', () => {
     assert.equal(await status(`${url}/-/readyz`), 200);
     assert.equal(await status(`${url}/`), 200);
     assert.equal(await status(`http://127.0.0.1:${port}/metrics`), 200);
-    assert.equal(await status(`http://127.0.0.1:${port + 1}/metrics`), 200);
+    const told = await (await fetch(`http://127.0.0.1:${port + 1}/metrics`)).text();
+    // An alert is raised by an increase: what has not been yet is there as 0.
+    assert.match(told, /^kitemirror_damaged_records_total\{record="job"\} 0$/m);
   });
 
   test('ends in order: Lighttpd first, then receiver and gateway, then the worker, Redis last', async (t) => {
