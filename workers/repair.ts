@@ -4,6 +4,7 @@
  */
 import { countFiles, isFinishedBuild, JobFacts, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import { unlinkFile } from '../src/tree/blobs.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import { fileOf, type Place } from '../src/tree/paths.ts';
 import { type DamageOrder, listDamaged, strikeDamaged } from '../src/tree/quarantine.ts';
@@ -79,7 +80,11 @@ async function repairJob(
     if (before === null) return [];
     const { after, lost } = strike(before, rotten);
     await leaveWork(upkeep, work, place, after);
+    // The same bytes may be back before the views are looked at, where they show what is hidden: the next publish is to
+    // believe the folders alone. Before the record, for a crash; behind it, for a publish that came between.
+    unlinkFile(paths.views(place));
     await saveJob(upkeep, place, after, [], false);
+    unlinkFile(paths.views(place));
     unlinkFiles(
       paths.job(place, id),
       lost.flatMap((file) => fileOf(file) ?? []),
