@@ -83,8 +83,9 @@ async function dropWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal:
       followPointers(upkeep, place, changes);
     });
     await upkeep.search.remove(order.build);
-    await takeAway(paths, dirname(paths.views(place)));
+    // What the views are stands among the pages: without it a folder that a crash left would be somebody's, and kept.
     await takeAway(paths, paths.build(place));
+    await takeAway(paths, dirname(paths.views(place)));
     await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
     for (const neighbour of [previous, next]) await relinkNeighbour(upkeep, place, neighbour);
   });
