@@ -32,7 +32,8 @@ ${lines.map(copied)}`;
 
 export function renderJobScript(build: BuildRecord, job: JobRecord, { folder, url }: Whereabouts): Html {
   const example = job.artifacts.find(({ state }) => state === 'present')?.url;
-  const files = [`jobs/${job.id}/job.json`, job.log?.url, example].filter((file) => typeof file === 'string');
+  const log = job.log?.state === 'present' ? job.log.url : null;
+  const files = [`jobs/${job.id}/job.json`, log, example].filter((file) => typeof file === 'string');
   const base = url === undefined ? null : `${pipelineAddress(build, folder, url)}/builds/${build.number}`;
   const lines = base === null ? [] : files.map((file) => `curl -fO ${shellQuote(`${base}/${file}`)}`);
   return html`<h2>From a script</h2>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -49,4 +50,23 @@ test('a program whose reader stalls goes on all the same, and loses no line when
     lines.map((line) => (JSON.parse(line) as { line: number }).line),
     Array.from({ length: 20_000 }, (_, line) => line),
   );
+});
+
+const onFullDevice = `
+  const { createLog } = await import(${JSON.stringify(join(root, 'src', 'log.ts'))});
+  const log = createLog('test', 'info');
+  log.info('first');
+  setTimeout(() => {
+    log.info('second');
+    setTimeout(() => process.exit(3), 100);
+  }, 100);
+`;
+
+test('a program whose log finds no room goes on, and ends as it means to', async (t) => {
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', onFullDevice], {
+    stdio: ['ignore', full, 'inherit'],
+  });
+  assert.deepEqual(await once(child, 'exit', { signal: AbortSignal.timeout(20_000) }), [3, null]);
 });
