@@ -81,8 +81,7 @@ async function round(
   const { paths, queue, catalog, onDamaged } = worker;
   if (isFirst || !(await queue.isTakenUp())) {
     await mendGaps({ paths, catalog, log, onDamaged });
-    const open = await takeUpGaps(paths, queue);
-    await queue.noteTakenUp(takeUpEveryMs);
+    const open = await queue.whileTakingUp(takeUpEveryMs, () => takeUpGaps(paths, queue));
     if (open > 0) log.info({ builds: open }, 'builds with gaps are taken up again');
   }
   // A state that cannot be read is made again by the comparison that follows.

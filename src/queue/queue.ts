@@ -30,9 +30,10 @@ export interface TaskQueue {
   /** Whether this Redis is the one that was marked: false after a flush or a restart without its file. */
   hasMark(mark: string): Promise<boolean>;
   setMark(mark: string): Promise<void>;
-  /** Whether this Redis was given all gaps not long ago; false after a flush, too. */
+  /** Whether this Redis was given all gaps not long ago and forgot none of them: false once it was flushed or restarted. */
   isTakenUp(): Promise<boolean>;
-  noteTakenUp(forMs: number): Promise<void>;
+  /** Notes for so long that it was given all gaps, which `work` does; not where Redis lost anything meanwhile. */
+  whileTakingUp<T>(forMs: number, work: () => Promise<T>): Promise<T>;
   /** Called each time that the connection is there (again); at once when it is there now. */
   onReady(listener: () => void): void;
   counts(): Promise<{ queue: string; state: string; count: number }[]>;
@@ -84,8 +85,15 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
     enqueue,
     hasMark: async (mark) => (await bounded(redis.get(markKey))) === mark,
     setMark: async (mark) => void (await bounded(redis.set(markKey, mark))),
-    isTakenUp: async () => (await bounded(redis.exists(takenUpKey))) === 1,
-    noteTakenUp: async (forMs) => void (await bounded(redis.set(takenUpKey, '1', 'PX', forMs))),
+    isTakenUp: async () => (await bounded(redis.get(takenUpKey))) === (await runOf(redis)),
+    whileTakingUp: async (forMs, work) => {
+      const run = await runOf(redis);
+      await bounded(redis.set(takenUpKey, `begun in ${run}`, 'PX', forMs));
+      const result = await work();
+      // A flush in the middle has taken the first note away; a restart makes it that of another run.
+      await bounded(redis.set(takenUpKey, run, 'PX', forMs, 'XX'));
+      return result;
+    },
     onReady: (listener) => {
       redis.on('ready', listener);
       if (redis.status === 'ready') queueMicrotask(listener);
@@ -108,6 +116,12 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
       redis.disconnect();
     },
   };
+}
+
+/** One run of a Redis from its start to its end: the next one may lack what this one wrote last, file or not. */
+async function runOf(redis: Redis): Promise<string> {
+  const info = await bounded(redis.info('server'));
+  return /^run_id:(\S+)/m.exec(info)?.[1] ?? 'unknown';
 }
 
 /** What waits among the work that nobody waits for is taken from there; what runs there ends by itself. */
