@@ -23,6 +23,8 @@ export function startSchedule(upkeep: Upkeep, { dropEveryMs }: { dropEveryMs: nu
     { task: { name: 'sweep', payload: {} }, everyMs: dayMs },
   ];
   const look = async (): Promise<void> => {
+    const stranded = await upkeep.queue.startStranded();
+    if (stranded > 0) log.warn({ tasks: stranded }, 'the clock was set back: tasks that are put off are started now');
     if (await isVerifyDue(upkeep)) await upkeep.queue.enqueue({ name: 'verify', payload: {} }, { workClass: 'bulk' });
     if (writtenAt(upkeep.paths.rebuildDue) !== null) await upkeep.queue.enqueue({ name: 'rebuild', payload: {} });
     const isOpen = (await listTombstones(upkeep.paths)).some(({ done_at: done }) => done === null);

@@ -7,10 +7,13 @@ import { MirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readRemaining } from './budgets.ts';
 import { connectRedis, producerTimeoutMs } from './redis.ts';
-import { classes, identityOf, type QueueName, queueOf, queues, type Task, tasks } from './tasks.ts';
+import { classes, identityOf, maxBackoffMs, type QueueName, queueOf, queues, type Task, tasks } from './tasks.ts';
 
 const markKey = 'kitemirror:mark';
 const takenUpKey = 'kitemirror:taken-up';
+/** Workers' clocks may differ a little, too. */
+const longestWaitMs = 2 * maxBackoffMs;
+const startedAtOnce = 1000;
 const states = ['waiting', 'active', 'delayed', 'prioritized', 'failed'] as const;
 
 export interface EnqueueOptions {
@@ -34,6 +37,11 @@ export interface TaskQueue {
   isTakenUp(): Promise<boolean>;
   /** Notes for so long that it was given all gaps, which `work` does; not where Redis lost anything meanwhile. */
   whileTakingUp<T>(forMs: number, work: () => Promise<T>): Promise<T>;
+  /**
+   * Starts what waits for a time that no task was ever put off to: the clock was set back since. BullMQ would wait until
+   * that time comes again. Some at each call. @returns how many
+   */
+  startStranded(): Promise<number>;
   /** Called each time that the connection is there (again); at once when it is there now. */
   onReady(listener: () => void): void;
   counts(): Promise<{ queue: string; state: string; count: number }[]>;
@@ -94,6 +102,16 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
       await bounded(redis.set(takenUpKey, run, 'PX', forMs, 'XX'));
       return result;
     },
+    startStranded: async () => {
+      let started = 0;
+      for (const queue of Object.values(all)) {
+        for (const id of await bounded(strandedIn(redis, queue))) {
+          await bounded(startNow(queue, id));
+          started += 1;
+        }
+      }
+      return started;
+    },
     onReady: (listener) => {
       redis.on('ready', listener);
       if (redis.status === 'ready') queueMicrotask(listener);
@@ -116,6 +134,22 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
       redis.disconnect();
     },
   };
+}
+
+/** Some of the tasks that are put off to beyond `longestWaitMs` from now. BullMQ orders them by the time (ms), times 4096. */
+function strandedIn(redis: Redis, queue: Queue): Promise<string[]> {
+  const beyond = (Date.now() + longestWaitMs) * 0x1000;
+  return redis.zrangebyscore(queue.toKey('delayed'), beyond, '+inf', 'LIMIT', 0, startedAtOnce);
+}
+
+async function startNow(queue: Queue, id: string): Promise<void> {
+  const waiting = await queue.getJob(id);
+  try {
+    await waiting?.promote();
+  } catch (thrown) {
+    // Brought forward by someone else this very moment.
+    if (await waiting?.isDelayed()) throw thrown;
+  }
 }
 
 /** One run of a Redis from its start to its end: the next one may lack what this one wrote last, file or not. */

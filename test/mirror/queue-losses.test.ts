@@ -1,4 +1,4 @@
-/** Whether a Redis still has the tasks of all gaps: a real one, flushed and restarted at the worst moments. */
+/** What becomes of tasks in a real Redis that is flushed and restarted at the worst moments, and beside a clock that is set back. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { openQueue, type TaskQueue } from '../../src/queue/queue.ts';
+import { maxBackoffMs } from '../../src/queue/tasks.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { until } from './until.ts';
 
@@ -59,5 +60,24 @@ describe('the gaps that a Redis was given', () => {
     await until(() => queue.ping(), 'the queue to be connected again');
     assert.notEqual(await redis.client.get('kitemirror:taken-up'), null);
     assert.equal(await queue.isTakenUp(), false);
+  });
+});
+
+describe('tasks that are put off', () => {
+  const payload = (build: string) => ({ organization: 'acme', pipeline: 'web', number: 1, build, pipelineId: build });
+  const [near, far] = ['0198a6c0-0000-7000-8000-000000000001', '0198a6c0-0000-7000-8000-000000000002'] as const;
+
+  it('to a time that none is put off to are started: the clock was set back since', async (t) => {
+    const { queue } = await open(t);
+    await queue.enqueue({ name: 'publish-build', payload: payload(near) }, { delayMs: maxBackoffMs });
+    await queue.enqueue({ name: 'publish-build', payload: payload(far) }, { delayMs: 2 * 86_400_000 });
+    const count = async (state: string) =>
+      (await queue.counts()).find((entry) => entry.queue === 'live' && entry.state === state)?.count;
+    assert.equal(await count('delayed'), 2);
+    assert.equal(await queue.startStranded(), 1);
+    // In the order of its class, as if its time had come.
+    assert.equal(await count('prioritized'), 1);
+    assert.equal(await count('delayed'), 1);
+    assert.equal(await queue.startStranded(), 0);
   });
 });
