@@ -15,6 +15,7 @@ import { readEnv } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
 import { chromiumNeed, lighttpdNeed, promtoolNeed, redisNeed } from '../src/programs.ts';
 import { ensurePrograms } from '../src/supervise/install.ts';
+import { ensureReportTools } from './reports/tools.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Folders whose tests start nothing and write next to nothing: seconds in all. */
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
   }
   try {
     if (!values.unit) await ensureTestPrograms();
+    if (files.some((file) => file.startsWith('test/reports/'))) await ensureReportTools(say);
   } catch (error) {
     process.stderr.write(`test: ${toMirrorError(error).message}\n`);
     return 78;
@@ -57,12 +59,16 @@ function findFiles(words: readonly string[]): string[] {
   return words.length === 0 ? all : all.filter((file) => words.some((word) => file.includes(word)));
 }
 
+function say(line: string): void {
+  process.stderr.write(`kitemirror: ${line}\n`);
+}
+
 async function ensureTestPrograms(): Promise<void> {
   await ensurePrograms([redisNeed, lighttpdNeed, chromiumNeed, promtoolNeed], {
     root,
     env: readEnv(root),
     isRoot: process.getuid?.() === 0,
-    say: (line) => process.stderr.write(`kitemirror: ${line}\n`),
+    say,
   });
 }
 

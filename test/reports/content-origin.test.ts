@@ -4,13 +4,20 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core';
 import { chromiumNeed, findCommand } from '../../src/programs.ts';
+import { findHtmlReports } from '../../src/reports/html-reports.ts';
 import type { Place } from '../../src/tree/paths.ts';
 import { build, openJob, place, put, type Site, startSite } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
-import { makeCoverageReport, makeMochawesomeReport, makePlaywrightReport } from './make.ts';
-import { allureLike, storybookLike, thief } from './sample-apps.ts';
+import {
+  makeAllureReport,
+  makeCoverageReport,
+  makeMochawesomeReport,
+  makePlaywrightReport,
+  makeStorybook,
+} from './make.ts';
+import { appOfManyFiles, appOfOnePage, thief } from './sample-apps.ts';
 
 const executablePath = findCommand(chromiumNeed.commands, process.env['PATH'] ?? '');
 const skip = executablePath === null ? 'no Chromium on this machine' : false;
@@ -48,19 +55,26 @@ interface Seen {
   readonly foreign: string[];
 }
 
-/** What a page said to its console, and where it asked beyond its own host. */
-function watch(page: Page): Seen {
+/** What a page said to its console, and what it sent beyond its own host. @param known complaints that are the report's own */
+function watch(page: Page, known?: RegExp): Seen {
   const seen: Seen = { complaints: [], foreign: [] };
   page.on('console', (message) => {
+    const said = `${message.text()} ${message.location().url}`;
     // A browser asks for a picture of the whole host, which has none.
-    if (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico'))
-      seen.complaints.push(message.text());
+    if (message.type() === 'error' && !said.endsWith('/favicon.ico') && known?.test(said) !== true)
+      seen.complaints.push(said);
   });
   page.on('pageerror', (error) => seen.complaints.push(error.message));
-  page.on('request', (request) => {
+  const isForeign = (request: Request): boolean => {
     const { protocol, host } = new URL(request.url());
-    if (/^https?:$/.test(protocol) && !host.endsWith(`.localhost:${site.port}`) && !host.startsWith('127.0.0.1:'))
-      seen.foreign.push(request.url());
+    return /^https?:$/.test(protocol) && !host.endsWith(`.localhost:${site.port}`) && !host.startsWith('127.0.0.1:');
+  };
+  page.on('requestfinished', (request) => {
+    if (isForeign(request)) seen.foreign.push(request.url());
+  });
+  // Here no host is to be reached: what the policy did not stop was sent.
+  page.on('requestfailed', (request) => {
+    if (isForeign(request) && request.failure()?.errorText !== 'csp') seen.foreign.push(request.url());
   });
   return seen;
 }
@@ -74,10 +88,12 @@ before(async () => {
   await makePlaywrightReport(join(made, 'playwright-report'), executablePath);
   makeCoverageReport(join(made, 'coverage'));
   await makeMochawesomeReport(join(made, 'mochawesome-report'));
-  for (const name of ['playwright-report', 'coverage', 'mochawesome-report'])
+  await makeAllureReport(join(made, 'allure-report'));
+  await makeStorybook(join(made, 'storybook-static'));
+  for (const name of ['playwright-report', 'coverage', 'mochawesome-report', 'allure-report', 'storybook-static'])
     uploadFolder(place, name, join(made, name));
-  upload(place, 'storybook-static', storybookLike);
-  upload(place, 'allure-report', allureLike);
+  upload(place, 'many-files', appOfManyFiles);
+  upload(place, 'one-page', appOfOnePage);
   upload(otherPlace, 'report', { 'index.html': '<!doctype html><title>B</title>secret of B', 'data.json': '"of B"' });
   const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
@@ -92,6 +108,23 @@ after(async () => {
 });
 
 describe('a report made by its own tool, opened from the mirror', { skip, timeout: 200_000 }, () => {
+  it('is found among all that its build uploaded', () => {
+    const files = readdirSync(made, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = files.map((entry) => join(entry.parentPath, entry.name).slice(made.length + 1));
+    assert.deepEqual(
+      findHtmlReports(paths)
+        .map(({ title, path }) => `${title}: ${path}`)
+        .toSorted(),
+      [
+        'Allure report: allure-report/',
+        'Coverage: coverage/',
+        'Mochawesome report: mochawesome-report/',
+        'Playwright report: playwright-report/',
+        'Storybook: storybook-static/',
+      ],
+    );
+  });
+
   it('of Playwright shows its tests, and the trace of one in its trace viewer', async () => {
     const page = await context.newPage();
     const seen = watch(page);
@@ -140,10 +173,43 @@ describe('a report made by its own tool, opened from the mirror', { skip, timeou
     await page.close();
   });
 
-  it('of many files works in full: modules, frames that talk, workers, stored settings, a service worker', async () => {
+  it('of Allure leads from its tree to a test that failed, and shows what that saw', async () => {
+    const page = await context.newPage();
+    // It asks for a file that it did not write; and each report of Allure would tell Google that it is read, which is
+    // none of Google's business.
+    const stopped = page.waitForEvent('requestfailed', (request) => request.url().includes('googletagmanager'));
+    const seen = watch(page, /widgets\/metrics\.json|Loading the script '[^']*googletagmanager[^']*' violates/);
+    await page.goto(mirror(`${artifacts}/allure-report/?open`));
+    await page.getByText('takes a card').first().click();
+    await page.getByText('expected 3 to equal 4').first().waitFor();
+    await page.getByText('what the page said').first().click();
+    await page.getByText('the till is closed').first().waitFor();
+    assert.equal((await stopped).failure()?.errorText, 'csp');
+    assert.deepEqual(seen, { complaints: [], foreign: [] });
+    await page.close();
+  });
+
+  it('of Storybook shows its stories in its frame, one after the other, and the address of each', async () => {
     const page = await context.newPage();
     const seen = watch(page);
     await page.goto(mirror(`${artifacts}/storybook-static/?open`));
+    const story = page.frameLocator('#storybook-preview-iframe');
+    await story.getByRole('button', { name: 'Pay now' }).waitFor();
+    await page.getByRole('link', { name: 'Quiet' }).click();
+    await story.getByRole('button', { name: 'Pay later' }).waitFor();
+    assert.match(page.url(), /\?path=\/story\/checkout-button--quiet/);
+    await page.reload();
+    await story.getByRole('button', { name: 'Pay later' }).waitFor();
+    assert.deepEqual(seen, { complaints: [], foreign: [] });
+    await page.close();
+  });
+});
+
+describe('a report written by hand, of all that one may be made of', { skip, timeout: 60_000 }, () => {
+  it('of many files works in full: modules, frames that talk, workers, stored settings, a service worker', async () => {
+    const page = await context.newPage();
+    const seen = watch(page);
+    await page.goto(mirror(`${artifacts}/many-files/?open`));
     await page.locator('#done').waitFor();
     const told = JSON.parse((await page.locator('#done').textContent()) ?? '') as Record<string, unknown>;
     assert.deepEqual(told, {
@@ -159,14 +225,12 @@ describe('a report made by its own tool, opened from the mirror', { skip, timeou
     assert.deepEqual(seen, { complaints: [], foreign: [] });
     await page.close();
   });
-});
 
-describe('a report of one page', { skip, timeout: 60_000 }, () => {
-  it('routes by hash and query, there and back, and shows attachments in frames', async () => {
+  it('of one page routes by hash and query, there and back, and shows attachments in frames', async () => {
     const page = await context.newPage();
     const seen = watch(page);
     const view = page.locator('#view');
-    await page.goto(mirror(`${artifacts}/allure-report/?open`));
+    await page.goto(mirror(`${artifacts}/one-page/?open`));
     await view.getByText('overview').waitFor();
     await page.click('#suite');
     await view.getByText('"session"').waitFor();
@@ -183,7 +247,7 @@ describe('a report of one page', { skip, timeout: 60_000 }, () => {
     await view.getByText('overview').waitFor();
     await page.click('#story');
     await view.getByText('story /story/button--primary').waitFor();
-    assert.match(page.url(), /\/allure-report\/\?path=\/story\/button--primary$/);
+    assert.match(page.url(), /\/one-page\/\?path=\/story\/button--primary$/);
     assert.deepEqual(seen, { complaints: [], foreign: [] });
     await page.close();
   });
@@ -258,9 +322,14 @@ describe('a report of bad will', { skip, timeout: 120_000 }, () => {
 
   it('stays inert on the mirror’s own host, where nothing of it runs', async () => {
     const page = await context.newPage();
-    await page.goto(mirror(`${artifacts}/storybook-static/`));
-    await page.waitForLoadState('networkidle');
-    assert.equal(await page.locator('#done').count(), 0);
+    for (const [report, drawn] of [
+      ['many-files', '#done'],
+      ['storybook-static', '#storybook-preview-iframe'],
+    ] as const) {
+      await page.goto(mirror(`${artifacts}/${report}/index.html`));
+      await page.waitForLoadState('networkidle');
+      assert.equal(await page.locator(drawn).count(), 0, report);
+    }
     await page.close();
   });
 });

@@ -1,26 +1,80 @@
 /** Real reports, each made by its own tool. Every function fills the folder that it is given. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import istanbulCoverage from 'istanbul-lib-coverage';
 import istanbulReport from 'istanbul-lib-report';
 import istanbulReports from 'istanbul-reports';
+import { toolsFolder } from './tools.ts';
 
 const require = createRequire(import.meta.url);
 const cli = join(require.resolve('@playwright/test/package.json'), '..', 'cli.js');
 const config = join(import.meta.dirname, 'playwright-project', 'playwright.config.ts');
 
-/** Playwright Test's own HTML report of two tests, one of which fails, with traces and screenshots. */
-export async function makePlaywrightReport(folder: string, chromium: string): Promise<void> {
-  const env = { PATH: process.env['PATH'], HOME: folder, REPORT_FOLDER: folder, REPORT_CHROMIUM: chromium };
-  const said = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [cli, 'test', '-c', config], { env, timeout: 120_000 }, (_error, out, err) =>
-      resolve(`${out}${err}`),
+const toolTimeoutMs = 120_000;
+
+/** @returns all that it said, and how it ended (0: well; null: not by itself) */
+async function runTool(
+  script: string,
+  args: readonly string[],
+  { cwd, env }: { readonly cwd?: string; readonly env: Readonly<Record<string, string>> },
+): Promise<{ said: string; code: number | null }> {
+  const options = { cwd, env: { PATH: process.env['PATH'], ...env }, timeout: toolTimeoutMs };
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [script, ...args], options, (_error, out, err) =>
+      resolve({ said: `${out}${err}`, code: child.exitCode }),
     );
   });
+}
+
+/** Playwright Test's own HTML report of two tests, one of which fails, with traces and screenshots. */
+export async function makePlaywrightReport(folder: string, chromium: string): Promise<void> {
+  const env = { HOME: folder, REPORT_FOLDER: folder, REPORT_CHROMIUM: chromium };
+  const { said } = await runTool(cli, ['test', '-c', config], { env });
   // One of the tests is to fail, so the exit code says nothing.
   if (!/1 failed[\s\S]*1 passed/.test(said)) throw new Error(`Playwright did not run as it should: ${said}`);
+}
+
+/** Storybook's own build of two stories (test/reports/tools/stories). */
+export async function makeStorybook(folder: string): Promise<void> {
+  const storybook = join(toolsFolder, 'node_modules', 'storybook', 'dist', 'bin', 'dispatcher.js');
+  // Out of reach of what it would like to tell and to ask.
+  const env = { CI: '1', HOME: folder, STORYBOOK_DISABLE_TELEMETRY: '1' };
+  const args = ['build', '--output-dir', folder, '--quiet', '--disable-telemetry'];
+  const { said, code } = await runTool(storybook, args, { cwd: toolsFolder, env });
+  if (code !== 0) throw new Error(`Storybook did not build: ${said}`);
+}
+
+/** What Allure is given by a test framework: a test that failed, and what it saw. */
+const allureResult = {
+  uuid: '0190a1b2-0000-4000-8000-00000000000d',
+  historyId: 'checkout takes a card',
+  name: 'takes a card',
+  fullName: 'checkout.spec.js#takes a card',
+  status: 'failed',
+  stage: 'finished',
+  statusDetails: { message: 'expected 3 to equal 4', trace: 'Error: expected 3 to equal 4' },
+  start: Date.parse('2025-11-25T10:00:00Z'),
+  stop: Date.parse('2025-11-25T10:00:01Z'),
+  labels: [{ name: 'suite', value: 'Checkout' }],
+  steps: [],
+  attachments: [{ name: 'what the page said', type: 'text/plain', source: 'said-attachment.txt' }],
+  parameters: [],
+  links: [],
+};
+
+/** Allure's own report of one test that failed, with an attachment. */
+export async function makeAllureReport(folder: string): Promise<void> {
+  const results = `${folder}-results`;
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, `${allureResult.uuid}-result.json`), JSON.stringify(allureResult));
+  writeFileSync(join(results, 'said-attachment.txt'), 'the till is closed\n');
+  const allure = join(toolsFolder, 'node_modules', 'allure', 'cli.js');
+  const env = { HOME: results };
+  const { said, code } = await runTool(allure, ['generate', results, '--output', folder], { cwd: results, env });
+  rmSync(results, { recursive: true });
+  if (code !== 0) throw new Error(`Allure made no report: ${said}`);
 }
 
 /** Istanbul's HTML report of two files, with lcov.info and cobertura-coverage.xml beside it. */

@@ -1,7 +1,7 @@
-/** Reports written by hand: two that use all that a built web app may, and one that tries all that it may not. */
+/** Reports written by hand: two that use all that a built web app may, beyond what any one tool does, and one that tries all that it may not. */
 
 /** A manager page with a preview frame, as Storybook builds them, and every kind of part that such an app is made of. */
-export const storybookLike: Record<string, string | Buffer> = {
+export const appOfManyFiles: Record<string, string | Buffer> = {
   'index.html': `<!doctype html><title>stories</title><link rel=stylesheet href=sb-manager/style.css>
     <iframe id=preview src="iframe.html?id=button--primary"></iframe><script type=module src=sb-manager/app.js></script>`,
   'sb-manager/style.css': 'body { margin: 1rem }',
@@ -43,7 +43,7 @@ export const storybookLike: Record<string, string | Buffer> = {
  * One page that routes by its hash and by its query, reads its results by relative addresses, and shows attachments in
  * frames, as Allure builds its reports and Storybook its addresses.
  */
-export const allureLike: Record<string, string> = {
+export const appOfOnePage: Record<string, string> = {
   'index.html': `<!doctype html><title>suites</title><base target=_self><div id=view></div><a id=suite href="#suites/cart/empty">cart</a>
     <a id=story href="?path=/story/button--primary">story</a><script src=app.js defer></script>`,
   'app.js': `
