@@ -1,12 +1,16 @@
 /**
  * Deletes blobs that nothing links. Safe beside publishing: who links a blob between our look and its removal has the bytes
  * under the tree's name, and who comes later finds none and stores them anew. What is no blob is left and told of.
+ *
+ * Names are in the order of digests, which is none on the disk: what is to go is gathered over many shards and goes in
+ * the order of inodes, so that a file system writes each block of them a few times and not hundreds of times.
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
-import { unlinkFile } from './blobs.ts';
+import { isAbsent } from './files.ts';
 import type { DataPaths } from './paths.ts';
 
 export interface SweepOptions {
@@ -32,6 +36,9 @@ export const shardCount = 256;
 /** How long the event loop is held at most. */
 const sliceMs = 10;
 const mostUnknown = 100;
+/** Some ten megabytes. */
+const mostAtOnce = 250_000;
+const lanes = 4;
 
 /** `<sha256>`, or `<sha256>.2` and so on where a blob had all the links that its file system allows. */
 const blobName = /^[0-9a-f]{64}(\.\d{1,6})?$/;
@@ -41,30 +48,68 @@ export function isBlobName(name: string): boolean {
 }
 
 export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promise<Swept> {
+  const { signal, onProgress } = options;
   const total = { seen: 0, removed: 0, bytes: 0, keptBytes: 0, unknown: [] as string[] };
+  let unshown: Unshown[] = [];
   for (let shard = 0; shard < shardCount; shard += 1) {
     const folder = join(paths.blobs, shard.toString(16).padStart(2, '0'));
-    let since = performance.now();
-    for (const name of namesIn(folder)) {
-      if (performance.now() - since > sliceMs) {
-        await nextTurn();
-        options.signal.throwIfAborted();
-        since = performance.now();
-      }
+    await inSlices(namesIn(folder), signal, (name) => {
       if (!isBlobName(name)) {
         if (total.unknown.length < mostUnknown) total.unknown.push(join(folder.slice(paths.root.length + 1), name));
-        continue;
+        return;
       }
       total.seen += 1;
-      const { bytes, isRemoved } = sweepOne(`${folder}/${name}`, options);
+      const blob = `${folder}/${name}`;
+      const stat = lstatSync(blob, { throwIfNoEntry: false });
+      if (stat !== undefined && isRemovable(stat, options)) unshown.push({ blob, inode: stat.ino });
+      else total.keptBytes += stat?.size ?? 0;
+    });
+    onProgress?.(shard + 1);
+    if (unshown.length < mostAtOnce && shard + 1 < shardCount) continue;
+    await atOnce(unshown.sort(byInode), signal, async ({ blob }) => {
+      const { bytes, isRemoved } = await removeOne(blob, options);
       if (isRemoved) total.removed += 1;
       total[isRemoved ? 'bytes' : 'keptBytes'] += bytes;
-    }
-    options.signal.throwIfAborted();
-    options.onProgress?.(shard + 1);
-    await nextTurn();
+    });
+    unshown = [];
   }
   return total;
+}
+
+interface Unshown {
+  readonly blob: string;
+  readonly inode: number;
+}
+
+function byInode(left: Unshown, right: Unshown): number {
+  return left.inode - right.inode;
+}
+
+/** One after the other; after each slice whoever else waits for the event loop gets it. */
+async function inSlices<T>(items: readonly T[], signal: AbortSignal, work: (item: T) => void): Promise<void> {
+  let since = performance.now();
+  for (const item of items) {
+    if (performance.now() - since > sliceMs) {
+      await nextTurn();
+      signal.throwIfAborted();
+      since = performance.now();
+    }
+    work(item);
+  }
+  await nextTurn();
+  signal.throwIfAborted();
+}
+
+/** Some at a time: a file system that waits for its disk in one of them goes on with the others. */
+async function atOnce<T>(items: readonly T[], signal: AbortSignal, work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of rest) {
+      signal.throwIfAborted();
+      await work(item);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 export interface Measured {
@@ -101,13 +146,25 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** @returns what it took, and whether it was (or would be) removed */
-function sweepOne(blob: string, { graceMs, dryRun }: SweepOptions): { bytes: number; isRemoved: boolean } {
+/** Looks once more: it may have been linked since. @returns what it took, and whether it was (or would be) removed */
+async function removeOne(blob: string, options: SweepOptions): Promise<{ bytes: number; isRemoved: boolean }> {
   const stat = lstatSync(blob, { throwIfNoEntry: false });
   if (stat === undefined) return { bytes: 0, isRemoved: false };
-  const isRemoved = isUnlinked(stat) && Date.now() - stat.ctimeMs >= graceMs;
-  if (isRemoved && dryRun !== true) unlinkFile(blob);
+  const isRemoved = isRemovable(stat, options);
+  if (isRemoved && options.dryRun !== true) await removeFile(blob);
   return { bytes: stat.size, isRemoved };
+}
+
+async function removeFile(file: string): Promise<void> {
+  try {
+    await unlink(file);
+  } catch (thrown) {
+    if (!isAbsent(thrown)) throw thrown;
+  }
+}
+
+function isRemovable(stat: Stats, { graceMs }: SweepOptions): boolean {
+  return isUnlinked(stat) && Date.now() - stat.ctimeMs >= graceMs;
 }
 
 function isUnlinked(stat: Stats): boolean {
