@@ -198,7 +198,7 @@ export class Pump {
       const { hints, next } = await journal.read(this.#place);
       if (hints.length === 0 && !isBefore(this.#place, next)) return;
       const begunAt = performance.now();
-      await this.#enqueue(latestOfEachBuild(await this.#news(hints)));
+      await this.#enqueue(await this.#news(hints));
       this.#place = next;
       if (this.#isReconnected || this.#isCheckDue) return this.#turn();
       if (isBefore(end, journal.end)) await pause(Math.min(longestRestMs, restPerWork * (performance.now() - begunAt)));
@@ -206,24 +206,38 @@ export class Pump {
   }
 
   /**
-   * Each hint by itself: a build's tasks are one, and what is old news of one job must not speak for the others. A record
-   * that cannot be read is no reason to leave a hint out.
+   * Of each build the latest hint that is news: it is looked at once for all that was heard of it, and its latest word
+   * says what must be seen there by then. They come in the order of these words, so that the newest work is not put
+   * before the older.
    */
   async #news(hints: readonly Hint[]): Promise<Hint[]> {
-    const { isDone, log } = this.#options;
-    const done = new Set<Hint>();
-    const rest = hints.values();
+    const ofBuilds = Map.groupBy(hints, ({ build }) => build).values();
+    const latest = new Set<Hint>();
     const lookSome = async (): Promise<void> => {
-      for (const hint of rest) {
-        try {
-          if (await isDone(hint)) done.add(hint);
-        } catch (thrown) {
-          logError(log, thrown, 'a record could not be read; its build is looked at again', { build: hint.build });
-        }
+      for (const heard of ofBuilds) {
+        const news = await this.#latestNews(heard);
+        if (news !== null) latest.add(news);
       }
     };
     await Promise.all(Array.from({ length: looksAtOnce }, lookSome));
-    return hints.filter((hint) => !done.has(hint));
+    return hints.filter((hint) => latest.has(hint));
+  }
+
+  /**
+   * What is old news of one job must not speak for the others of its build, so they are asked one by one, the latest
+   * first. A record that cannot be read is no reason to leave a hint out.
+   */
+  async #latestNews(heard: readonly Hint[]): Promise<Hint | null> {
+    const { isDone, log } = this.#options;
+    for (const hint of heard.toReversed()) {
+      try {
+        if (!(await isDone(hint))) return hint;
+      } catch (thrown) {
+        logError(log, thrown, 'a record could not be read; its build is looked at again', { build: hint.build });
+        return hint;
+      }
+    }
+    return null;
   }
 
   /** Waits for the end of all, also when one fails. */
@@ -253,15 +267,4 @@ export class Pump {
     }
     return null;
   }
-}
-
-/** A build is looked at once for all that was heard of it; the latest word says what must be seen there by then. */
-function latestOfEachBuild(hints: readonly Hint[]): Hint[] {
-  const latest = new Map<string, Hint>();
-  for (const hint of hints) {
-    // In the order of their last words, so that the newest work is not put before the older.
-    latest.delete(hint.build);
-    latest.set(hint.build, hint);
-  }
-  return [...latest.values()];
 }
