@@ -84,8 +84,7 @@ async function dropWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal:
     });
     await upkeep.search.remove(order.build);
     // What the views are stands among the pages: without it a folder that a crash left would be somebody's, and kept.
-    await takeAway(paths, paths.build(place));
-    await takeAway(paths, dirname(paths.views(place)));
+    await takeAway(paths, [paths.build(place), dirname(paths.views(place))]);
     await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
     for (const neighbour of [previous, next]) await relinkNeighbour(upkeep, place, neighbour);
   });

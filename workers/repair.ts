@@ -75,25 +75,28 @@ async function repairJob(
   const { paths, queue } = upkeep;
   const work = await workAt(upkeep, place);
   if (work === null || work.build !== build) return [];
-  const struck = await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
+  const take = async (): Promise<readonly Lost[]> => {
     const before = await readJobRecord(paths, place, id);
     if (before === null) return [];
     const { after, lost } = strike(before, rotten);
     await leaveWork(upkeep, work, place, after);
     // The same bytes may be back before the views are looked at, where they show what is hidden: the next publish is to
-    // believe the folders alone. Before the record, for a crash; behind it, for a publish that came between.
+    // believe the folders alone.
     unlinkFile(paths.views(place));
     await saveJob(upkeep, place, after, [], false);
-    unlinkFile(paths.views(place));
     unlinkFiles(
       paths.job(place, id),
       lost.flatMap((file) => fileOf(file) ?? []),
     );
-    return lost.map(({ sha256, path }) => ({ sha256, pipeline: place.folder, number: place.number, job: id, path }));
-  });
+    return lost;
+  };
+  // A publish that has read the record as it was would write its views behind this.
+  const lost = await upkeep.holding(`mirror-job/${build}/${id}`, signal, () =>
+    upkeep.holding(`publish-build/${build}`, signal, take),
+  );
   await queue.enqueue({ name: 'mirror-job', payload: { ...work, job: id } }, { workClass: 'reconcile' });
   await queue.enqueue({ name: 'publish-build', payload: work }, { urgent: true });
-  return struck;
+  return lost.map(({ sha256, path }) => ({ sha256, pipeline: place.folder, number: place.number, job: id, path }));
 }
 
 interface Lost {

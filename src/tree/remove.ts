@@ -72,16 +72,20 @@ async function filesBelow(base: string, relative: string): Promise<string[]> {
   return found;
 }
 
-/** Takes a folder away in one step, as readers see it, and then removes it. Nothing where it is not there. */
-export async function takeAway(paths: DataPaths, folder: string): Promise<void> {
-  const aside = temporaryFile(paths);
+/** Takes folders away, each in one step as readers see it, one right after the other; then removes what was in them. */
+export async function takeAway(paths: DataPaths, folders: readonly string[]): Promise<void> {
+  const taken: string[] = [];
   mkdirSync(paths.staging, { recursive: true });
-  try {
-    renameSync(folder, aside);
-  } catch (thrown) {
-    if (isAbsent(thrown)) return;
-    throw thrown;
+  for (const folder of folders) {
+    const aside = temporaryFile(paths);
+    try {
+      renameSync(folder, aside);
+    } catch (thrown) {
+      if (isAbsent(thrown)) continue;
+      throw thrown;
+    }
+    taken.push(aside);
+    await syncFolder(dirname(folder));
   }
-  await syncFolder(dirname(folder));
-  await removeFolder(aside);
+  for (const aside of taken) await removeFolder(aside);
 }
