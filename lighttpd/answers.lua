@@ -22,13 +22,15 @@ return function(lighty)
 
   -- Unique, not secret: some random digits and a count, the same in the answer, the access log and the back end's log.
   -- Its parts are ready-made, because formatting a number costs more than all the rest of a small answer.
-  local digits, prefix, count = {}, "", 0
+  local digits, prefix, head, count = {}, "", "", 0
   for i = 0, 4095 do digits[i] = string.format("%03x", i) end
 
   function answers.new_id()
     count = (count + 1) & 0xffffff
     if count == 1 then prefix = string.format("%08x%08x", c.time() & 0xffffffff, c.rand() & 0xffffffff) end
-    local id = prefix .. digits[count >> 12] .. digits[count & 4095]
+    local last = count & 4095
+    if last < 2 then head = prefix .. digits[count >> 12] end
+    local id = head .. digits[last]
     answers.id = id
     return id
   end
@@ -73,11 +75,10 @@ return function(lighty)
     return status
   end
 
-  -- Whether the query has a parameter of this name; nil: any at all.
+  -- Whether the query has a parameter of this name.
   function answers.is_asked(name)
     local query = answers.query
-    if query == "" then return false end
-    return name == nil or ("&" .. query .. "&"):find("&" .. name .. "[=&]") ~= nil
+    return query ~= "" and ("&" .. query .. "&"):find("&" .. name .. "[=&]") ~= nil
   end
 
   -- The query as it was sent, with its question mark, less the parameters of these names; "" where nothing is left.
@@ -104,11 +105,13 @@ return function(lighty)
   end
 
   -- These two go into the access log as they are, and a line of it must be JSON. Most come again and again.
-  local clean_ones = {}
+  local clean_agent, clean_referer
 
+  -- The value if it may stay as it is.
   local function clean(name, value)
-    if not value or clean_ones[name] == value then return end
-    if utf8.len(value) then clean_ones[name] = value else request[name] = c.urlenc(value) end
+    if utf8.len(value) then return value end
+    request[name] = c.urlenc(value)
+    return nil
   end
 
   -- Of a query's parameters the log has every name, and the values of these alone: links and codes are secrets.
@@ -128,15 +131,15 @@ return function(lighty)
 
   -- Takes the query as well.
   function answers.clean_for_log()
-    local query, from = attribute["uri.query"] or "", request["Referer"]
+    local query, from, agent = attribute["uri.query"] or "", request["Referer"], request["User-Agent"]
     answers.query = query
     if query ~= "" then environment["KITEMIRROR_QUERY"] = loggable(query) end
     if from and from:find("[?#]") then
       from = from:match("^[^?#]*")
       request["Referer"] = from
     end
-    clean("User-Agent", request["User-Agent"])
-    clean("Referer", from)
+    if agent and agent ~= clean_agent then clean_agent = clean("User-Agent", agent) end
+    if from and from ~= clean_referer then clean_referer = clean("Referer", from) end
   end
 
   -- Once for each request. Whatever is read from Lighttpd costs as much as a dozen lines of ours: what more than one of

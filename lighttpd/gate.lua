@@ -3,12 +3,9 @@
 
 -- Globals end with the request; what stays is in this one table. It is made anew when Lighttpd has read this file
 -- again, because `lighty` then is another object.
-local gate = _G.kitemirror
+local gate = kitemirror
 if not gate or gate.lighty ~= lighty then
   gate = dofile(os.getenv("SITE_HOME") .. "/lighttpd/route.lua")(lighty)
   _G.kitemirror = gate
 end
-local done, status = pcall(gate.answer)
-if done then return status end
-print("the gate failed: " .. tostring(status))
-return gate.fail()
+return gate.answer()

@@ -68,7 +68,8 @@ return function(lighty)
     -- Lighttpd would take the next request on this connection for the same reader's.
     if address and pcall(call, address) then r.req_item.keep_alive = 0 end
   end
-  if #proxies == 0 then reach.find_reader = function() end end
+  -- There is nobody to ask.
+  if #proxies == 0 then reach.find_reader = nil end
 
   -- A list that is cut short or has what is no range in it leaves the one before in force. nil: there never was one.
   local published, looked_at = nil, 0
@@ -132,7 +133,7 @@ return function(lighty)
     if now ~= counted_at then counted_at, crowd = now, count() end
     return crowd ~= nil and crowd[attribute["request.remote-addr"]] == true
   end
-  if not most then reach.is_crowded = function() return false end end
+  if not most then reach.is_crowded = nil end
 
   return reach
 end

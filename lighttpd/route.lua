@@ -1,6 +1,7 @@
 -- What a request is for: a file of the tree or of the pages, a stable address, a back end; or, on a host of the content
 -- origin, an artifact alone.
 
+local pcall = pcall
 local home = os.getenv("SITE_HOME") .. "/lighttpd/"
 local shapes = dofile(home .. "shapes.lua")
 local assets = os.getenv("SITE_HOME") .. "/src/pages/assets/"
@@ -25,6 +26,8 @@ return function(lighty)
   local reach = dofile(home .. "reach.lua")(lighty)
   local access = dofile(home .. "access.lua")(lighty, files, answers)
   local tree, pages, hosts = site.tree, site.pages, site.hosts
+  -- nil where nothing is to be found or to be counted.
+  local find_reader, is_crowded = reach.find_reader, reach.is_crowded
 
   -- What all pages share. The same for everybody, and of this version: a browser looks again after a minute, and behind
   -- the page's back.
@@ -106,11 +109,11 @@ return function(lighty)
 
   local function file(path, policy, found)
     found = found or known[path]
-    if found then return files.send(tree .. path, policy, found.settled, found) end
+    if found then return files.send(found.file, policy, found.settled, found) end
     if not shapes.is_artifact(path) and not shapes.is_record(path) then return nil end
-    found = { settled = marker_of(path) }
+    found = { file = tree .. path, settled = marker_of(path) }
     found.build, found.rest = access.build_of(path)
-    local status = files.send(tree .. path, policy, found.settled, found)
+    local status = files.send(found.file, policy, found.settled, found)
     if status then
       if held >= 4096 then known, held = {}, 0 end
       known[path], held = found, held + 1
@@ -172,15 +175,15 @@ return function(lighty)
     return may_be_known and forwarding.for_absent() or answers.absent()
   end
 
-  local function reader(path, method)
+  local function reader(path, method, found)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
-    if answers.is_asked() then
+    if answers.query ~= "" then
       local status = answers.is_asked("open") and content.entry(path) or shown(path)
       if status then return status end
     end
     if path:sub(1, 15) == "/organizations/" then return forward("gateway") end
     if path:byte(-1) == 47 then return folder(path) end
-    return lying_there(path, known[path]) or pointers.answer(path) or pointers.moved(path) or missing(path)
+    return lying_there(path, found) or pointers.answer(path) or pointers.moved(path) or missing(path)
   end
 
   -- Below a build's address all is one label's. A pipeline that has another name now leads on who may read it there.
@@ -200,14 +203,13 @@ return function(lighty)
   end
 
   -- As `reader`, where identity is on: what spans builds is composed by the gateway for each reader.
-  local function known_reader(path, method)
+  local function known_reader(path, method, found)
     if method ~= "GET" and method ~= "HEAD" then return answers.refuse_method("GET, HEAD") end
     local build, rest
-    local found = known[path]
     if found then build, rest = found.build, found.rest else build, rest = access.build_of(path) end
     if build then
       if not access.allows(path, build, rest) then return pointers.moved(path, follow_move) or access.refuse() end
-      local status = answers.is_asked() and known_question(path, build)
+      local status = answers.query ~= "" and known_question(path, build)
       if status then return status end
       if not found and path:byte(-1) == 47 then return folder(path) end
       return lying_there(path, found) or access.may_read(build) and missing(path) or answers.absent()
@@ -242,21 +244,30 @@ return function(lighty)
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
     if path == "/-/detour" and forwarding.is_detour() then return forwarding.resume() end
     answers.begin(method)
-    reach.find_reader()
-    if reach.is_crowded(answers.now) then return refuse_crowd() end
+    if find_reader then find_reader() end
+    if is_crowded and is_crowded(answers.now) then return refuse_crowd() end
     local label = not hosts[host] and content.label_of(host)
     if label then return content_host(label, path, method) end
     if not hosts[host] then
       return answers.fail(421, "ERR_MISDIRECTED", "this host is not the one that KITEMIRROR_URL names")
     end
-    local is_system = not known[path] and path:byte(2) == 45 and path:byte(3) == 47
+    local found = known[path]
+    local is_system = not found and path:byte(2) == 45 and path:byte(3) == 47
     if access.on and not (is_system and is_open_to_all(path)) then
       local status = access.enter()
       if status then return status end
     end
     if is_system then return system(path, method) end
-    return (access.on and known_reader or reader)(path, method)
+    return (access.on and known_reader or reader)(path, method, found)
   end
 
-  return { lighty = lighty, answer = answer, fail = answers.broken }
+  -- Whatever goes wrong in here is a 500, and never a file.
+  local function answer_or_fail()
+    local done, status = pcall(answer)
+    if done then return status end
+    print("the gate failed: " .. tostring(status))
+    return answers.broken()
+  end
+
+  return { lighty = lighty, answer = answer_or_fail }
 end
