@@ -26,16 +26,17 @@ return function(lighty, files, answers)
   local visitors = new_identity(lighty, grants_reader, cookie_name .. "-content")
   -- Of the request that is being answered.
   local grants, caller, now
+  local may_read = decide.may_read
 
   local function note(decision, reason)
-    environment["KITEMIRROR_DECISION"] = decision
-    if reason then environment["KITEMIRROR_REASON"] = reason end
+    environment["DECISION"] = decision
+    if reason then environment["REASON"] = reason end
   end
 
   local function note_caller(kind)
     if caller.kind == "anonymous" then return end
-    environment["KITEMIRROR_SUBJECT"], environment["KITEMIRROR_KIND"] = caller.name, kind or caller.kind
-    environment["KITEMIRROR_ISSUER"] = caller.issuer
+    environment["SUBJECT"], environment["KIND"] = caller.name, kind or caller.kind
+    environment["ISSUER"] = caller.issuer
   end
 
   local function unavailable(reason)
@@ -108,7 +109,7 @@ return function(lighty, files, answers)
   end
 
   function access.may_read(build)
-    return decide.may_read(caller, label_at(build))
+    return may_read(caller, label_at(build))
   end
 
   -- A link that somebody who may read the file has made for it.
@@ -126,8 +127,8 @@ return function(lighty, files, answers)
   -- Whether the caller may have what lies at this path of a build.
   function access.allows(path, build, rest)
     local label = label_at(build)
-    if decide.may_read(caller, label) then
-      note("allowed")
+    if may_read(caller, label) then
+      environment["DECISION"] = "allowed"
       return true
     end
     if not label then return false end

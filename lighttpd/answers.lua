@@ -45,7 +45,7 @@ return function(lighty)
   -- The fault is noted where no client can write: Lighttpd 1.4.83 and 1.4.84 put their own page in the place of this
   -- one, and the other hook then says it again.
   function answers.fail(status, code, message)
-    environment["KITEMIRROR_FAULT"] = code .. "|" .. message .. "|" .. (response["Allow"] or "")
+    environment["FAULT"] = code .. "|" .. message .. "|" .. (response["Allow"] or "")
       .. "|" .. (response["Content-Range"] or "") .. "|" .. answers.id
     response["ETag"] = nil
     response["Last-Modified"] = nil
@@ -133,7 +133,7 @@ return function(lighty)
   function answers.clean_for_log()
     local query, from, agent = attribute["uri.query"] or "", request["Referer"], request["User-Agent"]
     answers.query = query
-    if query ~= "" then environment["KITEMIRROR_QUERY"] = loggable(query) end
+    if query ~= "" then environment["QUERY"] = loggable(query) end
     if from and from:find("[?#]") then
       from = from:match("^[^?#]*")
       request["Referer"] = from

@@ -63,13 +63,13 @@ return function(lighty)
   end
 
   local function answer()
-    local to = environment["KITEMIRROR_TO"]
+    local to = environment["TO"]
     if response["X-Request-Id"] and not to then return 0 end
-    local status, said = r.req_item.http_status, environment["KITEMIRROR_FAULT"]
+    local status, said = r.req_item.http_status, environment["FAULT"]
     answers.id = to and request["X-Request-Id"] or answers.new_id()
     if is_lighttpds(status) then
       if said then return say_again(status, said) end
-      if environment["KITEMIRROR_ABSENT"] then return answers.absent() end
+      if environment["ABSENT"] then return answers.absent() end
       -- Of a back end that went away in the middle Lighttpd says 500, as if the fault were its own.
       return fault(to and status == 500 and 502 or status)
     end

@@ -117,7 +117,9 @@ end
 -- caller: { grants = of the subject's own or nil, everyone = grants, address = text }
 function decide.may_read(caller, label)
   if not label then return false end
-  if caller.grants and allows(caller.grants, label, caller.address) then return true end
+  local own = caller.grants
+  -- Nearly always it was found out before.
+  if own and (own.decided[label] or allows(own, label, caller.address)) then return true end
   return allows(caller.everyone, label, caller.address)
 end
 

@@ -82,9 +82,8 @@ return function(lighty, answers)
   end
 
   local function complete(etag, policy, cache)
-    answers.mark(cache)
-    response["ETag"] = etag
-    response["Content-Security-Policy"] = policy
+    response["X-Request-Id"], response["Cache-Control"] = answers.id, cache
+    response["ETag"], response["Content-Security-Policy"] = etag, policy
   end
 
   -- A small file that cannot change any more was looked at within this second: it goes out once more, without asking the

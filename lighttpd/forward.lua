@@ -47,13 +47,13 @@ return function(lighty, answers)
     -- Lighttpd tells a back end who connected; behind a trusted proxy the reader is somebody else.
     request["X-Kitemirror-Address"] = attribute["request.remote-addr"]
     request["X-Kitemirror-To"] = back_end
-    environment["KITEMIRROR_TO"] = back_end
+    environment["TO"] = back_end
     return attribute["uri.path"]:find("^/[^/]+/[^/]+/builds/%d+/.*[^/]$") and detour() or 0
   end
 
   -- To be told why nothing is here; without a gateway there is nothing here all the same.
   function forwarding.for_absent()
-    environment["KITEMIRROR_ABSENT"] = "1"
+    environment["ABSENT"] = "1"
     return forwarding.to("gateway")
   end
 

@@ -60,10 +60,6 @@ return function(lighty, grants_reader, cookie_name)
     }
   end
 
-  local function is_stale(grants, now)
-    return now - grants.time > stale_after
-  end
-
   -- Whether a seal of this kind holds now: returns the caller, or nil and why not.
   local function holding(grants, kind, found, now)
     if not found or found.letter ~= letters[kind] then return nil, "invalid" end
@@ -71,7 +67,7 @@ return function(lighty, grants_reader, cookie_name)
       return nil, "invalid"
     end
     if found.issued < grants.before or grants.revoked[found.id] then return nil, "revoked" end
-    if is_stale(grants, now) then return nil, "stale" end
+    if now - grants.time > stale_after then return nil, "stale" end
     if not found.caller then
       local why
       found.caller, why = caller(grants, found.subject, found.issued, found.id)
@@ -97,7 +93,7 @@ return function(lighty, grants_reader, cookie_name)
       right = digest_eq(c.md("sha256", secret), found and found.sha256 or nobody)
     end
     if not found or not right or found.expires <= now then return nil, "invalid" end
-    if is_stale(grants, now) then return nil, "stale" end
+    if now - grants.time > stale_after then return nil, "stale" end
     local of, why = caller(grants, found.subject, nil, nil)
     if of then of.address = r.req_attr["request.remote-addr"] end
     return of, why

@@ -26,13 +26,14 @@ return function(lighty)
   local reach = dofile(home .. "reach.lua")(lighty)
   local access = dofile(home .. "access.lua")(lighty, files, answers)
   local tree, pages, hosts = site.tree, site.pages, site.hosts
+  local send, untrusted = files.send, files.untrusted
   -- nil where nothing is to be found or to be counted.
   local find_reader, is_crowded = reach.find_reader, reach.is_crowded
 
   -- What all pages share. The same for everybody, and of this version: a browser looks again after a minute, and behind
   -- the page's back.
   local function script_or_style(name)
-    local status = files.send(assets .. name, answers.page_policy(), nil)
+    local status = send(assets .. name, answers.page_policy(), nil)
     if not status then return answers.absent() end
     if status < 400 then answers.mark("public, max-age=60, stale-while-revalidate=604800") end
     return status
@@ -46,7 +47,7 @@ return function(lighty)
   end
 
   local function refuse_address()
-    environment["KITEMIRROR_DECISION"], environment["KITEMIRROR_REASON"] = "refused", "address"
+    environment["DECISION"], environment["REASON"] = "refused", "address"
     return answers.fail(403, "ERR_ADDRESS_REFUSED", "this is not answered to the address that you come from")
   end
 
@@ -73,7 +74,7 @@ return function(lighty)
     -- Scripts that are made of our modules; their address changes with their bytes, so each is the sign that it stays.
     if path:find("^/%-/assets/%x+/[%l/-]+%.js$") then
       if not reads then return answers.refuse_method("GET, HEAD") end
-      return files.send(pages .. path, answers.page_policy(), pages .. path) or answers.absent()
+      return send(pages .. path, answers.page_policy(), pages .. path) or answers.absent()
     end
     local room = path:match("^/%-/(%l+)")
     if not gateway[room] then return access.on and access.refuse() or answers.absent() end
@@ -104,16 +105,16 @@ return function(lighty)
   local function index(path)
     local final, rest = marker_of(path)
     if rest ~= "log/index.json" then return nil end
-    return files.send(pages .. path, answers.page_policy(), final)
+    return send(pages .. path, answers.page_policy(), final)
   end
 
-  local function file(path, policy, found)
-    found = found or known[path]
-    if found then return files.send(found.file, policy, found.settled, found) end
+  local function file(path, policy)
+    local found = known[path]
+    if found then return send(found.file, policy, found.settled, found) end
     if not shapes.is_artifact(path) and not shapes.is_record(path) then return nil end
     found = { file = tree .. path, settled = marker_of(path) }
     found.build, found.rest = access.build_of(path)
-    local status = files.send(found.file, policy, found.settled, found)
+    local status = send(found.file, policy, found.settled, found)
     if status then
       if held >= 4096 then known, held = {}, 0 end
       known[path], held = found, held + 1
@@ -123,7 +124,7 @@ return function(lighty)
 
   local function page(path)
     local settled, rest = marker_of(path)
-    return files.send(pages .. path .. "index.html", answers.page_policy(), rest == "log/" and settled or nil)
+    return send(pages .. path .. "index.html", answers.page_policy(), rest == "log/" and settled or nil)
   end
 
   -- What is asked of an artifact beside its bytes is the gateway's to show: a page for a file, which it keeps, or for
@@ -135,7 +136,7 @@ return function(lighty)
     end
     if not answers.is_asked("view") then return nil end
     local kept = answers.query == "view"
-      and files.send(pages .. path .. "/?view/index.html", answers.page_policy(), nil)
+      and send(pages .. path .. "/?view/index.html", answers.page_policy(), nil)
     return kept or forward("gateway")
   end
 
@@ -144,7 +145,7 @@ return function(lighty)
     local listed = answers.is_asked("list") or answers.is_asked("archive")
     local status = pointers.answer(path) or pointers.moved(path)
     if not status and not listed and shapes.is_artifact(path) then
-      status = files.send(tree .. path .. "index.html", files.untrusted, nil)
+      status = send(tree .. path .. "index.html", untrusted, nil)
     end
     -- A page knows no questions: those about builds, about a log's lines, and how to list, are the gateway's. What is kept
     -- of a folder is its listing, but of a build or a job it is its page.
@@ -161,9 +162,9 @@ return function(lighty)
 
   -- `found`: what was found out about the path before, or nil.
   local function lying_there(path, found)
-    if found then return file(path, files.untrusted, found) or slash(path) end
+    if found then return send(found.file, untrusted, found.settled, found) or slash(path) end
     local of_log = path:sub(-15) == "/log/index.json" and index(path)
-    return of_log or file(path, files.untrusted) or slash(path)
+    return of_log or file(path, untrusted) or slash(path)
   end
 
   -- Addresses that may be somebody's though nothing lies there: the gateway knows, and says what became of a file of a
@@ -229,7 +230,7 @@ return function(lighty)
   end
 
   local function refuse_crowd()
-    environment["KITEMIRROR_DECISION"], environment["KITEMIRROR_REASON"] = "refused", "connections"
+    environment["DECISION"], environment["REASON"] = "refused", "connections"
     r.req_item.keep_alive = 0
     lighty.r.resp_header["Retry-After"] = "2"
     return answers.fail(429, "ERR_READER_BUSY", "too many connections come from your address at once")
