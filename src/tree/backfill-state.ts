@@ -1,7 +1,8 @@
 /** state/backfills/<name>.json: how far a backfill has read the list of builds, so that it goes on there. */
 import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { readIfPresent, writeAtomic } from './files.ts';
+import { listFolder, readIfPresent, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { WalkPlace } from './reconcile-state.ts';
 
@@ -41,6 +42,12 @@ export async function writeBackfill(paths: DataPaths, name: string, state: Backf
   await writeAtomic(paths.backfill(name), `${JSON.stringify(state)}\n`);
 }
 
+/** Removes its note, and those of others that were broken off so long ago that nothing goes on from them. */
 export async function endBackfill(paths: DataPaths, name: string): Promise<void> {
-  await rm(paths.backfill(name), { force: true });
+  const own = paths.backfill(name);
+  await rm(own, { force: true });
+  for (const { name: file } of await listFolder(dirname(own))) {
+    const note = join(dirname(own), file);
+    if (Date.now() - (writtenAt(note) ?? Date.now()) >= goodForMs) await rm(note, { force: true });
+  }
 }
