@@ -24,18 +24,18 @@ return function(lighty, answers)
   -- hooks run is settled before the gate has. So such a request begins once more at an address of its own, which means
   -- nothing where a client asks for it, and is then handed over, and logged, as it was sent.
   local function detour()
-    environment["KITEMIRROR_TARGET"] = attribute["request.uri"]
+    environment["TARGET"] = attribute["request.uri"]
     attribute["request.uri"] = "/-/detour"
     return lighty.RESTART_REQUEST
   end
 
   function forwarding.is_detour()
-    return environment["KITEMIRROR_TARGET"] ~= nil
+    return environment["TARGET"] ~= nil
   end
 
   -- The path stays what it is: to set it would settle the hooks anew.
   function forwarding.resume()
-    local target = environment["KITEMIRROR_TARGET"]
+    local target = environment["TARGET"]
     attribute["request.uri"] = target
     attribute["uri.query"] = target:match("?([^#]*)") or ""
     return 0

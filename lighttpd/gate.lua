@@ -3,7 +3,7 @@
 
 -- Globals end with the request; what stays is in this one table. It is made anew when Lighttpd has read this file
 -- again, because `lighty` then is another object.
-local gate = kitemirror
+local gate = _G.kitemirror
 if not gate or gate.lighty ~= lighty then
   gate = dofile(os.getenv("SITE_HOME") .. "/lighttpd/route.lua")(lighty)
   _G.kitemirror = gate

@@ -63,13 +63,12 @@ return function(lighty)
   end
 
   -- What is not an address after all, Lighttpd does not take: then the reader is the proxy.
-  function reach.find_reader()
+  local function find_reader()
     local address = told_with_port()
     -- Lighttpd would take the next request on this connection for the same reader's.
     if address and pcall(call, address) then r.req_item.keep_alive = 0 end
   end
-  -- There is nobody to ask.
-  if #proxies == 0 then reach.find_reader = nil end
+  reach.find_reader = #proxies > 0 and find_reader or nil
 
   -- A list that is cut short or has what is no range in it leaves the one before in force. nil: there never was one.
   local published, looked_at = nil, 0
@@ -129,11 +128,11 @@ return function(lighty)
     return over
   end
 
-  function reach.is_crowded(now)
+  local function is_crowded(now)
     if now ~= counted_at then counted_at, crowd = now, count() end
     return crowd ~= nil and crowd[attribute["request.remote-addr"]] == true
   end
-  if not most then reach.is_crowded = nil end
+  reach.is_crowded = most and is_crowded or nil
 
   return reach
 end

@@ -92,8 +92,9 @@ async function round(
 /** At the worker's start, and then in intervals; a comparison that was begun is brought to its end. */
 function isDue(state: ReconcileState | null, startedAt: string, intervalMs: number): boolean {
   if (state?.comparison !== null || state.completed === null) return true;
-  const last = new Date(Date.now() - intervalMs).toISOString();
-  return state.completed.beganAt < startedAt || state.completed.beganAt <= last;
+  const { beganAt } = state.completed;
+  // One that began later than now began before the clock was set back.
+  return beganAt < startedAt || Math.abs(Date.now() - Date.parse(beganAt)) >= intervalMs;
 }
 
 async function compare(options: ReconcileOptions, signal: AbortSignal): Promise<void> {

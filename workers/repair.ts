@@ -90,9 +90,10 @@ async function repairJob(
     );
     return lost;
   };
-  // A publish that has read the record as it was would write its views behind this.
-  const lost = await upkeep.holding(`mirror-job/${build}/${id}`, signal, () =>
-    upkeep.holding(`publish-build/${build}`, signal, take),
+  // A publish that has read the record as it was would write its views behind this. The wait for it may be long: whoever
+  // has lost the job meanwhile must not write its record.
+  const lost = await upkeep.holding(`mirror-job/${build}/${id}`, signal, (holding) =>
+    upkeep.holding(`publish-build/${build}`, holding, take),
   );
   await queue.enqueue({ name: 'mirror-job', payload: { ...work, job: id } }, { workClass: 'reconcile' });
   await queue.enqueue({ name: 'publish-build', payload: work }, { urgent: true });

@@ -23,8 +23,6 @@ export function startSchedule(upkeep: Upkeep, { dropEveryMs }: { dropEveryMs: nu
     { task: { name: 'sweep', payload: {} }, everyMs: dayMs },
   ];
   const look = async (): Promise<void> => {
-    const stranded = await upkeep.queue.startStranded();
-    if (stranded > 0) log.warn({ tasks: stranded }, 'the clock was set back: tasks that are put off are started now');
     if (await isVerifyDue(upkeep)) await upkeep.queue.enqueue({ name: 'verify', payload: {} }, { workClass: 'bulk' });
     if (writtenAt(upkeep.paths.rebuildDue) !== null) await upkeep.queue.enqueue({ name: 'rebuild', payload: {} });
     const isOpen = (await listTombstones(upkeep.paths)).some(({ done_at: done }) => done === null);
@@ -35,8 +33,16 @@ export function startSchedule(upkeep: Upkeep, { dropEveryMs }: { dropEveryMs: nu
       if (isDue(upkeep.paths, task.name, everyMs)) await upkeep.queue.enqueue(task, { workClass: 'bulk' });
     }
   };
+  const startStranded = async (): Promise<void> => {
+    const tasks = await upkeep.queue.startStranded();
+    if (tasks > 0) log.warn({ tasks }, 'the clock was set back: tasks that are put off are started now');
+  };
   const tell = (error: unknown): void => logError(log, error, 'the schedule could not be looked at');
-  const timer = setInterval(() => void look().catch(tell), lookEveryMs);
-  void look().catch(tell);
+  const lookAtAll = (): void => {
+    void look().catch(tell);
+    void startStranded().catch(tell);
+  };
+  const timer = setInterval(lookAtAll, lookEveryMs);
+  lookAtAll();
   return () => clearInterval(timer);
 }

@@ -10,7 +10,7 @@ export interface Upkeep extends WorkerContext {
   /** Bytes a second that are read to check what is stored; null: none. */
   readonly verifyRate: number | null;
   /** Does the work while no task of that identity runs anywhere: records have one writer at a time. */
-  readonly holding: <T>(identity: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+  readonly holding: <T>(identity: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   readonly onRemoved: (what: 'artifact' | 'log' | 'build' | 'blob', reason: RemovalReason, count: number) => void;
   readonly onVerified: (sound: number, damaged: number, bytes: number) => void;
   readonly onFreed: (bytes: number) => void;

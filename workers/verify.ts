@@ -22,7 +22,8 @@ const checkForMs = 2000;
 export async function isVerifyDue({ paths, verifyRate }: Upkeep): Promise<boolean> {
   if (verifyRate === null || !isDue(paths, 'verify', verifyEveryMs)) return false;
   const ended = (await readCursor(paths))?.ended_at ?? null;
-  return ended === null || Date.now() - Date.parse(ended) > passEveryMs;
+  // Also where it ended later than now: the clock was set back.
+  return ended === null || Math.abs(Date.now() - Date.parse(ended)) > passEveryMs;
 }
 
 export async function verify(upkeep: Upkeep, context: TaskContext): Promise<Outcome> {

@@ -27,14 +27,15 @@ export interface Hold {
 const askAgainMs = 200;
 
 /**
- * Does work while no task of this identity runs anywhere; waits for one that does.
+ * Does work while no task of this identity runs anywhere; waits for one that does. The work's signal is aborted where the
+ * hold is lost: what takes long must look at it.
  * @throws what ends the wait, or MirrorError ERR_YIELDED when the hold was lost in the middle
  */
 export async function whileHolding<T>(
   hold: Hold,
   identity: string,
   signal: AbortSignal,
-  work: () => Promise<T>,
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   let held = await hold.take(identity, false);
   while (held === null) {
@@ -43,7 +44,7 @@ export async function whileHolding<T>(
   }
   try {
     signal.throwIfAborted();
-    const done = await work();
+    const done = await work(AbortSignal.any([signal, held.yielding]));
     held.yielding.throwIfAborted();
     return done;
   } finally {

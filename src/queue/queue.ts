@@ -11,6 +11,8 @@ import { classes, identityOf, maxBackoffMs, type QueueName, queueOf, queues, typ
 
 const markKey = 'kitemirror:mark';
 const takenUpKey = 'kitemirror:taken-up';
+/** Only where it is as it was left. */
+const replaceScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return 0`;
 /** Workers' clocks may differ a little, too. */
 const longestWaitMs = 2 * maxBackoffMs;
 const startedAtOnce = 1000;
@@ -33,7 +35,10 @@ export interface TaskQueue {
   /** Whether this Redis is the one that was marked: false after a flush or a restart without its file. */
   hasMark(mark: string): Promise<boolean>;
   setMark(mark: string): Promise<void>;
-  /** Whether this Redis was given all gaps not long ago and forgot none of them: false once it was flushed or restarted. */
+  /**
+   * Whether this Redis was given all gaps not long ago and forgot none of them: false once it was flushed, or restarted
+   * (where it tells its runs apart: `run_id`).
+   */
   isTakenUp(): Promise<boolean>;
   /** Notes for so long that it was given all gaps, which `work` does; not where Redis lost anything meanwhile. */
   whileTakingUp<T>(forMs: number, work: () => Promise<T>): Promise<T>;
@@ -95,19 +100,18 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
     setMark: async (mark) => void (await bounded(redis.set(markKey, mark))),
     isTakenUp: async () => (await bounded(redis.get(takenUpKey))) === (await runOf(redis)),
     whileTakingUp: async (forMs, work) => {
-      const run = await runOf(redis);
-      await bounded(redis.set(takenUpKey, `begun in ${run}`, 'PX', forMs));
+      const [run, begun] = [await runOf(redis), `begun ${randomUUID()}`];
+      await bounded(redis.set(takenUpKey, begun));
       const result = await work();
-      // A flush in the middle has taken the first note away; a restart makes it that of another run.
-      await bounded(redis.set(takenUpKey, run, 'PX', forMs, 'XX'));
+      // A flush in the middle has taken the first note away, or it is another's by now; a restart makes it an older run's.
+      await bounded(redis.eval(replaceScript, 1, takenUpKey, begun, run, forMs));
       return result;
     },
     startStranded: async () => {
       let started = 0;
       for (const queue of Object.values(all)) {
         for (const id of await bounded(strandedIn(redis, queue))) {
-          await bounded(startNow(queue, id));
-          started += 1;
+          if (await bounded(startNow(redis, queue, id))) started += 1;
         }
       }
       return started;
@@ -142,13 +146,21 @@ function strandedIn(redis: Redis, queue: Queue): Promise<string[]> {
   return redis.zrangebyscore(queue.toKey('delayed'), beyond, '+inf', 'LIMIT', 0, startedAtOnce);
 }
 
-async function startNow(queue: Queue, id: string): Promise<void> {
+/** @returns whether it waited until now */
+async function startNow(redis: Redis, queue: Queue, id: string): Promise<boolean> {
   const waiting = await queue.getJob(id);
+  if (waiting === undefined) {
+    // A place in the order without a task: it would be found each time.
+    await redis.zrem(queue.toKey('delayed'), id);
+    return false;
+  }
   try {
-    await waiting?.promote();
+    await waiting.promote();
+    return true;
   } catch (thrown) {
     // Brought forward by someone else this very moment.
-    if (await waiting?.isDelayed()) throw thrown;
+    if (await waiting.isDelayed()) throw thrown;
+    return false;
   }
 }
 

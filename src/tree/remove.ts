@@ -76,16 +76,20 @@ async function filesBelow(base: string, relative: string): Promise<string[]> {
 export async function takeAway(paths: DataPaths, folders: readonly string[]): Promise<void> {
   const taken: string[] = [];
   mkdirSync(paths.staging, { recursive: true });
-  for (const folder of folders) {
-    const aside = temporaryFile(paths);
-    try {
-      renameSync(folder, aside);
-    } catch (thrown) {
-      if (isAbsent(thrown)) continue;
-      throw thrown;
+  try {
+    for (const folder of folders) {
+      const aside = temporaryFile(paths);
+      try {
+        renameSync(folder, aside);
+      } catch (thrown) {
+        if (isAbsent(thrown)) continue;
+        throw thrown;
+      }
+      taken.push(aside);
+      await syncFolder(dirname(folder));
     }
-    taken.push(aside);
-    await syncFolder(dirname(folder));
+  } finally {
+    // Whoever tries again finds the others alone.
+    for (const aside of taken) await removeFolder(aside);
   }
-  for (const aside of taken) await removeFolder(aside);
 }

@@ -20,6 +20,8 @@ export interface SweepOptions {
   /** Only counts. */
   readonly dryRun?: boolean;
   readonly onProgress?: (shards: number) => void;
+  /** How many are gathered before they are removed, 100,000 unless told. */
+  readonly atOnce?: number;
 }
 
 export interface Swept {
@@ -33,11 +35,11 @@ export interface Swept {
 }
 
 export const shardCount = 256;
-/** How long the event loop is held at most. */
+/** How long the event loop is held by looking; to put a batch in order takes several times as long. */
 const sliceMs = 10;
 const mostUnknown = 100;
-/** Some ten megabytes. */
-const mostAtOnce = 250_000;
+/** So many are gathered before they are removed, of so many shards at the most: some twenty megabytes. */
+const [usuallyAtOnce, shardsAtOnce] = [100_000, 32];
 const lanes = 4;
 
 /** `<sha256>`, or `<sha256>.2` and so on where a blob had all the links that its file system allows. */
@@ -48,8 +50,12 @@ export function isBlobName(name: string): boolean {
 }
 
 export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promise<Swept> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, dryRun = false, atOnce = usuallyAtOnce } = options;
   const total = { seen: 0, removed: 0, bytes: 0, keptBytes: 0, unknown: [] as string[] };
+  const count = (bytes: number, isRemoved: boolean): void => {
+    if (isRemoved) total.removed += 1;
+    total[isRemoved ? 'bytes' : 'keptBytes'] += bytes;
+  };
   let unshown: Unshown[] = [];
   for (let shard = 0; shard < shardCount; shard += 1) {
     const folder = join(paths.blobs, shard.toString(16).padStart(2, '0'));
@@ -61,17 +67,17 @@ export async function sweepBlobs(paths: DataPaths, options: SweepOptions): Promi
       total.seen += 1;
       const blob = `${folder}/${name}`;
       const stat = lstatSync(blob, { throwIfNoEntry: false });
-      if (stat !== undefined && isRemovable(stat, options)) unshown.push({ blob, inode: stat.ino });
-      else total.keptBytes += stat?.size ?? 0;
+      if (stat === undefined) return;
+      if (!dryRun && isRemovable(stat, options)) unshown.push({ blob, inode: stat.ino });
+      else count(stat.size, isRemovable(stat, options));
     });
-    onProgress?.(shard + 1);
-    if (unshown.length < mostAtOnce && shard + 1 < shardCount) continue;
-    await atOnce(unshown.sort(byInode), signal, async ({ blob }) => {
-      const { bytes, isRemoved } = await removeOne(blob, options);
-      if (isRemoved) total.removed += 1;
-      total[isRemoved ? 'bytes' : 'keptBytes'] += bytes;
-    });
-    unshown = [];
+    const done = shard + 1;
+    if (unshown.length >= atOnce || done % shardsAtOnce === 0) {
+      await inLanes(unshown.sort(byInode), signal, async ({ blob }) => removeOne(blob, options, count));
+      unshown = [];
+    }
+    // What is gathered and not removed yet is not done.
+    if (unshown.length === 0) onProgress?.(done);
   }
   return total;
 }
@@ -100,16 +106,22 @@ async function inSlices<T>(items: readonly T[], signal: AbortSignal, work: (item
   signal.throwIfAborted();
 }
 
-/** Some at a time: a file system that waits for its disk in one of them goes on with the others. */
-async function atOnce<T>(items: readonly T[], signal: AbortSignal, work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * Some at a time: a file system that waits for its disk in one of them goes on with the others. Waits for the end of all,
+ * also when one fails.
+ */
+async function inLanes<T>(items: readonly T[], signal: AbortSignal, work: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
+  const failures: unknown[] = [];
   const lane = async (): Promise<void> => {
     for (const item of rest) {
-      signal.throwIfAborted();
-      await work(item);
+      if (failures.length > 0 || signal.aborted) return;
+      await work(item).catch((thrown: unknown) => failures.push(thrown));
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
+  signal.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
 }
 
 export interface Measured {
@@ -146,13 +158,17 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Looks once more: it may have been linked since. @returns what it took, and whether it was (or would be) removed */
-async function removeOne(blob: string, options: SweepOptions): Promise<{ bytes: number; isRemoved: boolean }> {
+/** Looks once more: it may have been linked since. */
+async function removeOne(
+  blob: string,
+  options: SweepOptions,
+  count: (bytes: number, isRemoved: boolean) => void,
+): Promise<void> {
   const stat = lstatSync(blob, { throwIfNoEntry: false });
-  if (stat === undefined) return { bytes: 0, isRemoved: false };
-  const isRemoved = isRemovable(stat, options);
-  if (isRemoved && options.dryRun !== true) await removeFile(blob);
-  return { bytes: stat.size, isRemoved };
+  if (stat === undefined) return;
+  const isUnshown = isRemovable(stat, options);
+  if (isUnshown) await removeFile(blob);
+  count(stat.size, isUnshown);
 }
 
 async function removeFile(file: string): Promise<void> {

@@ -44,6 +44,16 @@ describe('the gaps that a Redis was given', () => {
     assert.equal(await queue.isTakenUp(), false);
   });
 
+  it('are given anew where another began to give them meanwhile, and did not end', async (t) => {
+    const { queue, redis } = await open(t);
+    await queue.whileTakingUp(minuteMs, async () => {
+      await redis.client.flushall();
+      const other = queue.whileTakingUp(minuteMs, () => Promise.reject(new Error('killed, say')));
+      await assert.rejects(other, /killed, say/);
+    });
+    assert.equal(await queue.isTakenUp(), false);
+  });
+
   it('are given anew where that broke off', async (t) => {
     const { queue } = await open(t);
     const broken = queue.whileTakingUp(minuteMs, () => Promise.reject(new Error('killed, say')));

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { createHold } from '../../src/queue/hold.ts';
 import { prepareData } from '../../src/tree/data.ts';
 import { dataPaths } from '../../src/tree/paths.ts';
 import { kitemirror } from '../commands/scene.ts';
@@ -78,6 +79,26 @@ describe('verify', () => {
     assert.equal(readdirSync(mirror.paths.quarantine).length, 1);
     assert.deepEqual([readdirSync(mirror.paths.damaged), readdirSync(mirror.paths.unsettled)], [[], []]);
     assert.equal((await verify()).code, 0);
+  });
+
+  it('lets a publish of the same build end before it takes anything out', async () => {
+    const build = await mirrored('damaged beside a publish');
+    const job = scriptOf(build).id;
+    const publishing = await createHold(mirror.redis.client).take(`publish-build/${build.id}`, false);
+    assert.ok(publishing);
+    damage(build, 0);
+    const verifying = verify();
+    const isWanted = async (): Promise<boolean> =>
+      (await mirror.redis.client.exists(`kitemirror:wanted:publish-build/${build.id}`)) === 1;
+    await until(isWanted, 'someone to wait for the publish');
+    const [artifact] = mirror.job(build, job).artifacts;
+    assert.equal(artifact?.state, 'present');
+    await publishing.release();
+    assert.deepEqual(
+      (await verifying).found.files.map(({ path, state }) => [path, state]),
+      [['out/0.txt', 'present']],
+    );
+    assert.equal((await mirror.settled(build)).complete, true);
   });
 
   it('says of what upstream no longer has that it is lost, and why', async () => {

@@ -66,6 +66,37 @@ describe('a sweep', () => {
     assert.ok(!existsSync(paths.blob(sha256, 2)));
   });
 
+  it('removes in batches, and says no sooner that it is done with a shard than that is true', async (t) => {
+    const paths = await preparedData(t);
+    const all = Array.from({ length: 500 }, (_, at) => blob(paths, `hidden ${at}`));
+    const shards: number[] = [];
+    const onProgress = (shard: number): void => {
+      shards.push(shard);
+      const left = all.filter((sha256) => hasBlob(paths, sha256) && Number.parseInt(sha256.slice(0, 2), 16) < shard);
+      assert.deepEqual(left, []);
+    };
+    const { removed } = await sweepBlobs(paths, { graceMs: 0, signal, atOnce: 20, onProgress });
+    assert.equal(removed, 500);
+    assert.ok(shards.length > 8, String(shards));
+    assert.equal(shards.at(-1), 256);
+  });
+
+  it('that is stopped in the middle of a batch removes no more, and says why', async (t) => {
+    const paths = await preparedData(t);
+    const all = Array.from({ length: 200 }, (_, at) => blob(paths, `hidden ${at}`));
+    const stopping = new AbortController();
+    const swept = sweepBlobs(paths, {
+      graceMs: 0,
+      signal: stopping.signal,
+      onProgress: () => stopping.abort(new Error('the worker stops')),
+      atOnce: 10,
+    });
+    await assert.rejects(swept, /the worker stops/);
+    const left = all.filter((sha256) => hasBlob(paths, sha256)).length;
+    assert.ok(left > 100 && left < 200, String(left));
+    assert.equal((await sweepBlobs(paths, { graceMs: 0, signal })).removed, left);
+  });
+
   it('beside one who links all the time takes no bytes that are shown', async (t) => {
     const paths = await preparedData(t);
     const done = new AbortController();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
 import { MirrorError } from '../../src/errors.ts';
+import type { Hint } from '../../src/model.ts';
 import { openQueue, type TaskQueue } from '../../src/queue/queue.ts';
 import type { Task } from '../../src/queue/tasks.ts';
 import { type Journal, openJournal } from '../../src/tree/journal.ts';
@@ -132,6 +133,40 @@ describe('an accepted hint', () => {
     await journal.append(hintOf({ build }));
     await redis.start();
     await isEnqueued([other, build]);
+  });
+
+  it('is enqueued for the latest of its build that is news, and not at all where none is', async () => {
+    redis = createRedisServer({ appendOnly: false });
+    const asked: (number | null)[] = [];
+    const done = new Set([1, 3, 10, 11]);
+    const isDone = async ({ finishedAt }: Hint): Promise<boolean> => {
+      asked.push(finishedAt);
+      if (finishedAt === 20) throw new Error('torn');
+      return finishedAt !== null && done.has(finishedAt);
+    };
+    const payloads: number[] = [];
+    await startReceiver({ isDone });
+    const enqueue = queue.enqueue;
+    queue.enqueue = async (task, options) => {
+      if (task.name === 'read-build') payloads.push(task.payload.finishedAt ?? 0);
+      return enqueue(task, options);
+    };
+    const [some, none, torn] = [randomUUID(), randomUUID(), randomUUID()];
+    for (const [build, finishedAt] of [
+      [some, 1],
+      [some, 2],
+      [none, 10],
+      [torn, 19],
+      [torn, 20],
+      [none, 11],
+      [some, 3],
+    ] as const)
+      await journal.append(hintOf({ build, finishedAt }));
+    await redis.start();
+    await isEnqueued([some, torn]);
+    assert.deepEqual(payloads, [2, 20]);
+    // Of a build whose latest is news nothing older was looked for.
+    assert.ok(!asked.includes(1) && !asked.includes(19), String(asked));
   });
 
   it('that cannot be enqueued for a reason of its own keeps no other back', async () => {
