@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import { composeBuildPage, failingLines } from '../src/build-page.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
+import { groupAttempts } from '../src/pages/attempts.ts';
 import { renderJob } from '../src/pages/job.ts';
 import { removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
@@ -20,9 +21,10 @@ export async function writeBuildPages(
   const page = await composeBuildPage({ paths, url, ruleFor }, { place, build, merged, records, failing, beside });
   await writeDerived(paths, paths.page(...segments(place)), page);
   const at = { folder: place.folder, url };
+  const attempts = attemptsOf(build);
   for (const job of records.values()) {
     const why = failing.get(job.id);
-    const isOld = !isFresh(paths, place, job);
+    const isOld = !isFresh(paths, place, job, attempts.get(job.id) ?? [job.id]);
     if (isOld) await forgetListings(paths, place, join('jobs', job.id));
     // A log is read after its job's record was written.
     else if (why === undefined) continue;
@@ -44,9 +46,18 @@ function segments(place: Place): string[] {
   return [place.organization, place.folder, 'builds', String(place.number)];
 }
 
-/** Whether the job's page was written after its record was. */
-function isFresh(paths: DataPaths, place: Place, job: JobRecord): boolean {
+/** The jobs that a job's page shows side by side: all attempts, itself among them. */
+function attemptsOf({ jobs }: BuildRecord): Map<string, readonly string[]> {
+  const all = groupAttempts(jobs).map(({ last, earlier }) => [...earlier, last].map(({ id }) => id));
+  return new Map(all.flatMap((ids) => ids.map((id) => [id, ids])));
+}
+
+/** Whether the job's page was written after its record was, and after those of all attempts that it shows. */
+function isFresh(paths: DataPaths, place: Place, job: JobRecord, attempts: readonly string[]): boolean {
   const page = writtenAt(paths.page(...segments(place), 'jobs', job.id));
-  const record = writtenAt(paths.jobFile(place, job.id, 'job.json'));
-  return page !== null && record !== null && page > record;
+  const isNewer = (id: string): boolean => {
+    const record = writtenAt(paths.jobFile(place, id, 'job.json'));
+    return page !== null && (record === null || page > record);
+  };
+  return attempts.every(isNewer);
 }

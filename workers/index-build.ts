@@ -46,9 +46,10 @@ async function documentOf(
   };
 }
 
+/** Those of failed jobs first: the index keeps some thousand of a build, so that to answer from it stays quick. */
 function pathsOf(jobs: readonly JobRecord[]): string[] {
   const paths = new Set<string>();
-  for (const job of jobs) {
+  for (const job of jobs.toSorted((left, right) => Number(isFailedJob(right)) - Number(isFailedJob(left)))) {
     for (const { path } of job.artifacts) {
       if (paths.size >= mostPaths) return [...paths];
       paths.add(path);

@@ -94,7 +94,7 @@ function bandsOf(groups: readonly AttemptGroup<JobSummary>[], details: Details):
 function bandKey(job: JobSummary, details: Details): string | null {
   const known = details.get(job.id);
   if (known === undefined || job.type !== 'script') return null;
-  return known.group ?? (known.variant === null ? null : job.step_key);
+  return known.group ?? known.step;
 }
 
 function band(key: string, members: readonly JobSummary[], details: Details): Html {

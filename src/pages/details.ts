@@ -29,6 +29,8 @@ export interface JobDetails {
   readonly outranked: number;
   /** The paths of the first of those. */
   readonly outrankedPaths: readonly string[];
+  /** What jobs of one matrix or parallel step share, to be shown; null: none runs beside it. */
+  readonly step: string | null;
   readonly group: string | null;
   /** What its log says of why it failed; the last is the line to look at first. */
   readonly failing: readonly DecisiveLine[];
@@ -61,8 +63,29 @@ export function describeJob(record: JobRecord, failing: readonly DecisiveLine[] 
   const log = record.log === null ? null : { state: record.log.state, size: record.log.size };
   const artifacts = record.artifacts.length;
   const softFailed = record.soft_failed;
-  const [variant, group] = [variantOf(record), record.group_key];
-  return { artifacts, log, softFailed, variant, group, states, gaps, outranked, outrankedPaths, failing, unnamed };
+  const [variant, step, group] = [variantOf(record), stepOf(record), record.group_key];
+  return {
+    artifacts,
+    log,
+    softFailed,
+    variant,
+    step,
+    group,
+    states,
+    gaps,
+    outranked,
+    outrankedPaths,
+    failing,
+    unnamed,
+  };
+}
+
+/** A step needs no key: then it is known by the name that its jobs have, less what the matrix puts into each. */
+function stepOf(record: JobRecord): string | null {
+  if (variantOf(record) === null) return null;
+  if (record.step_key !== null || record.name === null) return record.step_key;
+  const values = Object.values(record.matrix ?? {}).filter((value) => value !== '');
+  return values.reduce((name, value) => name.replaceAll(value, '…'), record.name);
 }
 
 export function variantOf(record: JobRecord): string | null {

@@ -14,7 +14,7 @@ const [pageSize, longestText] = [25, 200];
 /** Of the matches as many are looked at, the newest, for those that their reader may read. */
 const [mostRounds, roundSize] = [20, 200];
 /** ms: for who may not read all, an answer takes a multiple of it, so that what is kept from them does not show in its time. */
-const pace = 100;
+const pace = 50;
 
 export function searchRouter(parts: ReaderParts): Router {
   const router = Router({ caseSensitive: true });

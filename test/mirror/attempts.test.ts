@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild, ScriptJob } from '../../demo/standin/sample.ts';
 import type { JobRecord } from '../../src/model.ts';
 import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
 import { buildOf, downloads, scriptOf, textArtifact, withScript } from './samples.ts';
+import { until } from './until.ts';
 
 let mirror: Mirror;
 before(async () => {
@@ -51,6 +52,31 @@ function retried(build: SampleBuild, index: number, change: Partial<ScriptJob>):
 }
 
 describe('a job that was retried', () => {
+  it('shows on the page of each attempt what became of the others', async () => {
+    const first = withScript(buildOf([[textArtifact('a.txt', 'first')]]), 0, { state: 'failed', exitStatus: 1 });
+    await mirrored(first);
+    const build = retried(first, 0, { artifacts: [textArtifact('a.txt', 'second')] });
+    await mirrored(build);
+    const { organization, folder, number } = placeOf(build);
+    const [old, again] = [0, 1].map((index) => scriptOf(build, index).id);
+    const page = (): string =>
+      readFileSync(mirror.paths.page(organization, folder, 'builds', String(number), 'jobs', old ?? ''), 'utf8');
+    await until(() => page().includes(`../${again}/`), 'the second attempt on the page of the first');
+    // The record of the first does not change any more; that of the second does, as when it was fetched late.
+    const record = mirror.paths.jobFile(placeOf(build), again ?? '', 'job.json');
+    const text = readFileSync(record, 'utf8');
+    const html = mirror.paths.page(organization, folder, 'builds', String(number), 'jobs', old ?? '');
+    writeFileSync(html, 'as it was while the second ran');
+    await until(() => Date.now() > statSync(html).mtimeMs + 20, 'a later time');
+    writeFileSync(record, text);
+    const { id: pipelineId, slug: pipeline } = build.pipeline;
+    await mirror.queue.enqueue({
+      name: 'publish-build',
+      payload: { organization, pipeline, number, build: build.id, pipelineId },
+    });
+    await until(() => page().includes(`../${again}/`), 'the page of the first to be made again');
+  });
+
   it('keeps both attempts, and the views show the last', async () => {
     const first = buildOf([
       [textArtifact('log/result.txt', 'first'), textArtifact('only-first.txt', 'gone from the view')],

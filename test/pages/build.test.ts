@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BuildRecord } from '../../src/model.ts';
+import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { describeJob } from '../../src/pages/details.ts';
 import { renderJob } from '../../src/pages/job.ts';
@@ -243,4 +243,20 @@ test('a build says when retention removes what of it', () => {
   assert.match(failed, /The build is kept while it is among .* main ; longer while it is the latest that failed\./);
   assert.match(told({ outlook, pinned: true }), /Pinned: retention removes nothing/);
   assert.doesNotMatch(told({}), /kept|Pinned/i);
+});
+
+test('jobs of one matrix stand under one heading, with a key or without', () => {
+  const heads = (jobs: Parameters<typeof page>[0]): string[] =>
+    Array.from(page(jobs).matchAll(/<tr class="band">.*?<\/tr>/gs), ([row]) => textOf(`<body>${row}`).trim());
+  const matrix = (number: number, node: string, changes: Partial<JobRecord> = {}): JobRecord =>
+    sampleJob(number, { name: `Test on Node ${node}`, step_key: null, matrix: { '': node }, ...changes });
+  const lint = sampleJob(9, { name: 'Lint', step_key: null });
+  assert.deepEqual(heads([matrix(1, '20'), matrix(2, '22'), matrix(3, '24'), lint]), ['Test on Node … 3 jobs']);
+  const keyed = ['20', '22'].map((node, at) => matrix(at + 1, node, { step_key: 'test', state: 'failed' }));
+  assert.deepEqual(heads([...keyed, lint]), ['test 2 jobs, 2 failed']);
+  const parallel = [0, 1].map((at) =>
+    sampleJob(at + 1, { name: 'Specs', step_key: null, parallel_group_index: at, parallel_group_total: 2 }),
+  );
+  assert.deepEqual(heads([lint, ...parallel]), ['Specs 2 jobs']);
+  assert.deepEqual(heads([lint, matrix(1, '20')]), []);
 });

@@ -85,10 +85,10 @@ test('that others’ match shows in no sign that there is more', async () => {
   assert.deepEqual([results.length, next], [25, null]);
 });
 
-test('an answer takes whole tenths of a second, whatever was looked at for it', async () => {
+test('an answer takes whole twentieths of a second, whatever was looked at for it', async () => {
   for (const word of ['hidden', 'absent']) {
     const start = performance.now();
     await find(`q=${word}`);
-    assert.ok(performance.now() - start >= 95, word);
+    assert.ok(performance.now() - start >= 45, word);
   }
 });
