@@ -84,6 +84,16 @@ return function(lighty, files, answers)
     return status or take(authorization, identity.who(grants, authorization, request["Cookie"], now))
   end
 
+  -- Who asks at an address that is open to all, for the log alone.
+  function access.notice()
+    now = answers.now
+    grants = grants_reader.current(now)
+    local found = grants and identity.who(grants, request["Authorization"], request["Cookie"], now)
+    if not found then return end
+    caller = found
+    note_caller()
+  end
+
   -- Labels by the build's address, looked at once a second: an address can come to mean another build.
   local labels, held = {}, 0
 
@@ -150,6 +160,10 @@ return function(lighty, files, answers)
   function access.may_ask()
     local everyone = grants.everyone
     return caller.kind ~= "anonymous" or #everyone.always + #everyone.bound > 0
+  end
+
+  function access.note_allowed()
+    note("allowed")
   end
 
   function access.is_stranger()

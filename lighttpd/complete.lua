@@ -62,6 +62,16 @@ return function(lighty)
     return answers.fail(status, code, message)
   end
 
+  -- How the gateway decided about its reader: for the log, and for nobody else.
+  local function take_decision()
+    local said = response["X-Kitemirror-Decision"]
+    if not said then return end
+    response["X-Kitemirror-Decision"] = nil
+    local decision, reason = said:match("^(%l+) ?(.*)$")
+    environment["DECISION"] = decision
+    if reason and reason ~= "" then environment["REASON"] = reason end
+  end
+
   local function answer()
     local to = environment["TO"]
     if response["X-Request-Id"] and not to then return 0 end
@@ -73,6 +83,7 @@ return function(lighty)
       -- Of a back end that went away in the middle Lighttpd says 500, as if the fault were its own.
       return fault(to and status == 500 and 502 or status)
     end
+    if to then take_decision() end
     -- Ranges are of files; a back end that gives parts has done so already.
     request["Range"] = nil
     answers.mark(status < 400 and response["Cache-Control"] or "no-store")

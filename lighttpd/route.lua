@@ -216,7 +216,10 @@ return function(lighty)
       return lying_there(path, found) or access.may_read(build) and missing(path) or answers.absent()
     end
     if not access.may_ask() then return access.refuse() end
-    return pointers.answer(path, access.may_read) or pointers.moved(path, follow_move) or forward("gateway")
+    local status = pointers.answer(path, access.may_read) or pointers.moved(path, follow_move)
+    if not status then return forward("gateway") end
+    access.note_allowed()
+    return status
   end
 
   -- The host of one build's reports.
@@ -254,9 +257,13 @@ return function(lighty)
     end
     local found = known[path]
     local is_system = not found and path:byte(2) == 45 and path:byte(3) == 47
-    if access.on and not (is_system and is_open_to_all(path)) then
-      local status = access.enter()
-      if status then return status end
+    if access.on then
+      if is_system and is_open_to_all(path) then
+        if path:sub(1, 8) == "/-/auth/" then access.notice() end
+      else
+        local status = access.enter()
+        if status then return status end
+      end
     end
     if is_system then return system(path, method) end
     return (access.on and known_reader or reader)(path, method, found)

@@ -6,6 +6,9 @@ import { type Log, logError } from '../log.ts';
 import { renderError } from '../pages/error.ts';
 import { pageSecurityPolicy } from '../pages/layout.ts';
 
+const decisionHeader = 'X-Kitemirror-Decision';
+const refusals: ReadonlySet<number> = new Set([401, 403]);
+
 /**
  * Pages may be kept but are asked for again each time.
  * @param cache `no-store` for what may not be kept at all
@@ -37,6 +40,14 @@ export function requestId(request: Request): string {
 }
 
 /** The one place that turns an error into an answer: JSON, or a page for who asks for HTML. */
+/**
+ * For the access log: what was decided about a reader, and why. The front takes this header out of the answer
+ * (lighttpd/complete.lua).
+ */
+export function noteDecision(response: Response, decision: 'allowed' | 'refused', reason = ''): void {
+  response.set(decisionHeader, `${decision} ${reason}`.trim());
+}
+
 export function answerWithError(log: Log): ErrorRequestHandler {
   return (thrown: unknown, request, response, _next) => {
     const error = fromRouting(thrown);
@@ -48,6 +59,9 @@ export function answerWithError(log: Log): ErrorRequestHandler {
       return;
     }
     const message = error.code === 'ERR_INTERNAL' ? 'an error of the mirror’s own; its log has the id' : error.message;
+    // Whoever refuses says why; of the rest the code tells it.
+    if (refusals.has(status) && response.get(decisionHeader)?.startsWith('refused') !== true)
+      noteDecision(response, 'refused', error.code);
     response.status(status).set({ 'Cache-Control': 'no-store', Vary: 'Accept' });
     if (request.get('accept')?.includes('text/html') === true) {
       response

@@ -12,6 +12,7 @@ import { readIfPresent } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { readBuildRecord } from '../tree/records.ts';
 import { notFound, placeOf } from './address.ts';
+import { noteDecision } from './answers.ts';
 import { readerNow } from './caller.ts';
 import type { GuardIdentity } from './guard.ts';
 import { nowSeconds, setCookie } from './session.ts';
@@ -86,6 +87,7 @@ export function contentEntry(parts: EntryParts): ContentEntry {
     const expires = Math.min(issued + visitSeconds, ticket.ends);
     const facts = { id: ticket.session, subject: ticket.subject, issued, expires };
     const cookie = seal(keeper.key(), 'content', facts, host);
+    noteDecision(response, 'allowed', 'ticket');
     setCookie(response, `${sessionCookie(isSecure)}-content`, cookie, { isSecure, seconds: expires - issued });
     redirect(response, ticket.to);
   });

@@ -10,6 +10,7 @@ import type { Keeper } from '../identity/keeper.ts';
 import { readLabel } from '../tree/labels.ts';
 import type { DataPaths, Place } from '../tree/paths.ts';
 import { notFound, placeOf } from './address.ts';
+import { noteDecision } from './answers.ts';
 import { answerAs, mayRead, readsAll } from './caller.ts';
 import { placeNow } from './upstream.ts';
 
@@ -35,8 +36,13 @@ export function guard({ paths, organization, identity }: GuardParts): RequestHan
   return async (request, response, next) => {
     const caller = callerOf(identity, request);
     await answerAs(caller, async () => {
-      if (await isAllowed(door, request)) next();
-      else refuse(identity, caller, request, response, next);
+      if (await isAllowed(door, request)) {
+        noteDecision(response, 'allowed');
+        next();
+      } else {
+        noteDecision(response, 'refused', caller.kind === 'anonymous' ? 'not signed in' : 'policy');
+        refuse(identity, caller, request, response, next);
+      }
     });
   };
 }

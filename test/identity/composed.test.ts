@@ -192,3 +192,36 @@ describe('what spans builds', () => {
     assert.equal((await get('/acme/vault/builds/')).status, 404);
   });
 });
+
+describe('the access log', () => {
+  it('says who asked and what was decided, also of what the gateway answers', async () => {
+    const strange = { headers: {} };
+    const asked: [string, { headers: Record<string, string> }, unknown[]][] = [
+      ['/', { headers: cookie }, ['ann@example.com', 'allowed', '-', 200]],
+      ['/acme/web/', { headers: cookie }, ['ann@example.com', 'allowed', '-', 200]],
+      ['/acme/vault/', { headers: cookie }, ['ann@example.com', 'allowed', '-', 404]],
+      ['/-/search?q=needle', { headers: cookie }, ['ann@example.com', 'allowed', '-', 200]],
+      ['/-/ledger.json', { headers: cookie }, ['ann@example.com', 'refused', 'policy', 404]],
+      ['/acme/web/latest/main/-/artifacts/x', { headers: cookie }, ['ann@example.com', 'allowed', '-', 302]],
+      [
+        '/organizations/acme/pipelines/vault/builds/7',
+        { headers: cookie },
+        ['ann@example.com', 'refused', 'policy', 404],
+      ],
+      [`${address.vault}/`, { headers: cookie }, ['ann@example.com', 'refused', 'policy', 404]],
+      ['/-/search?q=none', strange, ['-', 'refused', 'not signed in', 401]],
+      ['/-/auth/me', { headers: cookie }, ['ann@example.com', '-', '-', 200]],
+    ];
+    const ids: string[] = [];
+    for (const [path, options] of asked) {
+      const { headers } = await mirror.get(path, options);
+      assert.equal(headers['x-kitemirror-decision'], undefined, path);
+      ids.push(String(headers['x-request-id']));
+    }
+    const lines = await mirror.logged(ids);
+    for (const [index, [path, , wanted]] of asked.entries()) {
+      const { subject, decision, reason, status } = lines[index] ?? {};
+      assert.deepEqual([subject, decision, reason, status], wanted, path);
+    }
+  });
+});

@@ -29,6 +29,8 @@ export interface Mirror {
   /** Puts another policy in force. */
   policy(yaml: string): void;
   audit(): Record<string, unknown>[];
+  /** The access log's lines of these requests, in their order. */
+  logged(ids: readonly string[]): Promise<Record<string, unknown>[]>;
   readonly env: NodeJS.ProcessEnv;
   /** All that gateway and Lighttpd said. */
   said(): string;
@@ -120,6 +122,19 @@ export async function startMirror(
     policy: setPolicy,
     said: () => `${said()}${gateway.said()}`,
     stopFront: () => end(front),
+    logged: async (ids) => {
+      const lines = new Map<unknown, Record<string, unknown>>();
+      // Lighttpd writes its log in pieces; SIGHUP has it write what it holds.
+      front.kill('SIGHUP');
+      await until('the requests are in the access log', () => {
+        for (const line of readFileSync(join(paths.logs, 'access.log'), 'utf8').split('\n').filter(Boolean)) {
+          const read = JSON.parse(line) as Record<string, unknown>;
+          lines.set(read['id'], read);
+        }
+        return ids.every((id) => lines.has(id));
+      });
+      return ids.map((id) => lines.get(id) ?? {});
+    },
     audit: () => {
       const file = join(paths.audit, `${new Date().toISOString().slice(0, 7)}.jsonl`);
       const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
