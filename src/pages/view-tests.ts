@@ -56,8 +56,10 @@ ${table(
 
 function failure(row: TestRow, jobs: TestsContent['jobs'], isOpen: boolean): Html {
   const { test } = row;
-  return html`<details class="card test"${isOpen && raw(' open')}><summary>${pill('failed', test.outcome)} <strong><bdi>${test.name}</bdi></strong> <span class="quiet">${where(row, jobs)} ${time(test)}</span> ${attempts(row)}</summary>
-${said(test)}${row.attempts.slice(0, -1).map(({ attempt, test: earlier }) => isFailure(earlier.outcome) && html`<h3 class="quiet">Attempt ${attempt}</h3>${said(earlier)}`)}</details>`;
+  const job = jobs.get(row.job);
+  // A summary is pressed as a whole: the link to the job stands below it.
+  return html`<details class="card test"${isOpen && raw(' open')}><summary>${pill('failed', test.outcome)} <strong><bdi>${test.name}</bdi></strong> <span class="quiet">${job !== undefined && html`${nameHtml(job.name)} · `}<bdi>${suiteOf(test)}</bdi> ${time(test)}</span> ${attempts(row)}</summary>
+${job !== undefined && html`<p class="quiet">Job <a href="${job.href}">${nameHtml(job.name)}</a></p>`}${said(test)}${row.attempts.slice(0, -1).map(({ attempt, test: earlier }) => isFailure(earlier.outcome) && html`<h3 class="quiet">Attempt ${attempt}</h3>${said(earlier)}`)}</details>`;
 }
 
 function said({ file, message, detail, output }: TestCase): Html {
@@ -87,8 +89,11 @@ function line(row: TestRow, jobs: TestsContent['jobs']): Html {
 
 function where({ job, test }: TestRow, jobs: TestsContent['jobs']): Html {
   const tested = jobs.get(job);
-  const suite = test.className ?? test.suite;
-  return html`${tested !== undefined && html`<a href="${tested.href}">${nameHtml(tested.name)}</a> · `}<bdi>${suite}</bdi>`;
+  return html`${tested !== undefined && html`<a href="${tested.href}">${nameHtml(tested.name)}</a> · `}<bdi>${suiteOf(test)}</bdi>`;
+}
+
+function suiteOf({ className, suite }: TestCase): string {
+  return className ?? suite;
 }
 
 function time({ seconds }: TestCase): string {
