@@ -66,12 +66,12 @@ function leadOf({ unsettled, incomplete, lost, oldestSince, now }: LedgerPageInp
   return html`${counted(unsettled, 'build')} still being fetched${oldest}. ${counted(incomplete, 'build')} not complete. ${counted(lost, 'file')} lost at Buildkite before they could be mirrored.`;
 }
 
-const learned: Readonly<Record<string, string>> = {
-  webhook: 'learned of by webhook',
-  reconcile: 'learned of by comparing',
-  backfill: 'learned of by backfill',
-  reader: 'learned of by a reader',
-};
+const learned = new Map([
+  ['webhook', 'learned of by webhook'],
+  ['reconcile', 'learned of by comparing'],
+  ['backfill', 'learned of by backfill'],
+  ['reader', 'learned of by a reader'],
+]);
 
 function row(build: LedgerRow): Html {
   const name = html`<bdi>${build.pipeline}</bdi> #${build.number}`;
@@ -79,7 +79,7 @@ function row(build: LedgerRow): Html {
 <div>${build.settled ? pill('lost', 'incomplete') : pill('pending', 'unsettled')}</div>
 <div class="what">
 <div class="title">${build.url === null ? name : html`<a href="${build.url}">${name}</a>`}</div>
-<div class="under">${build.branch !== null && html`<span><bdi class="mono">${build.branch}</bdi></span>`}<span>${mirroredText(build)}</span><span>${learned[build.learned_from] ?? build.learned_from}</span></div>
+<div class="under">${build.branch !== null && html`<span><bdi class="mono">${build.branch}</bdi></span>`}<span>${mirroredText(build)}</span><span>${learned.get(build.learned_from) ?? build.learned_from}</span></div>
 <ul class="gaps">${build.reasons.map(reasonLine)}</ul>
 </div>
 <div class="when">${instant(build.since)}<form method="post" action="/-/ledger/${build.id}/retry"><button type="submit">Try again now</button></form></div>

@@ -1,14 +1,16 @@
 /** One build through every renderer. */
 import { tailHtml } from '../../src/logs/tail-html.ts';
-import type { AnnotationFacts, BuildRecord, JobRecord } from '../../src/model.ts';
+import type { AnnotationFacts, BuildRecord, JobRecord, ViewEntry } from '../../src/model.ts';
+import { renderAccount } from '../../src/pages/account.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { renderBuilds } from '../../src/pages/builds.ts';
-import { renderCompare } from '../../src/pages/compare.ts';
+import { type ArtifactChange, renderCompare } from '../../src/pages/compare.ts';
 import { describeJob } from '../../src/pages/details.ts';
 import { renderError } from '../../src/pages/error.ts';
 import { renderFolder } from '../../src/pages/folder.ts';
 import { renderHome } from '../../src/pages/home.ts';
 import { renderJob } from '../../src/pages/job.ts';
+import { renderLedger } from '../../src/pages/ledger.ts';
 import { pathHref, segment } from '../../src/pages/links.ts';
 import { renderLiveLog } from '../../src/pages/live-log.ts';
 import { renderLog } from '../../src/pages/log.ts';
@@ -16,11 +18,24 @@ import { renderLogHits } from '../../src/pages/log-hits.ts';
 import { renderPipeline } from '../../src/pages/pipeline.ts';
 import { renderSearch } from '../../src/pages/search.ts';
 import { htmlOf, linesOf } from '../logs/print.ts';
+import { everyView } from './every-view.ts';
 import { summaryOfBuild, viewOf } from './samples.ts';
 
 function annotationOf(body_html: string, job_id: string): AnnotationFacts {
   const facts = { id: body_html, context: body_html, style: body_html, scope: body_html };
   return { ...facts, job_id, body_html, created_at: body_html, updated_at: body_html };
+}
+
+/** New, changed and gone: files as they are, and pictures. */
+function changesOf(entries: readonly ViewEntry[], text: string): ArtifactChange[] {
+  const paths = [...entries.map(({ path }) => path), `${text}.png`, `a/${text}/${text}.png`];
+  return paths.flatMap((path) =>
+    entries.slice(0, 1).flatMap((entry) => [
+      { path, now: entry, before: null },
+      { path, now: entry, before: entry },
+      { path, now: null, before: entry },
+    ]),
+  );
 }
 
 /** @param text put wherever a renderer takes a text that is not in the records */
@@ -47,7 +62,7 @@ export function everyPage(
         totals: { builds: 1, incomplete: 1, logicalBytes: 1 },
       }),
     ],
-    ['pipeline', renderPipeline({ ...common, branches: builds })],
+    ['pipeline', renderPipeline({ ...common, branches: builds, badgeUrl: 'http://mirror.test/' })],
     ['builds', renderBuilds({ ...common, filter: { branch: text, state: text }, nextBefore: 7 })],
     [
       'build',
@@ -99,7 +114,7 @@ export function everyPage(
           build,
           jobs: jobs.map((each, index) => ({ now: each, before: index === 0 ? null : each })),
           tests: { newlyFailing: [line], stillFailing: [line], fixed: [line], added: 1, gone: 1, now: 3, before: 3 },
-          artifacts: viewOf(jobs).map((entry) => ({ path: entry.path, now: entry, before: null })),
+          artifacts: changesOf(viewOf(jobs), text),
           areTestsWhole: false,
         },
       }),
@@ -120,6 +135,30 @@ export function everyPage(
         milliseconds: 3,
       }),
     ],
+    ...(['user', 'anonymous'] as const).map((kind): [string, string] => [
+      `account of ${kind}`,
+      renderAccount({ kind, name: text, issuer: text, hasLogin: true, to: `/acme/${segment(text)}` }),
+    ]),
+    [
+      'ledger',
+      renderLedger({
+        builds: [false, true].map((settled) => ({
+          ...{ organization, pipeline: text, number: 42, branch: text, learned_from: text, since: text },
+          ...{
+            id: build.id,
+            url: `/acme/${segment(text)}/builds/42/`,
+            settled,
+            complete: false,
+            expected: 7,
+            present: 1,
+          },
+          reasons: [{ state: 'lost', reason: text, count: 7, examples: [text, text] }],
+        })),
+        ...{ unsettled: 1, incomplete: 1, lost: 7, oldestSince: build.started_at, next: `?after=${segment(text)}` },
+        ...{ asked: build.id, now: Date.parse('2026-11-21T09:00:00.000Z') },
+      }),
+    ],
+    ...everyView({ build, jobs }, text),
     ['error', renderError({ status: 404, message: text, id: text })],
   ]);
 }
