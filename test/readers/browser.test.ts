@@ -144,3 +144,54 @@ test('a keyboard alone reaches the content, and what has the focus shows it', { 
   assert.notEqual(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle'), 'none');
   await page.close();
 });
+
+test('instants are told relative to now, and told again as time goes by; facts keep the instant beside it', {
+  skip,
+  timeout: 60_000,
+}, async () => {
+  const page = await browser.newPage();
+  await page.clock.install({ time: '2026-11-20T11:04:00.000Z' });
+  await page.goto(`${origin()}/builds`);
+  const time = page.locator('.rows time').first();
+  assert.deepEqual(
+    [await time.textContent(), await time.getAttribute('title')],
+    ['2 hr. ago', '2026-11-20T09:04:00.000Z'],
+  );
+  await page.clock.fastForward('01:00:00');
+  assert.equal(await time.textContent(), '3 hr. ago');
+  await page.goto(`${origin()}/build`);
+  assert.equal(await page.locator('.facts time').last().textContent(), '2026-11-20 09:04\u00a0UTC\n3 hr. ago');
+  await page.close();
+});
+
+test('a line to copy has a button that copies it whole, where there is no clipboard to write to as well', {
+  skip,
+  timeout: 60_000,
+}, async () => {
+  const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const reader = await context.newPage();
+  await reader.goto(`${origin()}/error`);
+  for (const isSecure of [true, false]) {
+    const page = await context.newPage();
+    // As in a page that came by http from another machine.
+    if (!isSecure) await page.addInitScript('Object.defineProperty(navigator, "clipboard", { value: undefined })');
+    await page.goto(`${origin()}/build`);
+    const line = page.locator('pre.copy').nth(Number(isSecure));
+    const text = await line.locator('code').textContent();
+    assert.match(text ?? '', /^curl -f.* 'http:\/\/mirror\.test\/acme\/web\/builds\/42\//);
+    await line.getByRole('button', { name: 'Copy' }).click();
+    await line.getByRole('button', { name: 'Copied' }).waitFor();
+    await reader.bringToFront();
+    assert.equal(await reader.evaluate('navigator.clipboard.readText()'), text);
+    await page.close();
+  }
+  const page = await context.newPage();
+  await page.addInitScript(
+    'Object.defineProperty(navigator, "clipboard", { value: undefined }); document.execCommand = () => false',
+  );
+  await page.goto(`${origin()}/build`);
+  const line = page.locator('pre.copy').first();
+  await line.getByRole('button', { name: 'Copy' }).click();
+  await line.getByRole('button', { name: 'Not copied' }).waitFor();
+  await context.close();
+});

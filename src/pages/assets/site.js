@@ -65,8 +65,9 @@ async function copyText(text) {
   area.value = text;
   document.body.append(area);
   area.select();
-  document.execCommand('copy');
+  const isCopied = document.execCommand('copy');
   area.remove();
+  if (!isCopied) throw new Error('nothing was copied');
 }
 
 tellTimes();
