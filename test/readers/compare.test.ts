@@ -1,15 +1,32 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { compareTests, type TestResult } from '../../src/readers/comparison.ts';
+import { writeUpstreamView } from '../../src/tree/upstream-view.ts';
 import { hrefsOf, textOf } from '../pages/reading.ts';
 import { sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
 
 let mirror: TestMirror;
+
+/** What upstream told of a build, as read-build leaves it behind. */
+async function tellUpstream(build: BuildRecord, default_branch: string | null): Promise<void> {
+  const { organization, pipeline, number, pipeline_id, pipeline_name, ...facts } = build;
+  await writeUpstreamView(
+    mirror.paths,
+    { organization, folder: pipeline, number },
+    {
+      ...{ version: 1, read_at: build.mirrored_at, jobs: [], annotations: null },
+      build: {
+        ...{ ...facts, number, scheduled_at: null, rebuilt_from: null },
+        pipeline: { id: pipeline_id, slug: pipeline, name: pipeline_name, repository: null, default_branch },
+      },
+    },
+  );
+}
 
 function junit(outcomes: Record<string, boolean>): string {
   const cases = Object.entries(outcomes).map(([name, passes]) =>
@@ -25,7 +42,7 @@ async function add(
   report: string,
   build: Partial<BuildRecord>,
   job: Partial<JobRecord>,
-): Promise<void> {
+): Promise<BuildRecord> {
   const id = uuid(number * 10);
   const artifacts = [
     sampleArtifact(id, number, 'junit.xml', { size: report.length, sha256: String(number).padStart(64, '0') }),
@@ -34,10 +51,12 @@ async function add(
     sampleArtifact(id, number, 'shot.png', { sha256: String(number).padStart(64, '1'), size: 1000 * number }),
   ];
   const jobs = [sampleJob(number, { id, step_key: 'test', name: 'Test', artifacts, ...job })];
-  const place = await mirror.add(sampleBuild(jobs, { number, id: uuid(1000 + number), ...build }), jobs);
+  const record = sampleBuild(jobs, { number, id: uuid(1000 + number), ...build });
+  const place = await mirror.add(record, jobs);
   const file = mirror.paths.jobFile(place, id, 'artifacts/junit.xml');
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, report);
+  return record;
 }
 
 before(async () => {
@@ -66,6 +85,27 @@ test('a build is compared with the last passed one of the branch that it goes in
   assert.match(text, /3 changed, 0 new, 0 gone/);
   assert.match(text, /stamp\.txt 9 B 9 B same size/);
   assert.doesNotMatch(text, /same\.txt/);
+});
+
+test('without a pull request that branch is the default one, or the build’s own where nobody told of one', async () => {
+  const push = (number: number, branch: string): Promise<BuildRecord> =>
+    add(number, junit({}), { pipeline: 'pushes', id: uuid(2000 + number), branch }, {});
+  await push(1, 'trunk');
+  await push(2, 'main');
+  await push(3, 'topic');
+  const pushed = await push(4, 'topic');
+  const told = async (): Promise<string> =>
+    textOf((await request(mirror.app).get('/acme/pushes/builds/4/compare/').expect(200)).text);
+  for (const [branch, line] of [
+    ['trunk', /Compare #1 with #4 .*Last passed of trunk/],
+    ['nowhere', /Compare #4 .*No earlier build of nowhere that passed is mirrored/],
+    [null, /Compare #3 with #4 .*Last passed of topic/],
+  ] as const) {
+    await tellUpstream(pushed, branch);
+    assert.match(await told(), line);
+  }
+  rmSync(mirror.paths.buildFile({ organization: 'acme', folder: 'pushes', number: 4 }, 'upstream.json'));
+  assert.match(await told(), /Compare #3 with #4 .*Last passed of topic/);
 });
 
 test('a test is compared with itself in the same variant of its step, whichever parallel job ran it', () => {
