@@ -1,7 +1,7 @@
 /** publish-pipeline: the pages that span builds — a pipeline's, its first page of builds, and the organization's. */
 import { renderBuilds } from '../src/pages/builds.ts';
 import { renderHome } from '../src/pages/home.ts';
-import { renderPipeline } from '../src/pages/pipeline.ts';
+import { badgeBranch, renderPipeline } from '../src/pages/pipeline.ts';
 import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { homeBuilds, newestBuilds } from '../src/search/newest.ts';
@@ -26,10 +26,13 @@ export async function publishPipeline(worker: PublishParts, task: Payload<'publi
   const pipeline = builds[0]?.pipeline ?? folder;
   const common = { organization, pipeline, folder };
   const recent = builds.slice(0, recentBuilds);
+  // With identity this page is sent to nobody: the gateway composes each reader's.
+  const branch = badgeBranch(branches);
+  const badge = branch === null ? {} : { badge: { url: settings.url, branch } };
   await writeDerived(
     paths,
     paths.page(organization, folder),
-    renderPipeline({ ...common, builds: recent, branches, badgeUrl: settings.url }),
+    renderPipeline({ ...common, builds: recent, branches, ...badge }),
   );
   const nextBefore = builds.length === buildsAPage ? (builds.at(-1)?.number ?? null) : null;
   await writeDerived(

@@ -17,11 +17,21 @@ export interface PipelinePage {
   readonly builds: readonly BuildSummary[];
   /** The latest build of each branch. */
   readonly branches: readonly BuildSummary[];
-  /** The mirror's public base URL, where a badge may be shown to anybody. */
-  readonly badgeUrl?: string;
+  /** The line for a README: of a branch whose badge anybody may see, or the line leads nowhere. */
+  readonly badge?: {
+    /** The mirror's public base URL. */
+    readonly url: string;
+    readonly branch: string;
+  };
 }
 
-export function renderPipeline({ organization, pipeline, folder, builds, branches, badgeUrl }: PipelinePage): string {
+/** Whose badge a pipeline's page offers: most pipelines have one branch that counts, the others the one built last. */
+export function badgeBranch(branches: readonly BuildSummary[]): string | null {
+  const names = branches.map(({ branch }) => branch).filter((name) => name !== '');
+  return names.find((name) => name === 'main' || name === 'master') ?? names[0] ?? null;
+}
+
+export function renderPipeline({ organization, pipeline, folder, builds, branches, badge }: PipelinePage): string {
   const name = builds[0]?.pipeline_name ?? pipeline;
   return renderPage({
     title: `${name} · ${organization}`,
@@ -34,7 +44,7 @@ ${folder !== pipeline && html`<p class="lead">An earlier pipeline that was calle
 ${branches.length > 0 && html`<h2>Branches <small>the latest build of each</small></h2>${branchList(branches, builds)}`}
 <h2>Builds <small><a href="builds/">all builds</a></small></h2>
 ${buildList(builds, (build) => `builds/${build.number}/`, 'No build of this pipeline has been mirrored yet.')}
-${badgeUrl !== undefined && badge(`${badgeUrl.replace(/\/+$/, '')}/${segment(organization)}/${segment(folder)}/`, branches)}`,
+${badge !== undefined && badgeLine(`${badge.url.replace(/\/+$/, '')}/${segment(organization)}/${segment(folder)}/`, badge.branch)}`,
   });
 }
 
@@ -48,12 +58,9 @@ function isLatestPassed({ state, settled, blocked, pull_request: pull }: BuildSu
   return state === 'passed' && settled && !blocked && pull?.fork !== true;
 }
 
-/** Of the branch that was built last, as most pipelines have one that counts. */
-function badge(address: string, branches: readonly BuildSummary[]): Html | null {
-  const branch = branches.find(({ branch: name }) => name === 'main' || name === 'master') ?? branches[0];
-  if (branch === undefined || branch.branch === '') return null;
-  const line = `[![build](${address}${latestHref(branch.branch, 'badge.svg')})](${address}${stateHref(branch.branch)})`;
-  return html`<h2>Badge</h2><p><img src="${latestHref(branch.branch, 'badge.svg')}" alt="State of the latest build of ${branch.branch}" height="20"></p><pre class="copy"><code>${line}</code></pre>`;
+function badgeLine(address: string, branch: string): Html {
+  const line = `[![build](${address}${latestHref(branch, 'badge.svg')})](${address}${stateHref(branch)})`;
+  return html`<h2>Badge</h2><p><img src="${latestHref(branch, 'badge.svg')}" alt="State of the latest build of ${branch}" height="20"></p><pre class="copy"><code>${line}</code></pre>`;
 }
 
 /** The latest build, whatever its state. */

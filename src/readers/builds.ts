@@ -5,7 +5,7 @@ import { MirrorError } from '../errors.ts';
 import type { JobRecord } from '../model.ts';
 import { type BuildsFilter, renderBuilds } from '../pages/builds.ts';
 import { renderHome } from '../pages/home.ts';
-import { renderPipeline } from '../pages/pipeline.ts';
+import { badgeBranch, renderPipeline } from '../pages/pipeline.ts';
 import { homeBuilds, newestBuilds } from '../search/newest.ts';
 import type { Place } from '../tree/paths.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
@@ -51,17 +51,9 @@ export function buildsRouter(parts: ReaderParts): Router {
     if (latest === undefined) throw notFound('no build of this pipeline is mirrored');
     if (redirected(request, response, [organization, folder])) return;
     const branches = catalog()?.branches(organization, folder, latestBranches) ?? [];
-    sendPage(
-      response,
-      renderPipeline({
-        organization,
-        pipeline: latest.pipeline,
-        folder,
-        builds,
-        branches,
-        badgeUrl: parts.url,
-      }),
-    );
+    const branch = badgeBranch(branches.filter((build) => parts.isOpen(build, folder)));
+    const badge = branch === null ? {} : { badge: { url: parts.url, branch } };
+    sendPage(response, renderPipeline({ organization, pipeline: latest.pipeline, folder, builds, branches, ...badge }));
   });
 
   router.get('/:organization/:folder/builds', (request, response) => {

@@ -1,7 +1,10 @@
 /** Identity as the readers have it: the login and its like before the guard, the guard, and what leads to reports. */
 import type { Express, RequestHandler } from 'express';
 import { MirrorError } from '../errors.ts';
+import { canRead } from '../identity/decide.ts';
 import type { Log } from '../log.ts';
+import type { BuildSummary } from '../model.ts';
+import { labelFacts, labelOf } from '../tree/labels.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { authRouter } from './auth.ts';
 import type { AuthIdentity } from './auth-parts.ts';
@@ -34,6 +37,12 @@ export function useIdentity(app: Express, parts: Parts, identity: ReaderIdentity
   const refusals = refusalRecord(paths, log);
   app.use(authRouter({ paths, organization, origin: new URL(url).origin, identity, refusals }), entry.enter);
   app.use(guard({ ...parts, identity }), entry.leave);
+}
+
+/** Whether everybody may read a build, wherever they are: as the gate judges who shows nothing. */
+export function isOpenToAll({ keeper }: Pick<ReaderIdentity, 'keeper'>, build: BuildSummary, folder: string): boolean {
+  const label = labelOf({ organization: build.organization, folder }, labelFacts(build));
+  return canRead({ grants: keeper.table().everyone, address: '' }, label);
 }
 
 /** Whoever posts from a browser tells from which site; who shows a cookie must. The gate asks the same. */

@@ -17,7 +17,7 @@ const buildsInJson = 500;
 const retriesAMinute = 30;
 
 /** With the whole catalog. */
-type LedgerParts = Omit<ReaderParts, 'catalog'> & { readonly catalog: () => Catalog | null };
+type LedgerParts = Omit<ReaderParts, 'catalog' | 'isOpen'> & { readonly catalog: () => Catalog | null };
 
 export function ledgerRouter(parts: LedgerParts): Router {
   const router = Router({ caseSensitive: true });

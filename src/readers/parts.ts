@@ -2,6 +2,7 @@
 import type { BuildPageParts } from '../build-page.ts';
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
+import type { BuildSummary } from '../model.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { ReportReader } from '../reports/report-reader.ts';
 import type { Search } from '../search/search.ts';
@@ -12,6 +13,8 @@ import type { Watch } from './watching.ts';
 export interface ReaderParts extends BuildPageParts {
   /** Cut to the reader of the moment; null while there is none yet. */
   readonly catalog: () => ReadersCatalog | null;
+  /** Whether anybody may read a build, from anywhere and without signing in: what may be shown elsewhere. */
+  readonly isOpen: (build: BuildSummary, folder: string) => boolean;
   readonly search: Search;
   readonly pages: PageCache;
   readonly searcher: Searcher;

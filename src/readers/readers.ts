@@ -9,7 +9,7 @@ import { answerWithError, requestId } from './answers.ts';
 import { buildsRouter } from './builds.ts';
 import { compareRouter } from './compare.ts';
 import { foldersRouter } from './folders.ts';
-import { type ReaderIdentity, useIdentity } from './identity.ts';
+import { isOpenToAll, type ReaderIdentity, useIdentity } from './identity.ts';
 import { jobsRouter } from './jobs.ts';
 import { ledgerRouter } from './ledger.ts';
 import type { ReaderParts } from './parts.ts';
@@ -18,7 +18,7 @@ import { searchRouter } from './search.ts';
 import { upstreamRouter } from './upstream.ts';
 import { viewsRouter } from './views.ts';
 
-export interface ReaderSources extends Omit<ReaderParts, 'catalog'> {
+export interface ReaderSources extends Omit<ReaderParts, 'catalog' | 'isOpen'> {
   readonly catalog: () => Catalog | null;
   /** null: identity is off, and everybody reads everything. */
   readonly identity: ReaderIdentity | null;
@@ -35,6 +35,7 @@ export function createReaders(whole: ReaderSources): Express {
       const catalog = whole.catalog();
       return catalog === null ? null : scopedCatalog(catalog);
     },
+    isOpen: (build, folder) => whole.identity === null || isOpenToAll(whole.identity, build, folder),
   };
   const app = express();
   app.disable('x-powered-by');

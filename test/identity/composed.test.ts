@@ -1,15 +1,18 @@
 /** What is composed for each reader, with identity on: every way to a build asks the same question, and tells no more. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { renderBadge } from '../../src/pages/badge.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
 import { openSearch } from '../../src/search/search.ts';
 import { writeLabel } from '../../src/tree/labels.ts';
 import type { DataPaths, Place } from '../../src/tree/paths.ts';
+import { writeBadge, writePointer } from '../../src/tree/pointers.ts';
 import { writeBuildRecord, writeJobRecord, writeViews } from '../../src/tree/records.ts';
 import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
 import { faultOf } from '../lighttpd/ask.ts';
+import { until } from '../lighttpd/until.ts';
 import { sampleBuild, sampleJob, summaryOfBuild } from '../pages/samples.ts';
 import { job, type Mirror, startMirror } from './scene.ts';
 
@@ -23,6 +26,8 @@ const builds = {
 const places = Object.values(builds).map(([folder, number]): Place => ({ organization: 'acme', folder, number }));
 const address = { mine: '/acme/web/builds/42', other: '/acme/web/builds/43', vault: '/acme/vault/builds/7' };
 const none = { web: '/acme/web/builds/99', vault: '/acme/vault/builds/99' };
+
+const policy = 'version: 1\nrules:\n  - { who: { user: ann@example.com }, read: acme/web@main }\n';
 
 let mirror: Mirror;
 let cookie: { Cookie: string };
@@ -49,20 +54,16 @@ async function prepare(paths: DataPaths): Promise<void> {
     const summary = summaryOfBuild(build);
     catalog.put({ folder, summary, lost: 0, withheld: 0 }, () => undefined);
     await search.put({ folder, summary, jobs: [], paths: [`dist/${folder}-${number}.js`], tests: [], lines: [] });
-    const pointer = paths.pointer('acme', folder, 'latest', branch, 'passed');
-    mkdirSync(dirname(pointer), { recursive: true });
-    writeFileSync(pointer, `${number}\n`);
+    for (const state of ['passed', 'any'] as const)
+      writePointer(paths, paths.pointer('acme', folder, 'latest', branch, state), number);
+    writeBadge(paths, paths.badge('acme', folder, branch), renderBadge(build.state));
   }
   catalog.close();
   await search.close();
 }
 
 before(async () => {
-  mirror = await startMirror(
-    places,
-    'version: 1\nrules:\n  - { who: { user: ann@example.com }, read: acme/web@main }\n',
-    { hasProxy: true, prepare },
-  );
+  mirror = await startMirror(places, policy, { hasProxy: true, prepare });
   const claims = {
     iss: mirror.provider.issuer,
     aud: 'the-proxy',
@@ -222,6 +223,31 @@ describe('the access log', () => {
     for (const [index, [path, , wanted]] of asked.entries()) {
       const { subject, decision, reason, status } = lines[index] ?? {};
       assert.deepEqual([subject, decision, reason, status], wanted, path);
+    }
+  });
+});
+
+describe('the badge of a branch', () => {
+  const badge = (branch: string): string => `/acme/web/latest/${branch}/-/badge.svg`;
+  const line = '/-/badge.svg)](';
+
+  it('is a picture for who reads the branch, and on pages elsewhere once everybody does', async () => {
+    assert.match((await get(badge('main'))).text, />passed</);
+    assert.equal((await get(badge('main'), {})).status, 401);
+    assert.ok(!(await get('/acme/web/')).text.includes(line), 'no line that leads to a 401');
+    mirror.policy(`${policy}  - { public: true, read: acme/web@main }\n`);
+    try {
+      await until('everybody reads main', async () => (await get(badge('main'), {})).status === 200);
+      const { headers, text } = await get(badge('main'), {});
+      assert.equal(headers['content-type'], 'image/svg+xml');
+      assert.match(text, />passed</);
+      assert.equal((await get(badge('secret-plan'), {})).status, 401);
+      const isOffered = async (): Promise<boolean> =>
+        (await get('/acme/web/')).text.includes(`[![build](${mirror.origin}/acme/web/latest/main${line}`);
+      await until('the page offers it', isOffered);
+    } finally {
+      mirror.policy(policy);
+      await until('main is closed again', async () => (await get(badge('main'), {})).status === 401);
     }
   });
 });

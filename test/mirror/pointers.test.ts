@@ -113,6 +113,22 @@ describe('the latest build of a branch', () => {
   });
 });
 
+describe('the badge of a branch', () => {
+  it('shows how its latest build ended, whatever its state, and goes over with it', async () => {
+    const badge = (branch: string): string | null => {
+      const file = mirror.paths.badge('acme', 'badges', branch);
+      return existsSync(file) ? (/<title>build: (.*?)<\/title>/.exec(readFileSync(file, 'utf8'))?.[1] ?? '') : null;
+    };
+    await mirrored(made('badges', 1));
+    assert.deepEqual([badge('main'), badge('feature/x')], ['passed', null]);
+    const failed = made('badges', 2, { state: 'failed' });
+    await mirrored(failed);
+    assert.equal(badge('main'), 'failed');
+    await mirrored({ ...failed, branch: 'feature/x', finishedAt: Date.now() });
+    assert.deepEqual([badge('main'), badge('feature/x')], ['passed', 'failed']);
+  });
+});
+
 describe('the address of a commit', () => {
   it('leads to the last build of that commit', async () => {
     const commit = 'c0ffee'.padEnd(40, '0');

@@ -62,7 +62,10 @@ export function everyPage(
         totals: { builds: 1, incomplete: 1, logicalBytes: 1 },
       }),
     ],
-    ['pipeline', renderPipeline({ ...common, branches: builds, badgeUrl: 'http://mirror.test/' })],
+    [
+      'pipeline',
+      renderPipeline({ ...common, branches: builds, badge: { url: 'http://mirror.test/', branch: build.branch } }),
+    ],
     ['builds', renderBuilds({ ...common, filter: { branch: text, state: text }, nextBefore: 7 })],
     [
       'build',
