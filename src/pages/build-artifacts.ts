@@ -31,10 +31,11 @@ export function renderArtifacts(
   if (merged.length === 0)
     return html`<h2 id="artifacts">Artifacts</h2><div class="card empty">No artifacts.</div>${note}`;
   const root = treeOf(merged);
-  const isWhole = merged.length <= shownLines;
+  const budget = { left: shownLines, open: merged.length <= openBelow, collisions, isWhole: true };
+  const tree = lines(root, budget);
   return html`<h2 id="artifacts">Artifacts <small>${filesText(root.count, root.bytes)}</small><span class="end"><a href="artifacts/?list">list</a><a href="artifacts/?archive" download>download all</a></span></h2>
-<div class="card"><form class="tree-tools" role="search" method="get" action="artifacts/"${!isWhole && raw(' data-more')}><input type="hidden" name="list" value=""><input name="match" placeholder="Filter by path" aria-label="Filter artifacts by path" maxlength="200" autocomplete="off" spellcheck="false" data-filter="tree"><button type="submit">Find</button></form>
-<div class="tree"><ul id="tree">${lines(root, { left: shownLines, open: merged.length <= openBelow, collisions })}</ul></div></div>${note}`;
+<div class="card"><form class="tree-tools" role="search" method="get" action="artifacts/"${!budget.isWhole && raw(' data-more')}><input type="hidden" name="list" value=""><input name="match" placeholder="Filter by path" aria-label="Filter artifacts by path" maxlength="200" autocomplete="off" spellcheck="false" data-filter="tree"><button type="submit">Find</button></form>
+<div class="tree"><ul id="tree">${tree}</ul></div></div>${note}`;
 }
 
 /** What was mirrored and is not in the tree. */
@@ -84,6 +85,8 @@ interface Budget {
   left: number;
   readonly open: boolean;
   readonly collisions: ReadonlyMap<string, number>;
+  /** Until something does not fit: folders take lines too, so that the number of files does not tell. */
+  isWhole: boolean;
 }
 
 /** Folders first. A folder that does not fit as a whole comes when it is opened; files that do not fit, one line. */
@@ -96,13 +99,17 @@ function lines(folder: Folder, budget: Budget): Html[] {
   const fitting = files.slice(0, shownLines);
   for (const file of fitting) out.push(leaf(file, budget.collisions.get(file.path)));
   const rest = files.length - fitting.length + Math.max(0, folders.length - shownLines);
-  if (rest > 0) out.push(html`<li class="leaf folder"><a href="${listing(folder)}">${formatCount(rest)} more</a></li>`);
-  return out;
+  if (rest === 0) return out;
+  budget.isWhole = false;
+  return [...out, html`<li class="leaf folder"><a href="${listing(folder)}">${formatCount(rest)} more</a></li>`];
 }
 
 function childLine(folder: Folder, budget: Budget): Html {
   const { name, count, bytes } = folder;
-  if (count > budget.left) return folderLine({ name, href: listing(folder), count, bytes }, true);
+  if (count > budget.left) {
+    budget.isWhole = false;
+    return folderLine({ name, href: listing(folder), count, bytes }, true);
+  }
   const hasIndex = folder.files.some(({ path }) => path === `${folder.path}index.html`);
   const side = html`<span class="side">${
     hasIndex && html`<a href="artifacts/${pathHref(folder.path)}?open">open report</a>`

@@ -27,10 +27,25 @@ before(async () => {
   await reader.add(sampleBuild(jobs), jobs);
   const small = [sampleJob(99, { artifacts: [], expected: 1, present: 1 })];
   await reader.add(sampleBuild(small, { number: 41, id: uuid(100) }), small);
+  const results = Array.from({ length: 150 }, (_, suite) =>
+    ['shot.png', 'trace.zip'].map((name) => `test-results/suite-${String(suite).padStart(3, '0')}/${name}`),
+  ).flat();
+  await addPaths(43, results);
+  await addPaths(44, ['logs/app.txt', 'logs/old/app.txt', 'report/index.html', 'top.txt', ...flatFiles]);
   address = `${reader.url}/acme/web/builds/42/`;
   const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
 });
+/** So many that the tree is not unfolded, and still whole. */
+const flatFiles = Array.from({ length: 40 }, (_, at) => `flat/${at}.bin`);
+
+async function addPaths(number: number, paths: readonly string[]): Promise<void> {
+  const id = uuid(number * 1000);
+  const artifacts = paths.map((path, at) => sampleArtifact(id, at, path));
+  const jobs = [sampleJob(number, { id, artifacts, expected: paths.length + 1, present: paths.length + 1 })];
+  await reader.add(sampleBuild(jobs, { number, id: uuid(number * 1000 + 1) }), jobs);
+}
+
 after(async () => {
   await browser?.close();
   await reader?.close();
@@ -105,6 +120,47 @@ describe('the page of a build of 56,000 artifacts', { skip, timeout: 200_000 }, 
     await page.keyboard.press('j');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/jobs\//);
+    await page.context().close();
+  });
+});
+
+describe('the filter of artifacts', { skip, timeout: 100_000 }, () => {
+  const field = (page: Page) => page.getByRole('textbox', { name: /^Filter/ });
+
+  it('finds a file in the last of so many folders that the tree has no room for it', async () => {
+    const { page } = await open(`${reader.url}/acme/web/builds/43/`);
+    const last = page.locator('#tree').getByText('suite-149/', { exact: true });
+    assert.equal(await last.count(), 1);
+    await field(page).fill('suite-149/trace');
+    await page.locator('.found').getByRole('link', { name: 'test-results/suite-149/trace.zip', exact: true }).waitFor();
+    await field(page).fill('');
+    await last.waitFor({ state: 'attached' });
+    assert.equal(await page.locator('.found li').count(), 0);
+    await page.context().close();
+  });
+
+  it('opens the folders in which it finds something, hides all else, and leaves the tree as it was', async () => {
+    const { page } = await open(`${reader.url}/acme/web/builds/44/`);
+    const leaves = page.locator('#tree [data-path]');
+    const shown = (): Promise<(string | null)[]> =>
+      leaves.filter({ visible: true }).evaluateAll((all) => all.map((each) => each.getAttribute('data-path')));
+    const before = await shown();
+    assert.deepEqual(before, ['top.txt']);
+    await page.locator('summary', { hasText: 'report/' }).click();
+    await field(page).fill(' APP.txt');
+    assert.deepEqual(await shown(), ['logs/old/app.txt', 'logs/app.txt']);
+    assert.equal(await page.locator('#tree > li').filter({ visible: true }).count(), 1);
+    await field(page).fill('');
+    assert.deepEqual(await shown(), ['report/index.html', 'top.txt']);
+    await page.context().close();
+  });
+
+  it('of a listing looks at the names of its folders and files', async () => {
+    const { page } = await open(`${reader.url}/acme/web/builds/43/artifacts/test-results/?list`);
+    await field(page).fill('SUITE-14');
+    const lines = page.locator('#listing > li').filter({ visible: true });
+    assert.equal(await lines.count(), 10);
+    assert.match((await lines.last().innerText()) ?? '', /suite-149/);
     await page.context().close();
   });
 });

@@ -191,6 +191,20 @@ test('a folder of the tree that does not fit is a link to its listing', () => {
   assert.match(flatText, /50 more/);
 });
 
+test('the filter asks for more than the tree holds as soon as a folder or a file does not fit', () => {
+  const asks = (paths: readonly string[]): boolean => {
+    const artifacts = paths.map((path, at) => sampleArtifact(uuid(1), at, path));
+    return page([sampleJob(1, { artifacts })]).includes('action="artifacts/" data-more>');
+  };
+  const suites = (count: number): string[] =>
+    Array.from({ length: count }, (_, at) => [`test-results/${at}/a.txt`, `test-results/${at}/b.txt`]).flat();
+  assert.equal(asks(suites(100)), false);
+  assert.equal(asks(suites(150)), true);
+  const flat = (count: number): string[] => Array.from({ length: count }, (_, at) => `${at}.txt`);
+  assert.equal(asks(flat(400)), false);
+  assert.equal(asks(flat(401)), true);
+});
+
 test('a build that runs says so, and one that has ended says that the rest is fetched', () => {
   const jobs = [sampleJob(1)];
   const told = (changes: Partial<BuildRecord>): string =>
