@@ -1,8 +1,8 @@
 /** The listing of a folder: what is in it, by name. */
 import { kindOf } from '../reports/kind.ts';
 import { type FileLine, type FolderLine, fileLine, folderLine } from './files.ts';
-import { counted, formatBytes } from './format.ts';
-import { type Html, html } from './html.ts';
+import { counted, formatBytes, formatCount } from './format.ts';
+import { type Html, html, raw } from './html.ts';
 import { type Crumb, renderPage } from './layout.ts';
 
 export interface FolderPage {
@@ -11,15 +11,20 @@ export interface FolderPage {
   readonly crumbs: readonly Crumb[];
   readonly folders: readonly FolderLine[];
   readonly files: readonly FileLine[];
-  /** Where the listing goes on when this is a part of it. */
+  /** Where the listing goes on, or where all is that only the beginning is shown of. */
   readonly next?: string | null;
+  /** Lines that come there. */
+  readonly left?: number;
+  /** Whether other pages have lines of this folder too: then a filter has to ask for them. */
+  readonly isPart?: boolean;
   /** What is looked for in this folder and all below it. */
   readonly match?: string;
   /** Where all of the folder can be had as one file. */
   readonly archive?: string;
 }
 
-export function renderFolder({ title, crumbs, folders, files, next, match, archive }: FolderPage): string {
+export function renderFolder(page: FolderPage): string {
+  const { title, crumbs, folders, files, next, match, archive } = page;
   const parent = crumbs.at(-2);
   const up =
     parent !== undefined &&
@@ -36,14 +41,19 @@ export function renderFolder({ title, crumbs, folders, files, next, match, archi
     }</div>
 <p class="lead">${contents(folders, files, match, typeof next === 'string')}${files.some(({ name }) => kindOf(name) === 'image') && html` · <a href="?gallery">pictures</a>`}</p>
 <div class="card listing">
-<form class="tree-tools" method="get" action="./" role="search"><input type="hidden" name="list" value=""><input name="match" value="${match ?? ''}" placeholder="Filter by name" aria-label="Filter by name" maxlength="200" autocomplete="off" spellcheck="false"${
+<form class="tree-tools" method="get" action="./" role="search"${page.isPart === true && raw(' data-more')}><input type="hidden" name="list" value=""><input name="match" value="${match ?? ''}" placeholder="Filter by name" aria-label="Filter by name" maxlength="200" autocomplete="off" spellcheck="false"${
       match === undefined && html` data-filter="listing"`
     }><button type="submit">Find below</button>${match !== undefined && html`<a class="button" href="./?list">Clear</a>`}</form>
 <div class="tree"><ul id="listing">${up}${folders.toSorted(byName).map((folder) => folderLine(folder, false))}${files
       .toSorted(byName)
       .map(fileLine)}</ul></div></div>
-${typeof next === 'string' && html`<div class="actions"><a class="button" rel="next" href="${next}">More</a></div>`}`,
+${typeof next === 'string' && html`<div class="actions"><a class="button" rel="next" href="${next}">${goingOn(page)}</a></div>`}`,
   });
+}
+
+function goingOn({ match, files, left }: FolderPage): string {
+  if (match !== undefined) return `Only the first ${formatCount(files.length)} are shown: list the folder`;
+  return left === undefined ? 'More' : `${formatCount(left)} more`;
 }
 
 function contents(

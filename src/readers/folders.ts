@@ -124,13 +124,16 @@ export async function sendListing(
   const above = [place.organization, place.folder, 'builds', String(place.number), ...tail];
   const slash = missingSlash(request, above);
   if (slash !== null) return sendRedirect(response, slash);
-  const { part, next } = pageOf(contents, afterOf(request), rowsPerPage);
+  const after = afterOf(request);
+  const { part, next, left } = pageOf(contents, after, rowsPerPage);
   const page = renderFolder({
     title: `${tail.join('/')} · ${place.folder} #${place.number}`,
     crumbs: crumbsOf(place, tail, jobName),
     ...(hasArchive(tail) && { archive: '?archive' }),
     ...part,
     next: next === null ? null : `?list&after=${segment(next)}`,
+    left,
+    isPart: next !== null || after !== null,
   });
   const isKept = isCurrent !== null && isWhole(request);
   sendPage(response, page, 'no-cache', isKept ? await pages.keep(above, page, isCurrent) : null);

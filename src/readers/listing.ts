@@ -106,7 +106,7 @@ export function pageOf(
   contents: Contents,
   after: string | null,
   limit: number,
-): { part: Contents; next: string | null } {
+): { part: Contents; next: string | null; left: number } {
   const all = [
     ...contents.folders.map((folder) => ({ key: `0${folder.name}`, folder, file: null })),
     ...contents.files.map((file) => ({ key: `1${file.name}`, folder: null, file })),
@@ -118,5 +118,6 @@ export function pageOf(
     folders: shown.flatMap(({ folder }) => (folder === null ? [] : [folder])),
     files: shown.flatMap(({ file }) => (file === null ? [] : [file])),
   };
-  return { part, next: from.length > limit && last !== undefined ? last.key : null };
+  const left = from.length - shown.length;
+  return { part, next: left > 0 && last !== undefined ? last.key : null, left };
 }

@@ -1,7 +1,7 @@
 /** A build of 56,000 artifacts in a browser: its page is there at once, and what it does not hold comes when it is asked for. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 import { chromiumNeed, findCommand } from '../../src/programs.ts';
 import { sampleArtifact, sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
 import { type ReaderSite, startReaderSite } from './reader-site.ts';
@@ -32,6 +32,10 @@ before(async () => {
   ).flat();
   await addPaths(43, results);
   await addPaths(44, ['logs/app.txt', 'logs/old/app.txt', 'report/index.html', 'top.txt', ...flatFiles]);
+  await addPaths(
+    45,
+    Array.from({ length: 5600 }, (_, at) => `pages/${at}.html`),
+  );
   address = `${reader.url}/acme/web/builds/42/`;
   const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
@@ -124,9 +128,40 @@ describe('the page of a build of 56,000 artifacts', { skip, timeout: 200_000 }, 
   });
 });
 
-describe('the filter of artifacts', { skip, timeout: 100_000 }, () => {
-  const field = (page: Page) => page.getByRole('textbox', { name: /^Filter/ });
+const field = (page: Page): Locator => page.getByRole('textbox', { name: /^Filter/ });
 
+describe('a part of a large folder', { skip, timeout: 100_000 }, () => {
+  it('that is opened in place ends with how much is left and the way there', async () => {
+    const { page } = await open(`${reader.url}/acme/web/builds/45/`);
+    await page.locator('#tree summary', { hasText: 'pages/' }).click();
+    const lines = page.locator('#tree ul > li');
+    await lines.nth(5000).waitFor();
+    assert.equal(await lines.count(), 5001);
+    const rest = lines.last().getByRole('link', { name: '600 more', exact: true });
+    // It is a line of the tree and not the page's own next one.
+    assert.equal(await page.locator('a[rel="next"]').count(), 0);
+    await rest.click();
+    await page.waitForURL(/\/artifacts\/pages\/\?list&after=/);
+    assert.equal(await page.locator('#listing > [data-path]').count(), 600);
+    await page.context().close();
+  });
+
+  it('is filtered with the other parts, and what is found says that it is the first of more', async () => {
+    const { page } = await open(`${reader.url}/acme/web/builds/45/artifacts/pages/?list`);
+    await field(page).fill('html');
+    const found = page.locator('.found > li');
+    await found.nth(500).waitFor();
+    assert.match(await found.last().innerText(), /^Only the first 500 are shown/);
+    await field(page).fill('5599');
+    await page.locator('.found').getByText('Only the first').waitFor({ state: 'detached' });
+    assert.deepEqual(await found.locator('.is').allInnerTexts(), ['5599.html']);
+    await field(page).fill('no such file');
+    await page.getByText('No path has this in it.').waitFor();
+    await page.context().close();
+  });
+});
+
+describe('the filter of artifacts', { skip, timeout: 100_000 }, () => {
   it('finds a file in the last of so many folders that the tree has no room for it', async () => {
     const { page } = await open(`${reader.url}/acme/web/builds/43/`);
     const last = page.locator('#tree').getByText('suite-149/', { exact: true });

@@ -205,13 +205,17 @@ test('a folder of 12,000 files comes in parts that lose none', async () => {
     await own.add(sampleBuild([job]), [job]);
     const seen = new Set<string>();
     let next: string | undefined = '';
+    const told: string[] = [];
     for (let parts = 0; next !== undefined && parts < 5; parts += 1) {
       const answer: { text: string } = await request(own.app).get(`${base}/artifacts/${next}`).expect(200);
       const hrefs = hrefsOf(answer.text);
       for (const href of hrefs) if (/^f\d+\.txt$/.test(href)) seen.add(href);
       next = hrefs.find((href) => href.startsWith('?list&after='));
+      told.push(/>([^<]+ more)</.exec(answer.text)?.[1] ?? '');
+      assert.match(answer.text, /<form class="tree-tools"[^>]* data-more>/, 'its filter asks for the other parts');
     }
     assert.equal(seen.size, 12_000);
+    assert.deepEqual(told, ['7000 more', '2000 more', '']);
   } finally {
     own.close();
   }

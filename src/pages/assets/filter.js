@@ -2,7 +2,7 @@
  * Filter as you type. What is on the page is hidden and shown; where the page holds a part only (`data-more` of the
  * field's form), the form's own address is asked, as it would be without a script.
  */
-import { loadListing } from './load.js';
+import { loadListing, note } from './load.js';
 
 const askAfterMs = 120;
 
@@ -57,10 +57,20 @@ function asking(field, list) {
     list.hidden = !isEmpty;
     if (isEmpty) return found.replaceChildren();
     timer = setTimeout(async () => {
-      const form = /** @type {HTMLFormElement} */ (field.form);
-      const query = new URLSearchParams(/** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form))));
-      const lines = await loadListing(`${form.action}?${query}`);
+      const lines = await ask(/** @type {HTMLFormElement} */ (field.form));
       if (mine === round) found.replaceChildren(...lines);
     }, askAfterMs);
   };
+}
+
+/** @param {HTMLFormElement} form @returns {Promise<Node[]>} */
+async function ask(form) {
+  const query = new URLSearchParams(/** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form))));
+  try {
+    const lines = await loadListing(`${form.action}?${query}`);
+    return lines.length === 0 ? [note('No path has this in it.')] : lines;
+  } catch {
+    // The form's button leads to the same address, whose own error is then shown.
+    return [note('These files could not be searched.')];
+  }
 }

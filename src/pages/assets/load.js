@@ -48,13 +48,11 @@ async function fill(details) {
   const list = details.querySelector('ul');
   if (load === undefined || list === null) return;
   delete details.dataset['load'];
-  const wait = document.createElement('li');
-  wait.className = 'quiet';
-  wait.textContent = 'Loading …';
+  const wait = note('Loading …');
   list.replaceChildren(wait);
   try {
     list.replaceChildren(...(await loadListing(load)));
-    for (const folder of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('li.folder'))) {
+    for (const folder of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('li.folder[data-path]'))) {
       folder.dataset['load'] = '';
     }
     offer(list);
@@ -65,9 +63,14 @@ async function fill(details) {
   }
 }
 
+/** @param {string} text @returns a line that is no file's */
+export function note(text) {
+  return Object.assign(document.createElement('li'), { className: 'quiet', textContent: text });
+}
+
 /**
  * @param {string} address of a folder's listing
- * @returns {Promise<Node[]>} its lines
+ * @returns {Promise<Node[]>} its lines; where they are a part, the last leads on
  */
 export async function loadListing(address) {
   const response = await fetch(address, { headers: { Accept: 'text/html' } });
@@ -76,5 +79,12 @@ export async function loadListing(address) {
   for (const link of page.querySelectorAll('a[href]')) {
     link.setAttribute('href', new URL(link.getAttribute('href') ?? '', response.url).href);
   }
-  return [...page.querySelectorAll('#listing > li:not([data-up])')];
+  const lines = [...page.querySelectorAll('#listing > li:not([data-up])')];
+  const next = /** @type {HTMLAnchorElement | null} */ (page.querySelector('a[rel="next"]'));
+  if (next === null) return lines;
+  // Without its `rel`, which would make it the page's own for the key `n`.
+  const link = Object.assign(document.createElement('a'), { href: next.href, textContent: next.textContent });
+  const rest = Object.assign(document.createElement('li'), { className: 'leaf folder' });
+  rest.append(link);
+  return [...lines, rest];
 }
