@@ -71,24 +71,28 @@ const classes: readonly (readonly [number, string])[] = [
 ];
 
 function attributesOf({ foreground, background, styles }: Pen): string {
-  const isInverse = (styles & inverse) !== 0;
+  const [isInverse, isFaint] = [(styles & inverse) !== 0, (styles & faint) !== 0];
   const [front, back] = isInverse ? [background, foreground] : [foreground, background];
-  const names = classes.flatMap(([bit, name]) => ((styles & bit) === 0 ? [] : [name]));
+  // What the style sheet has a class for, and makes faint itself.
+  const isOfSheet = back === usual && (front === usual || (front < 16 && !isInverse));
+  const names = classes.flatMap(([bit, name]) => ((styles & bit) === 0 || (bit === faint && !isOfSheet) ? [] : [name]));
   const rules: string[] = [];
-  const ground = back === usual ? (isInverse ? inverseGround : panel) : colorOf(back);
-  if (front === usual && isInverse) names.push('fi');
-  else if (front >= 0 && front < 16 && back === usual) names.push(`f${front}`);
-  else if (front !== usual) rules.push(`color:${readable(colorOf(front), ground)}`);
-  else if (back !== usual) rules.push(`color:${readable(inverseGround, ground)}`);
-  if (back === usual && isInverse) names.push('bi');
-  else if (back !== usual) rules.push(`background:${hex(ground)}`);
+  const ground = back === usual ? (isInverse ? ink : selected) : colorOf(back);
+  if (!isOfSheet) {
+    const color = front === usual ? (isInverse ? panel : ink) : colorOf(front);
+    rules.push(`color:${readable(isFaint ? faded(color, ground) : color, ground)}`);
+  } else if (front !== usual) names.push(`f${front}`);
+  else if (isInverse) names.push('fi');
+  if (back !== usual) rules.push(`background:${hex(ground)}`);
+  else if (isInverse) names.push('bi');
   const ofClass = names.length === 0 ? '' : ` class="${names.join(' ')}"`;
   return rules.length === 0 ? ofClass : `${ofClass} style="${rules.join(';')}"`;
 }
 
-/** The grounds of src/pages/log-style.ts: the panel's own, and the ink that becomes the ground of inverse text. */
+/** Of src/pages/assets/log.css: the panel, its ink, and the lightest ground that a line can have. */
 const panel = 0x10151c;
-const inverseGround = 0xd7dde6;
+const ink = 0xd7dde6;
+const selected = 0x2f290e;
 /** The sixteen colours on a dark ground. */
 const sixteen = [
   0x6b7684, 0xff7b81, 0x6fce8a, 0xe3b55b, 0x7fb0ff, 0xd79bf2, 0x5cc8d6, 0xc9d1db, 0x8b96a5, 0xff9ea3, 0x93e2a8,
@@ -105,12 +109,22 @@ function colorOf(color: number): number {
   return level(Math.floor(cube / 36)) * 65_536 + level(Math.floor(cube / 6) % 6) * 256 + level(cube % 6);
 }
 
+function faded(color: number, ground: number): number {
+  const behind = channels(ground);
+  const [red, green, blue] = channels(color).map((channel, at) =>
+    Math.round(channel * 0.85 + (behind[at] ?? 0) * 0.15),
+  );
+  return join(red ?? 0, green ?? 0, blue ?? 0);
+}
+
 /** Programs choose colours for a ground that they do not know: one that cannot be read on its ground is moved until it can. */
 function readable(color: number, ground: number): string {
   const isDark = luminance(ground) < 0.18;
   let [red, green, blue] = channels(color);
-  for (let step = 0; step < 20 && contrast(join(red, green, blue), ground) < 4.5; step += 1) {
-    const toward = (channel: number): number => Math.round(channel + ((isDark ? 255 : 0) - channel) * 0.15);
+  // Away from nearest, or a channel would stand still before its end.
+  const toward = (channel: number): number =>
+    isDark ? Math.ceil(channel + (255 - channel) * 0.15) : Math.floor(channel * 0.85);
+  for (let step = 0; step < 40 && contrast(join(red, green, blue), ground) < 4.5; step += 1) {
     [red, green, blue] = [toward(red), toward(green), toward(blue)];
   }
   return hex(join(red, green, blue));

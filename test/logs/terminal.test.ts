@@ -78,9 +78,10 @@ describe('colours and styles', () => {
     assert.equal(shown(`${csi}2;3;9mx${csi}m!`), '<b class="sf si ss">x</b>!');
   });
   it('are the 256 and all 24 bits, made readable on their ground', () => {
-    assert.equal(shown(`${csi}38;5;196mx`), '<b style="color:#ff0000">x</b>');
+    assert.equal(shown(`${csi}38;5;203mx`), '<b style="color:#ff5f5f">x</b>');
     assert.equal(shown(`${csi}38;2;250;200;10mx`), '<b style="color:#fac80a">x</b>');
     assert.match(shown(`${csi}38;2;0;0;0mx`), /color:#[7-9a]/);
+    assert.match(shown(`${csi}38;5;196mx`), /color:#ff[3-7]/);
     assert.match(shown(`${csi}48;5;231;38;5;231mx`), /color:#[0-7].*background:#ffffff/);
     assert.equal(shown(`${csi}38:2:250:200:10mx`), '<b style="color:#fac80a">x</b>');
   });
