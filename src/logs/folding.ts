@@ -11,9 +11,20 @@ export function foldedHtml(lines: readonly string[], first: number, headers: Hea
     if (at < from) continue;
     if (at >= lines.length) break;
     html += lines.slice(from, at).join('') + (isIn ? '</details>' : '');
-    html += `<details${kind === '~' ? ' class="quietly"' : ''}${open ? ' open' : ''}><summary>${headerHtml(lines[at] ?? '', headers, place)}</summary>`;
+    const { header, link } = apart(headerHtml(lines[at] ?? '', headers, place));
+    html += `${link}<details${kind === '~' ? ' class="quietly"' : ''}${open ? ' open' : ''}><summary>${header}</summary>`;
     isIn = true;
     from = at + 1;
   }
   return html + lines.slice(from).join('') + (isIn ? '</details>' : '');
+}
+
+/** What folds is a button, in which screen readers find no link: the number's one stands before it, and is laid over it. */
+function apart(line: string): { header: string; link: string } {
+  const [whole = '', href = '', number = ''] = /<a href="(#L\d+)">(\d+)<\/a>/.exec(line) ?? [];
+  if (whole === '') return { header: line, link: '' };
+  return {
+    header: line.replace(whole, `<i class="number" aria-hidden="true">${number}</i>`),
+    link: `<a class="over" href="${href}" aria-label="Line ${number}"></a>`,
+  };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { chromiumNeed, findCommand } from '../../src/programs.ts';
+import { barriers } from '../pages/barriers.ts';
 import { ask } from './ask.ts';
 import { type LogScene, startLogScene } from './log-scene.ts';
 import { assertSoon } from './soon.ts';
@@ -39,15 +40,36 @@ const smallLog = [
   `${stamp(2300)}${esc}[31mAssertionError: expected 3, got 4${esc}[0m\r\n${stamp(2400)}🚨 Error: The command exited with status 1\r\n^^^ +++\r\n`,
 ];
 
+/** Each colour and style in each place that a line can stand in: below headers and in them, plain, chosen and failing. */
+const colours = [30, 31, 32, 33, 34, 35, 36, 37, 90, 91, '38;5;196', '38;5;240', '48;5;240', '48;5;196']
+  .flatMap((color) =>
+    ['', ';2', ';7', ';1;2;7'].map((style) => `${esc}[${color}${style}mcolour ${color}${style}${esc}[0m`),
+  )
+  .concat(`${esc}[2mfaint${esc}[0m`)
+  .join(' ');
+const link = `${esc}[2m${esc}]8;;https://example.com/\u0007a link${esc}]8;;\u0007${esc}[0m`;
+const colouredLog = [
+  `${stamp(0)}~~~ :hammer: Preparing ${colours}\r\n${stamp(90)}${colours}\r\n`,
+  `${stamp(5000)}--- :unknown-emoji: Building ${colours}\r\n${stamp(5100)}${colours}\r\n${stamp(5200)}${colours}\r\n`,
+  `${stamp(9000)}+++ Tests\r\n${stamp(9100)}${link} ${colours}\r\n🚨 Error: The command exited with status 1\r\n`,
+];
+
+const views = [
+  ['wide and light', { colorScheme: 'light' }],
+  ['360 px and dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }],
+] as const;
+
 let scene: LogScene;
 let browser: Browser;
 let large: Awaited<ReturnType<LogScene['add']>>;
 let small: Awaited<ReturnType<LogScene['add']>>;
+let coloured: Awaited<ReturnType<LogScene['add']>>;
 before(async () => {
   if (executablePath === null) return;
   scene = await startLogScene();
   small = await scene.add(1, smallLog);
   large = await scene.add(2, largeLog());
+  coloured = await scene.add(3, colouredLog);
   const quiet = ['--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] });
 });
@@ -78,6 +100,9 @@ async function open(
   if (options?.javaScriptEnabled !== false) await page.locator('#log[data-ready]').waitFor();
   return { page, seen };
 }
+
+const tooWide = (page: Page): Promise<number> =>
+  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
 const textOfLine = (page: Page, line: number): Promise<string> => page.locator(`#L${line} > span`).innerText();
 
@@ -177,6 +202,19 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     await page.close();
   });
 
+  for (const [view, options] of views) {
+    it(`has no barrier and no fault, and fits: ${view}`, async () => {
+      const { page, seen } = await open(`${large.url}#L1000003`, options);
+      await page.locator('#L1000003.on:not(.waits)').waitFor();
+      assert.deepEqual(await barriers(page), []);
+      await page.getByRole('button', { name: 'Fold all' }).click();
+      assert.deepEqual(await barriers(page), [], 'folded');
+      assert.ok((await tooWide(page)) <= 0, `${await tooWide(page)} px too wide`);
+      assert.deepEqual(seen, []);
+      await page.close();
+    });
+  }
+
   it('is read in parts of 5,000 lines and searched without a script', async () => {
     const { page, seen } = await open(large.url, { javaScriptEnabled: false });
     await page.getByRole('link', { name: /in parts of/ }).click();
@@ -198,10 +236,7 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
 });
 
 describe('a log whose lines are all in its page', { skip, timeout: 120_000 }, () => {
-  for (const [view, options] of [
-    ['wide and light', { colorScheme: 'light' }],
-    ['360 px and dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }],
-  ] as const) {
+  for (const [view, options] of views) {
     it(`runs nothing of a job's, and fits: ${view}`, async () => {
       const { page, seen } = await open(small.url, options);
       for (const summary of await page.locator('summary').all()) await summary.click({ position: { x: 200, y: 8 } });
@@ -209,10 +244,29 @@ describe('a log whose lines are all in its page', { skip, timeout: 120_000 }, ()
       await page.getByText('click me').click({ force: true });
       assert.deepEqual(seen, []);
       assert.equal(await page.locator('#log script, #log iframe, #log img').count(), 0);
-      const over = await page.evaluate<number>(
-        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-      );
-      assert.ok(over <= 0, `${over} px too wide`);
+      assert.ok((await tooWide(page)) <= 0, `${await tooWide(page)} px too wide`);
+      await page.close();
+    });
+
+    it(`can be read in its groups and colours, chosen and found lines too: ${view}`, async () => {
+      const { page, seen } = await open(`${coloured.url}#L1-L4`, options);
+      await page.keyboard.press('t');
+      assert.deepEqual(await barriers(page), [], 'folded');
+      await page.getByRole('link', { name: 'Line 3', exact: true }).click();
+      await page.locator('#L3.on').waitFor();
+      assert.equal(await page.locator('#log details[open]').count(), 1, 'a number leads to its line and folds nothing');
+      await page.getByRole('link', { name: 'Line 1', exact: true }).click({ modifiers: ['Shift'] });
+      assert.match(page.url(), /#L1-L3$/);
+      await page.keyboard.press('g');
+      await page.keyboard.press('g');
+      assert.equal(await page.locator('#log details[open]').count(), 3);
+      await page.keyboard.press('/');
+      await page.keyboard.type('colour 90');
+      await page.keyboard.press('Enter');
+      await page.getByText(/ of 6 lines$/).waitFor();
+      assert.deepEqual(await barriers(page), [], 'unfolded and searched');
+      assert.deepEqual(seen, []);
+      assert.ok((await tooWide(page)) <= 0);
       await page.close();
     });
   }

@@ -46,6 +46,14 @@ test('what a header says stays text, and its addresses stay whole', () => {
   assert.match(link, /href="https:\/\/x\.test\/:package:\/a"/);
 });
 
+test('the number of a header is a link beside what folds and not within it', () => {
+  const html = folded('first\n--- one\nx\n');
+  assert.match(html, /<a class="over" href="#L2" aria-label="Line 2"><\/a><details[^>]*><summary>/);
+  const header = headerOf('first\n--- one\nx\n', 'one');
+  assert.match(header, /<i class="number" aria-hidden="true">2<\/i>/);
+  assert.doesNotMatch(header, /<a /);
+});
+
 test('a group tells how long it took, the last up to the last time of the log', () => {
   const log = `${at(0)}--- one\n${at(100)}x\n${at(500)}--- two\n${at(1000)}y\n${at(126_000)}--- three\n${at(129_000)}z\nnone\n`;
   assert.doesNotMatch(headerOf(log, 'one'), /took/);

@@ -18,7 +18,7 @@ export function hashOf({ from, to }: Selection): string {
 
 /** With the shift key a click on a line's number stretches what is selected to it. @returns null where it is no such click */
 export function selectionAfter(click: MouseEvent, before: Selection | null): Selection | null {
-  const link = click.target instanceof Element ? click.target.closest<HTMLAnchorElement>('.line > a') : null;
+  const link = click.target instanceof Element ? click.target.closest<HTMLAnchorElement>('.line > a, a.over') : null;
   const clicked = link === null ? null : selectionOf(link.hash);
   if (clicked === null || click.ctrlKey || click.metaKey || click.button !== 0) return null;
   if (!click.shiftKey || before === null) return clicked;

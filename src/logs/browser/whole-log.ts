@@ -17,9 +17,10 @@ export function wholeLog(log: HTMLElement): LogView {
         first ??= line;
       }
       const group = first?.closest('details');
-      if (group != null && first?.closest('summary') === null) group.open = true;
+      const header = first?.closest('summary');
+      if (group != null && header === null) group.open = true;
       first?.scrollIntoView({ block: 'center' });
-      if (focus) first?.querySelector('a')?.focus({ preventScroll: true });
+      if (focus) (header ?? first?.querySelector('a'))?.focus({ preventScroll: true });
     },
   };
 }
