@@ -9,18 +9,19 @@ import { writeDerived } from '../../src/tree/files.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
 import { publishScript } from '../../src/tree/scripts.ts';
 import { sampleJob } from '../pages/samples.ts';
-import { startReaderSite } from './reader-site.ts';
+import { type ReaderSite, startReaderSite } from './reader-site.ts';
 import { build, place, type Site } from './site.ts';
 
 export interface LogScene {
   readonly site: Site;
   /** Puts a log under a job of its own. @returns the page's address, and the index */
   add(number: number, content: Iterable<string | Buffer>): Promise<{ url: string; index: LogIndex }>;
+  readonly addBuild: ReaderSite['add'];
   close(): Promise<void>;
 }
 
 export async function startLogScene(): Promise<LogScene> {
-  const { site, close } = await startReaderSite();
+  const { site, add: addBuild, close } = await startReaderSite();
   const { paths } = site;
   const script = await publishScript(paths, logScriptEntry);
 
@@ -57,6 +58,7 @@ export async function startLogScene(): Promise<LogScene> {
       await writeDerived(paths, paths.page('acme', 'web', 'builds', '42', 'jobs', job.id, 'log'), page);
       return { url: `http://127.0.0.1:${site.port}${build}/jobs/${job.id}/log/`, index };
     },
+    addBuild,
     close,
   };
 }

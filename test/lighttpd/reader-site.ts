@@ -18,11 +18,17 @@ import { mergeJobs, mergeSteps } from '../../src/tree/views.ts';
 import { keepsAll } from '../pages/samples.ts';
 import { type Site, startSite } from './site.ts';
 
+/** Numbers of the builds before and after. */
+export interface Beside {
+  readonly previous: number | null;
+  readonly next: number | null;
+}
+
 export interface ReaderSite {
   readonly site: Site;
   readonly url: string;
   /** Writes the records, views and page of a build, as the worker does; not the files. */
-  add(build: BuildRecord, jobs: readonly JobRecord[]): Promise<Place>;
+  add(build: BuildRecord, jobs: readonly JobRecord[], beside?: Beside): Promise<Place>;
   close(): Promise<void>;
 }
 
@@ -54,7 +60,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
   return {
     site,
     url,
-    add: async (build, jobs) => {
+    add: async (build, jobs, beside = { previous: null, next: null }) => {
       const place = { organization: build.organization, folder: build.pipeline, number: build.number };
       for (const job of jobs) {
         mkdirSync(paths.job(place, job.id), { recursive: true });
@@ -66,7 +72,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
       const details = new Map(jobs.map((job) => [job.id, describeJob(job)]));
       const page = paths.page(build.organization, build.pipeline, 'builds', String(build.number));
       mkdirSync(dirname(page), { recursive: true });
-      await writeDerived(paths, page, renderBuild({ build, merged, previous: null, next: null, details, url }));
+      await writeDerived(paths, page, renderBuild({ build, merged, ...beside, details, url }));
       return place;
     },
     close: async () => {

@@ -94,7 +94,7 @@ function installKeys(log: HTMLElement, bar: HTMLElement): void {
   addEventListener(
     'keydown',
     (event) => {
-      const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
+      const isTyping = event.target instanceof Element && event.target.closest('input, textarea, dialog') !== null;
       if (isTyping || keysOff() || event.ctrlKey || event.metaKey || event.altKey) return;
       const search = bar.querySelector('input');
       if (event.key === '/' && search !== null) {
