@@ -254,6 +254,8 @@ describe('a log whose lines are all in its page', { skip, timeout: 120_000 }, ()
       assert.deepEqual(await barriers(page), [], 'folded');
       await page.getByRole('link', { name: 'Line 3', exact: true }).click();
       await page.locator('#L3.on').waitFor();
+      const ground = await page.evaluate<string>("getComputedStyle(document.querySelector('#L3')).backgroundColor");
+      assert.equal(ground, 'rgb(47, 41, 14)', 'a header that is chosen shows it');
       assert.equal(await page.locator('#log details[open]').count(), 1, 'a number leads to its line and folds nothing');
       await page.getByRole('link', { name: 'Line 1', exact: true }).click({ modifiers: ['Shift'] });
       assert.match(page.url(), /#L1-L3$/);
