@@ -52,35 +52,40 @@ const recentMs = 3_600_000;
 const pagesAStep = 20;
 /** A list that builds keep leaving is believed after so many walks. */
 const repeatsAtMost = 3;
+/** Builds that cannot be read are looked for again after so long: whoever mends what lists them need not tell. */
+const partialEveryMs = 6 * 3_600_000;
 
 /** @throws MirrorError ERR_UPSTREAM_…, ERR_QUEUE_UNAVAILABLE, with the mark where it was */
 export async function compareStep(parts: CompareParts, signal: AbortSignal): Promise<StepResult> {
   const beganAt = Date.now();
   await mendState(parts);
   const before = (await readReconcileState(parts.paths)) ?? firstState(beganAt);
-  const comparison = before.comparison ?? newComparison(before.mark);
+  const comparison = before.comparison ?? newComparison(beginOf(before, beganAt));
   const counts = emptyCounts();
   const query = { organization: parts.organization, finishedFrom: comparison.from };
-  let { startedAt, hasHole } = comparison;
+  let { startedAt, hasHole, isCounted, isPartial } = comparison;
   let requests = 0;
   for await (const page of walkBuilds(parts.list, query, comparison.place, signal)) {
     requests += 1;
     startedAt ??= new Date(Math.min(page.at, beganAt + clockSlackMs)).toISOString();
     hasHole ||= page.hasHole;
+    isCounted ||= page.isCounted;
+    isPartial ||= page.unreadable > 0;
     await takePage(parts, page, counts);
     parts.onPage?.(counts);
     if (page.next === null || requests < pagesAStep) continue;
     await writeReconcileState(parts.paths, {
       ...before,
-      comparison: { ...comparison, startedAt, hasHole, place: page.next },
+      comparison: { ...comparison, startedAt, hasHole, isCounted, isPartial, place: page.next },
     });
     return { counts, requests, isComplete: false };
   }
   if (startedAt === null) throw new MirrorError('ERR_INTERNAL', 'a comparison saw no page');
-  if (hasHole && comparison.repeats < repeatsAtMost) {
+  // Two walks by number do not pass the same build over.
+  if (comparison.repeats < (hasHole ? repeatsAtMost : isCounted ? 1 : 0)) {
     parts.log.info(
       { repeats: comparison.repeats + 1 },
-      'a build left the list during the comparison, which is repeated',
+      'a build left the list during the comparison, or may have, and it is repeated',
     );
     const again = { ...newComparison(comparison.from), repeats: comparison.repeats + 1 };
     await writeReconcileState(parts.paths, { ...before, comparison: again });
@@ -88,8 +93,24 @@ export async function compareStep(parts: CompareParts, signal: AbortSignal): Pro
   }
   const mark = new Date(Date.parse(startedAt) - markOverlapMs).toISOString();
   const completed = { beganAt: new Date(beganAt).toISOString(), endedAt: new Date().toISOString() };
-  await writeReconcileState(parts.paths, { ...before, mark, comparison: null, completed });
+  const partial = partialAfter(before.partial, { from: comparison.from, isPartial, beganAt: completed.beganAt });
+  await writeReconcileState(parts.paths, { ...before, mark, comparison: null, completed, partial });
   return { counts, requests, isComplete: true };
+}
+
+/** Usually the mark; now and then where builds could not be read. */
+function beginOf({ mark, partial }: ReconcileState, now: number): string {
+  const isDue = partial !== null && Math.abs(now - Date.parse(partial.lookedAt)) >= partialEveryMs;
+  return isDue && partial.from < mark ? partial.from : mark;
+}
+
+function partialAfter(
+  known: ReconcileState['partial'],
+  { from, isPartial, beganAt }: { from: string; isPartial: boolean; beganAt: string },
+): ReconcileState['partial'] {
+  const hasLookedBack = known === null || from <= known.from;
+  if (!hasLookedBack) return known;
+  return isPartial ? { from, lookedAt: beganAt } : null;
 }
 
 /** Whole comparisons by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */
@@ -114,11 +135,11 @@ async function mendState({ paths, log, onDamaged }: Pick<CompareParts, 'paths' |
 
 function firstState(now: number): ReconcileState {
   const mark = new Date(now - firstLookMs).toISOString();
-  return { version: 1, mark, first: mark, comparison: null, completed: null, settings: null };
+  return { version: 1, mark, first: mark, comparison: null, completed: null, partial: null, settings: null };
 }
 
 export function newComparison(from: string): NonNullable<ReconcileState['comparison']> {
-  return { from, startedAt: null, place: walkStart, hasHole: false, repeats: 0 };
+  return { from, startedAt: null, place: walkStart, hasHole: false, isCounted: false, repeats: 0, isPartial: false };
 }
 
 async function takePage(parts: CompareParts, page: WalkedPage, counts: Counts): Promise<void> {

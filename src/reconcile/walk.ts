@@ -17,6 +17,8 @@ export interface WalkedPage extends Pick<BuildsPage, 'at' | 'unreadable'> {
   readonly next: WalkPlace | null;
   /** The build that this page should have begun with is not there: it has left the list, and others with it, maybe. */
   readonly hasHole: boolean;
+  /** It was found by its number, and overlaps with none: a build that left meanwhile has moved another one past it unseen. */
+  readonly isCounted: boolean;
 }
 
 /** Upstream's times have milliseconds at the most, and its bounds may be in- or exclusive. */
@@ -48,7 +50,7 @@ export async function* walkBuilds(
     const { last } = place;
     const hasHole = last !== null && place.page === 1 && !answer.builds.some(({ id }) => id === last);
     const next = placeAfter(query, place, answer);
-    yield { builds, at: answer.at, unreadable: answer.unreadable, next, hasHole };
+    yield { builds, at: answer.at, unreadable: answer.unreadable, next, hasHole, isCounted: place.page > 1 };
     place = next;
   }
 }

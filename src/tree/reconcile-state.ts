@@ -40,13 +40,22 @@ export const ReconcileState = z.object({
       place: WalkPlace,
       /** A build left the list while it was walked: others may have been overlooked. */
       hasHole: z.boolean(),
-      /** How often it was begun anew for that reason. */
+      /** Pages were found by their number alone: see `WalkedPage`. */
+      isCounted: z.boolean().default(false),
+      /** How often it was begun anew for that reason, or the one before. */
       repeats: z.number(),
+      /** It was shown builds that cannot be read. */
+      isPartial: z.boolean().default(false),
     })
     .nullable()
     .default(null),
   /** Our clock (ISO 8601), when the last complete comparison began and ended; null: there was none. */
   completed: z.object({ beganAt: z.string(), endedAt: z.string() }).nullable(),
+  /**
+   * Builds that finished at or after `from` cannot all be read, as a comparison saw that began `lookedAt` (ISO 8601, our
+   * clock): the mark has gone on, and some comparisons look back to there until they can. null: none is known.
+   */
+  partial: z.object({ from: z.string(), lookedAt: z.string() }).nullable().default(null),
   /** Digests of the settings that the last complete comparison went by. */
   settings: z.object({ builds: z.string(), files: z.string() }).nullable(),
 });
@@ -79,7 +88,15 @@ export async function mendReconcileState(paths: DataPaths, firstLookMs: number):
   await keepDamaged(paths, paths.reconcileState, { record: 'mark' });
   const known = await orDamaged(readReconcileState(paths));
   const began = new Date((writtenAt(paths.format) ?? 0) - firstLookMs).toISOString();
-  const fresh = { version: 1, mark: began, first: began, comparison: null, completed: null, settings: null } as const;
+  const fresh = {
+    version: 1,
+    mark: began,
+    first: began,
+    comparison: null,
+    completed: null,
+    partial: null,
+    settings: null,
+  } as const;
   const state = known === damaged || known === null ? fresh : known;
   await writeReconcileState(paths, state);
   return state.mark;

@@ -54,7 +54,14 @@ async function withScene<T>(within: string | undefined, work: (scene: Scene) => 
     await prepareData(paths);
     const completed = { beganAt: comparedAt, endedAt: comparedAt };
     const mark = { mark: comparedAt, first: comparedAt };
-    await writeReconcileState(paths, { version: 1, ...mark, comparison: null, completed, settings: null });
+    await writeReconcileState(paths, {
+      version: 1,
+      ...mark,
+      comparison: null,
+      partial: null,
+      completed,
+      settings: null,
+    });
     return await work({ folder, paths, redis, notes, acknowledged: [] });
   } finally {
     await redis.stop();

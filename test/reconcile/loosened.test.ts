@@ -27,6 +27,7 @@ test('a bucket that is listed anew brings back what was refused for want of it',
     mark: at,
     first: at,
     comparison: null,
+    partial: null,
     completed: null,
     settings: null,
   });
