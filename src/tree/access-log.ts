@@ -41,20 +41,37 @@ async function partsOf({ logs }: DataPaths): Promise<{ file: string; inode: numb
   });
 }
 
-/** @param urls decoded paths · @returns requests that were answered with bytes, the oldest first */
+/** @param urls decoded paths · @returns requests that were answered with these files' bytes, the oldest first */
 export async function findReadings(paths: DataPaths, urls: ReadonlySet<string>): Promise<Reading[]> {
+  const folders = new Set(Array.from(urls).flatMap(foldersOf));
   const readings: Reading[] = [];
   for await (const entry of accessEntries(paths)) {
-    const reading = readingOf(entry, urls);
+    const path = typeof entry['url'] === 'string' ? decodedPath(entry['url']) : '';
+    const isWhole = folders.has(path) && typeof entry['query'] === 'string' && holdsFiles.test(entry['query']);
+    const reading = isWhole || urls.has(path) ? readingOf(entry) : null;
     if (reading !== null) readings.push(reading);
   }
   return readings.toSorted((left, right) => (left.ts < right.ts ? -1 : Number(left.ts > right.ts)));
 }
 
-function readingOf(entry: JsonLine, urls: ReadonlySet<string>): Reading | null {
+/** What is asked of a folder and answered with what is in its files: all of them in an archive, what its reports say. */
+const holdsFiles = /(^|&)(archive|tests)(=|&|$)/;
+
+/** The folders of artifacts that a file is in. */
+function foldersOf(url: string): string[] {
+  const found: string[] = [];
+  for (let at = url.lastIndexOf('/'); url.includes('/artifacts/') && at > 0; at = url.lastIndexOf('/', at - 1)) {
+    const folder = url.slice(0, at + 1);
+    if (!folder.includes('/artifacts/')) break;
+    found.push(folder);
+  }
+  return found;
+}
+
+function readingOf(entry: JsonLine): Reading | null {
   const { ts, ip, url, status, bytes, user_agent: agent, subject } = entry;
   // 304: the reader had it already.
-  if (typeof url !== 'string' || ![200, 206, 304].includes(Number(status)) || !urls.has(decodedPath(url))) return null;
+  if (typeof url !== 'string' || ![200, 206, 304].includes(Number(status))) return null;
   return {
     ts: loggedText(ts) ?? '',
     ip: loggedText(ip) ?? '',

@@ -1,5 +1,5 @@
-/** Which addresses show some bytes: the jobs' own, the merged and step views', a log's page. */
-import type { JobRecord } from '../model.ts';
+/** Which addresses show some bytes: the jobs' own, the merged and step views', a log's page, and those that quote it. */
+import { hasFailed, type JobRecord } from '../model.ts';
 import { type DataPaths, fileOf, type Place, stepFolder } from './paths.ts';
 import { readViews } from './records.ts';
 import { readJobs, walkBuilds } from './walk.ts';
@@ -45,7 +45,10 @@ function ofJob(place: Place, record: JobRecord, digests: ReadonlySet<string>): S
   });
   const { log } = record;
   if (log === null || log.sha256 === null || !digests.has(log.sha256)) return artifacts;
-  return [...artifacts, { ...common, path: 'log.txt', sha256: log.sha256, urls: [`${base}/log.txt`, `${base}/log/`] }];
+  // Pages of a failed job quote the lines that say why.
+  const quoting = hasFailed(record) ? [`${base}/`, `${address(place)}/`] : [];
+  const urls = [`${base}/log.txt`, `${base}/log/`, ...quoting];
+  return [...artifacts, { ...common, path: 'log.txt', sha256: log.sha256, urls }];
 }
 
 async function ofViews(paths: DataPaths, place: Place, digests: ReadonlySet<string>): Promise<Shown[]> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -66,6 +66,17 @@ describe('a purge', () => {
     );
     writeFileSync(join(mirror.paths.logs, 'access.log.1.gz'), gzipSync(line(merged, '192.0.2.2', 206)));
 
+    const folder = `${address(first, 0).split('/artifacts/')[0]}/artifacts/`;
+    appendFileSync(
+      join(mirror.paths.logs, 'access.log'),
+      `\n${[
+        ['archive', '192.0.2.5'],
+        ['list', '192.0.2.6'],
+      ]
+        .map(([query, ip]) => JSON.stringify({ ...JSON.parse(line(folder, ip ?? '')), query }))
+        .join('\n')}\n`,
+    );
+
     const sha256 = mirror.job(first, scriptOf(first).id).artifacts[0]?.sha256 ?? '';
     const dry = await purge('--dry-run', `http://mirror.example${address(first, 0)}`);
     assert.deepEqual([dry.code, dry.found.sha256, dry.found.proof], [0, [sha256], null]);
@@ -75,6 +86,8 @@ describe('a purge', () => {
     assert.deepEqual(found.read_by.map(({ ip, who }) => `${ip} ${who}`).toSorted(), [
       '192.0.2.1 null',
       '192.0.2.2 ann@example.com',
+      // All of the folder in an archive; who only listed it was sent nothing of the file.
+      '192.0.2.5 null',
     ]);
     for (const build of builds) {
       assert.ok(!existsSync(own(build, 0)));
