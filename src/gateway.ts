@@ -9,7 +9,7 @@ import { createHttpServer, formatListen, listen } from './http.ts';
 import { ciVerifier } from './identity/ci.ts';
 import { openKeeper } from './identity/keeper.ts';
 import { openPeople } from './identity/people.ts';
-import { createRegrouping } from './identity/regrouping.ts';
+import { openRegrouping } from './identity/regrouping.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { createSearcher } from './logs/searcher.ts';
 import { offerAccount } from './pages/layout.ts';
@@ -82,7 +82,8 @@ async function openIdentity(
   const { policyFile, isSecure, people, ci } = identity;
   offerAccount();
   const keeper = await openKeeper({ paths, policyFile, log });
-  const regroup = createRegrouping(keeper, paths, log);
+  const signIn = people === null ? null : openPeople(people, secrets.oidcClientSecret);
+  const regroup = await openRegrouping(keeper, signIn, paths, log);
   const looking = setInterval(() => void keeper.refresh(), refreshMs);
   const asking = setInterval(() => void regroup.round(), regroupMs);
   stopper.add('identity', () => [looking, asking].forEach(clearInterval));
@@ -92,7 +93,7 @@ async function openIdentity(
     isSecure,
     contentUrl,
     hasLogin: people !== null,
-    people: people === null ? null : openPeople(people, secrets.oidcClientSecret),
+    people: signIn,
     sessionSeconds: people?.sessionSeconds ?? 0,
     verifyJob: ciVerifier(ci, url.origin, organization),
     onSignIn: (signedIn) => regroup.add(signedIn),

@@ -9,22 +9,35 @@ export type Known = Record<string, unknown>;
  */
 export type Told = { readonly info: Known } | 'ended' | 'refused';
 
-type Tokens = Pick<Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>, 'access_token' | 'refresh_token'>;
+export interface Tokens {
+  readonly access_token: string;
+  readonly refresh_token?: string | undefined;
+}
 
-/** Each call asks once more. @throws when the provider cannot be asked now: then nothing is known */
-export function askingAgain(configuration: oidc.Configuration, first: Tokens, subject: string): () => Promise<Told> {
-  let tokens: Tokens = first;
+/**
+ * Each call asks once more.
+ * @param onTokens hears of newer tokens, which may have made the older ones void
+ * @throws when the provider cannot be asked now: then nothing is known
+ */
+export function askingAgain(
+  configuration: () => Promise<oidc.Configuration>,
+  first: Tokens,
+  subject: string,
+  onTokens: (tokens: Tokens) => void,
+): () => Promise<Told> {
+  let tokens = first;
   const ask = async (): Promise<Told> => {
-    const info = await oidc.fetchUserInfo(configuration, tokens.access_token, subject).catch(unlessRefused);
+    const info = await oidc.fetchUserInfo(await configuration(), tokens.access_token, subject).catch(unlessRefused);
     return info === null ? 'ended' : { info };
   };
   return async () => {
     const told = await ask();
     const { refresh_token: refreshToken } = tokens;
     if (told !== 'ended' || refreshToken === undefined) return told;
-    const next = await oidc.refreshTokenGrant(configuration, refreshToken).catch(unlessRefused);
+    const next = await oidc.refreshTokenGrant(await configuration(), refreshToken).catch(unlessRefused);
     if (next === null) return 'refused';
     tokens = { access_token: next.access_token, refresh_token: next.refresh_token ?? refreshToken };
+    onTokens(tokens);
     return ask();
   };
 }

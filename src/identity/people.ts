@@ -4,8 +4,9 @@ import * as oidc from 'openid-client';
 import type { PeopleSettings } from '../config/identity.ts';
 import type { Secret } from '../config/secret.ts';
 import { loopbackNames } from '../config/values.ts';
-import { askingAgain, type Told } from './asking-again.ts';
+import { askingAgain, type Tokens, type Told } from './asking-again.ts';
 import { issuerKeys } from './issuer-keys.ts';
+import type { KeptTokens } from './kept-tokens.ts';
 import type { LoginState } from './sealed-state.ts';
 import { type SubjectCard, subjectId } from './state.ts';
 
@@ -15,8 +16,16 @@ export type PersonCard = Extract<SubjectCard, { kind: 'user' }>;
 export interface SignedIn {
   readonly person: PersonCard;
   readonly claims: JWTPayload;
-  /** What the provider says of them now; null where it cannot be asked at all. @throws when it cannot be asked now */
-  readonly again: (() => Promise<PersonCard | Exclude<Told, object>>) | null;
+  /** null where the provider cannot be asked at all. */
+  readonly again: Asking | null;
+}
+
+/** How the provider is asked about somebody. */
+export interface Asking {
+  /** What it says of them now. @throws when it cannot be asked now */
+  ask(): Promise<PersonCard | Exclude<Told, object>>;
+  /** By what: may be another each time that it was asked. Kept, it can be asked after a restart. */
+  tokens(): KeptTokens;
 }
 
 export interface People {
@@ -26,6 +35,8 @@ export interface People {
   finish(callback: URL, state: LoginState): Promise<SignedIn>;
   /** @returns null without such a header @throws whatever does not hold; ERR_IDENTITY_UNAVAILABLE without the proxy's keys */
   asserted(header: (name: string) => string | undefined): Promise<SignedIn | null>;
+  /** Goes on asking about somebody who has signed in before. */
+  resume(kept: KeptTokens): Asking;
 }
 
 /** The provider's own description is read again after an hour. */
@@ -40,7 +51,26 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
   const keys = assertion === null ? null : issuerKeys(assertion.jwksUrl);
   const personOf = (claims: JWTPayload): PersonCard => toPerson(claims, issuer, groupsClaim, Math.floor(now() / 1000));
 
+  const asking = (kept: KeptTokens): Asking => {
+    const { claims } = kept;
+    let tokens: Tokens = kept;
+    const ask = askingAgain(provider, kept, String(claims['sub']), (newer) => (tokens = newer));
+    return {
+      ask: async () => {
+        const told = await ask();
+        return typeof told === 'string' ? told : personOf({ ...claims, ...told.info });
+      },
+      tokens: () => ({
+        claims,
+        access_token: tokens.access_token,
+        ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
+        until: kept.until,
+      }),
+    };
+  };
+
   return {
+    resume: asking,
     begin: async (to, callback) => {
       if (settings.clientId === null) return null;
       const verifier = oidc.randomPKCECodeVerifier();
@@ -67,12 +97,14 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
       if (claims === undefined) throw new Error('the provider gave no id token');
       if (configuration.serverMetadata().userinfo_endpoint === undefined)
         return { person: personOf(claims), claims, again: null };
-      const ask = askingAgain(configuration, tokens, claims.sub);
-      const again = async (): Promise<PersonCard | Exclude<Told, object>> => {
-        const told = await ask();
-        return typeof told === 'string' ? told : personOf({ ...claims, ...told.info });
-      };
-      const person = await again();
+      const until = Math.floor(now() / 1000) + settings.sessionSeconds;
+      const again = asking({
+        claims: { ...claims },
+        access_token: tokens.access_token,
+        ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
+        until,
+      });
+      const person = await again.ask();
       if (typeof person === 'string') throw new Error('the provider does not take the token that it gave');
       return { person, claims, again };
     },

@@ -1,13 +1,14 @@
 /**
  * Asks the identity provider again about people who are signed in, so that a change of their groups counts without a new
- * login. Their tokens are kept in memory alone: after a restart, groups are those of the last login until the next.
+ * login, before and after a restart.
  */
 import { toMirrorError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { type Log, logError } from '../log.ts';
 import { writeAudit } from '../tree/audit.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { Keeper } from './keeper.ts';
-import type { SignedIn } from './people.ts';
+import { readKeptTokens, writeKeptTokens } from './kept-tokens.ts';
+import type { Asking, People, SignedIn } from './people.ts';
 import { nameOf } from './subjects.ts';
 
 export interface Regrouping {
@@ -16,29 +17,58 @@ export interface Regrouping {
   round(): Promise<void>;
 }
 
-type Ask = NonNullable<SignedIn['again']>;
-
 /** More at once would be a burden to a provider; one after the other, a slow one would not be through within a minute. */
 const atOnce = 8;
 
-export function createRegrouping(
-  keeper: Pick<Keeper, 'admit' | 'revoke' | 'subject'>,
+/** @param people null where nobody signs in at a provider */
+export async function openRegrouping(
+  keeper: Pick<Keeper, 'admit' | 'revoke' | 'subject' | 'key' | 'table'>,
+  people: Pick<People, 'resume'> | null,
   paths: DataPaths,
   log: Log,
-): Regrouping {
-  const people = new Map<string, Ask>();
+): Promise<Regrouping> {
+  const all = new Map<string, Asking>();
   let running: Promise<void> | undefined;
+  let keeping = Promise.resolve();
 
-  async function lookAt(id: string, ask: Ask): Promise<void> {
-    const told = await ask();
+  if (people !== null) {
+    const lost = (why: string): void =>
+      log.warn({ why }, 'groups of who is signed in stay those of their last login: their tokens are lost');
+    for (const [id, tokens] of await readKeptTokens(paths, keeper.table().keys, lost))
+      all.set(id, people.resume(tokens));
+  }
+
+  /** What has been refreshed is good for nothing after a restart unless its successor is on disk by then. */
+  function keep(): void {
+    keeping = keeping
+      .then(() =>
+        writeKeptTokens(paths, keeper.key(), new Map(Array.from(all, ([id, asking]) => [id, asking.tokens()]))),
+      )
+      .catch((thrown: unknown) =>
+        logError(log, thrown, 'by what the provider is asked about people could not be kept'),
+      );
+  }
+
+  function forget(id: string): void {
+    all.delete(id);
+    keep();
+  }
+
+  async function lookAt(id: string, asking: Asking): Promise<void> {
+    // No session of theirs can be left.
+    const { until, access_token: before } = asking.tokens();
+    if (until * 1000 < Date.now()) return forget(id);
+    const told = await asking.ask().finally(() => {
+      if (asking.tokens().access_token !== before) keep();
+    });
     // Who has signed in once more in the meantime is asked about by their newer tokens.
-    if (people.get(id) !== ask) return;
-    if (told === 'ended' || told === 'refused') people.delete(id);
+    if (all.get(id) !== asking) return;
+    if (told === 'ended' || told === 'refused') forget(id);
     if (told === 'ended') return;
-    const before = keeper.subject(id);
+    const known = keeper.subject(id);
     if (told === 'refused') {
       await keeper.revoke({ what: 'subject', value: id, at: Math.floor(Date.now() / 1000) });
-      const who = before === null ? id : nameOf(before);
+      const who = known === null ? id : nameOf(known);
       await writeAudit(paths, {
         action: 'revoke',
         who,
@@ -47,21 +77,21 @@ export function createRegrouping(
       });
       return;
     }
-    const isSame =
-      before?.kind === 'user' && before.email === told.email && String(before.groups) === String(told.groups);
+    const isSame = known?.kind === 'user' && known.email === told.email && String(known.groups) === String(told.groups);
     if (isSame) return;
     await keeper.admit(told);
     log.info({ subject: id }, 'the identity provider tells other groups of somebody');
   }
 
   async function round(): Promise<void> {
-    const waiting = [...people];
+    const waiting = [...all];
     let failed: unknown;
     const some = async (): Promise<void> => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
         await lookAt(...next).catch((thrown: unknown) => (failed ??= thrown));
     };
     await Promise.all(Array.from({ length: atOnce }, some));
+    await keeping;
     if (failed === undefined) return;
     const { message: reason } = toMirrorError(failed);
     log.warn({ reason }, 'the identity provider was not heard about everybody, and is asked again soon');
@@ -69,7 +99,9 @@ export function createRegrouping(
 
   return {
     add: ({ person, again }) => {
-      if (again !== null) people.set(person.id, again);
+      if (again === null) return;
+      all.set(person.id, again);
+      keep();
     },
     round: () => {
       running ??= round().finally(() => {

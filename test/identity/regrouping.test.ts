@@ -1,6 +1,6 @@
 /** A person's groups at the provider, asked for again after the login: by a real provider, over the real protocol. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import pino from 'pino';
 import { Secret } from '../../src/config/secret.ts';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
 import { openPeople, type People } from '../../src/identity/people.ts';
-import { createRegrouping, type Regrouping } from '../../src/identity/regrouping.ts';
+import { openRegrouping, type Regrouping } from '../../src/identity/regrouping.ts';
 import { dataPaths } from '../../src/tree/paths.ts';
 import { until } from '../lighttpd/until.ts';
 import { signInAs, startProvider, type TestProvider } from './provider.ts';
@@ -37,12 +37,7 @@ afterEach(async () => {
 async function signIn(options: Parameters<typeof startProvider>[1]): Promise<string> {
   provider = await startProvider(callback.href, options);
   provider.accounts.set('ann', account(engineer));
-  const paths = dataPaths(folder);
-  const log = pino({ level: 'debug' }, { write: (line: string) => void (said += line) });
-  keeper = await openKeeper({ paths, policyFile: null, log });
-  regrouping = createRegrouping(keeper, paths, log);
-  const settings = { clientId: 'mirror', scopes: 'openid email profile', groupsClaim: 'groups', sessionSeconds: 600 };
-  people = openPeople({ ...settings, issuer: provider.issuer, assertion: null }, new Secret('sesame'));
+  await start();
   const begun = await people.begin('/', callback);
   assert.ok(begun !== null);
   const answer = await signInAs('ann', begun.location, callback.href);
@@ -50,6 +45,16 @@ async function signIn(options: Parameters<typeof startProvider>[1]): Promise<str
   await keeper.admit(signedIn.person);
   regrouping.add(signedIn);
   return signedIn.person.id;
+}
+
+/** Keeper, provider and regrouping, as a gateway begins with them. */
+async function start(): Promise<void> {
+  const paths = dataPaths(folder);
+  const log = pino({ level: 'debug' }, { write: (line: string) => void (said += line) });
+  keeper = await openKeeper({ paths, policyFile: null, log });
+  const settings = { clientId: 'mirror', scopes: 'openid email profile', groupsClaim: 'groups', sessionSeconds: 600 };
+  people = openPeople({ ...settings, issuer: provider.issuer, assertion: null }, new Secret('sesame'));
+  regrouping = await openRegrouping(keeper, people, paths, log);
 }
 
 function groupsOf(id: string): readonly string[] {
@@ -80,6 +85,37 @@ describe('the groups of somebody who is signed in', () => {
       assert.deepEqual(groupsOf(id), groups);
       return provider.grants.filter((type) => type === 'refresh_token').length >= 2;
     });
+  });
+
+  it('are asked for by another gateway after a restart, and by its newer tokens', async () => {
+    const id = await signIn({ accessTokenLife: 1, refreshes: true });
+    for (let restart = 0; restart < 3; restart += 1) {
+      provider.accounts.set('ann', account([`group-${restart}`]));
+      await until('the access token has ended', async () => {
+        await regrouping.round();
+        return provider.grants.filter((type) => type === 'refresh_token').length > restart;
+      });
+      provider.accounts.set('ann', account([`later-${restart}`]));
+      await start();
+      await regrouping.round();
+      assert.deepEqual(groupsOf(id), [`later-${restart}`]);
+    }
+    const file = join(dataPaths(folder).identity, 'asking');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.doesNotMatch(readFileSync(file, 'latin1'), /ann@example\.com|access_token/);
+  });
+
+  it('stay those of the last login, and that is said, where by what they are asked for was damaged', async () => {
+    const id = await signIn({});
+    await regrouping.round();
+    const file = join(dataPaths(folder).identity, 'asking');
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.fill(0, bytes.length - 8));
+    provider.accounts.set('ann', account(guest));
+    await start();
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), engineer);
+    assert.match(said, /they cannot be opened/);
   });
 
   it('stay those that were told last when the access token has ended and there is no other', async () => {

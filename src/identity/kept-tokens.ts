@@ -1,0 +1,76 @@
+/**
+ * state/identity/asking: by which tokens the provider is asked about people who are signed in, so that a restart makes nobody's
+ * groups those of their last login. Sealed by a key that is made of the one that seals sessions: the file alone is of no use.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { secretFile } from '../tree/cards.ts';
+import { isAbsent, writeAtomic } from '../tree/files.ts';
+import type { DataPaths } from '../tree/paths.ts';
+import type { SealKey } from './seals.ts';
+
+export const KeptTokens = z.object({
+  /** Of the id token that they signed in with. */
+  claims: z.record(z.string(), z.unknown()),
+  access_token: z.string(),
+  refresh_token: z.string().optional(),
+  /** Seconds since 1970: no session of theirs is older than this allows. */
+  until: z.number(),
+});
+export type KeptTokens = z.infer<typeof KeptTokens>;
+
+const AllKept = z.record(z.string(), KeptTokens);
+const cipher = 'aes-256-gcm';
+const [nonceBytes, tagBytes] = [12, 16];
+
+/** By the subject's id. */
+export type AllTokens = ReadonlyMap<string, KeptTokens>;
+
+/** @returns none where the file is not there, was sealed by a key that is gone, or is damaged: `onLost` then hears of it */
+export async function readKeptTokens(
+  paths: DataPaths,
+  keys: readonly SealKey[],
+  onLost: (why: string) => void,
+): Promise<AllTokens> {
+  const sealed = await readFile(fileOf(paths)).catch((thrown: unknown) => {
+    if (isAbsent(thrown)) return null;
+    throw thrown;
+  });
+  if (sealed === null) return new Map();
+  const end = sealed.indexOf(0);
+  const id = sealed.subarray(0, Math.max(0, end)).toString();
+  const key = keys.find((each) => each.id === id);
+  if (key === undefined) {
+    onLost('the key that sealed them is gone');
+    return new Map();
+  }
+  try {
+    const nonce = sealed.subarray(end + 1, end + 1 + nonceBytes);
+    const tag = sealed.subarray(end + 1 + nonceBytes, end + 1 + nonceBytes + tagBytes);
+    const opening = createDecipheriv(cipher, keyOf(key), nonce).setAAD(Buffer.from(id)).setAuthTag(tag);
+    const text = Buffer.concat([opening.update(sealed.subarray(end + 1 + nonceBytes + tagBytes)), opening.final()]);
+    return new Map(Object.entries(AllKept.parse(JSON.parse(text.toString()))));
+  } catch {
+    // Without its cause, which may quote what is secret.
+    onLost('they cannot be opened');
+    return new Map();
+  }
+}
+
+export async function writeKeptTokens(paths: DataPaths, key: SealKey, all: AllTokens): Promise<void> {
+  const nonce = randomBytes(nonceBytes);
+  const sealing = createCipheriv(cipher, keyOf(key), nonce).setAAD(Buffer.from(key.id));
+  const text = Buffer.concat([sealing.update(JSON.stringify(Object.fromEntries(all))), sealing.final()]);
+  const sealed = Buffer.concat([Buffer.from(`${key.id}\0`), nonce, sealing.getAuthTag(), text]);
+  await writeAtomic(fileOf(paths), sealed, { mode: secretFile });
+}
+
+function keyOf({ secret }: SealKey): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', 'kitemirror asking', 32));
+}
+
+function fileOf(paths: DataPaths): string {
+  return join(paths.identity, 'asking');
+}
