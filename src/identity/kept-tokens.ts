@@ -3,11 +3,10 @@
  * groups those of their last login. Sealed by a key that is made of the one that seals sessions: the file alone is of no use.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { secretFile } from '../tree/cards.ts';
-import { isAbsent, writeAtomic } from '../tree/files.ts';
+import { readIfPresent, writeAtomic } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import type { SealKey } from './seals.ts';
 
@@ -34,24 +33,21 @@ export async function readKeptTokens(
   keys: readonly SealKey[],
   onLost: (why: string) => void,
 ): Promise<AllTokens> {
-  const sealed = await readFile(fileOf(paths)).catch((thrown: unknown) => {
-    if (isAbsent(thrown)) return null;
-    throw thrown;
-  });
+  const sealed = await readIfPresent(fileOf(paths));
   if (sealed === null) return new Map();
-  const end = sealed.indexOf(0);
-  const id = sealed.subarray(0, Math.max(0, end)).toString();
+  const [id = '', ...parts] = sealed.split('.');
+  const [nonce, tag, text] = parts.map((part) => Buffer.from(part, 'base64url'));
   const key = keys.find((each) => each.id === id);
   if (key === undefined) {
     onLost('the key that sealed them is gone');
     return new Map();
   }
   try {
-    const nonce = sealed.subarray(end + 1, end + 1 + nonceBytes);
-    const tag = sealed.subarray(end + 1 + nonceBytes, end + 1 + nonceBytes + tagBytes);
-    const opening = createDecipheriv(cipher, keyOf(key), nonce).setAAD(Buffer.from(id)).setAuthTag(tag);
-    const text = Buffer.concat([opening.update(sealed.subarray(end + 1 + nonceBytes + tagBytes)), opening.final()]);
-    return new Map(Object.entries(AllKept.parse(JSON.parse(text.toString()))));
+    const opening = createDecipheriv(cipher, keyOf(key), nonce ?? '', { authTagLength: tagBytes })
+      .setAAD(Buffer.from(id))
+      .setAuthTag(tag ?? Buffer.alloc(0));
+    const opened = Buffer.concat([opening.update(text ?? Buffer.alloc(0)), opening.final()]);
+    return new Map(Object.entries(AllKept.parse(JSON.parse(opened.toString()))));
   } catch {
     // Without its cause, which may quote what is secret.
     onLost('they cannot be opened');
@@ -59,12 +55,13 @@ export async function readKeptTokens(
   }
 }
 
+/** `<key's id>.<nonce>.<tag>.<text>`, each of the last three in base64url. */
 export async function writeKeptTokens(paths: DataPaths, key: SealKey, all: AllTokens): Promise<void> {
   const nonce = randomBytes(nonceBytes);
-  const sealing = createCipheriv(cipher, keyOf(key), nonce).setAAD(Buffer.from(key.id));
+  const sealing = createCipheriv(cipher, keyOf(key), nonce, { authTagLength: tagBytes }).setAAD(Buffer.from(key.id));
   const text = Buffer.concat([sealing.update(JSON.stringify(Object.fromEntries(all))), sealing.final()]);
-  const sealed = Buffer.concat([Buffer.from(`${key.id}\0`), nonce, sealing.getAuthTag(), text]);
-  await writeAtomic(fileOf(paths), sealed, { mode: secretFile });
+  const parts = [nonce, sealing.getAuthTag(), text].map((part) => part.toString('base64url'));
+  await writeAtomic(fileOf(paths), [key.id, ...parts].join('.'), { mode: secretFile });
 }
 
 function keyOf({ secret }: SealKey): Buffer {
