@@ -94,6 +94,7 @@ async function openIdentity(
     contentUrl,
     hasLogin: people !== null,
     people: signIn,
+    assertionHeader: people?.assertion?.header ?? null,
     sessionSeconds: people?.sessionSeconds ?? 0,
     verifyJob: ciVerifier(ci, url.origin, organization),
     onSignIn: (signedIn) => regroup.add(signedIn),

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { BuildSummary } from '../model.ts';
 import { labelFacts, labelOf } from '../tree/labels.ts';
 import type { DataPaths } from '../tree/paths.ts';
+import { followAssertions } from './assertions.ts';
 import { authRouter } from './auth.ts';
 import type { AuthIdentity } from './auth-parts.ts';
 import { contentEntry } from './content-entry.ts';
@@ -15,6 +16,8 @@ import { refusalRecord } from './refusals.ts';
 export interface ReaderIdentity extends AuthIdentity {
   /** `https://*.example.com`; null: there is no content origin. */
   readonly contentUrl: string | null;
+  /** In which a proxy in front vouches for its user; null: there is none. */
+  readonly assertionHeader: string | null;
 }
 
 interface Parts {
@@ -36,6 +39,7 @@ export function useIdentity(app: Express, parts: Parts, identity: ReaderIdentity
   const entry = contentEntry({ paths, organization, contentUrl: identity.contentUrl, identity });
   const refusals = refusalRecord(paths, log);
   app.use(authRouter({ paths, organization, origin: new URL(url).origin, identity, refusals }), entry.enter);
+  app.use(followAssertions(identity, identity.assertionHeader, log));
   app.use(guard({ ...parts, identity }), entry.leave);
 }
 

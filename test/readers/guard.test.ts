@@ -49,6 +49,7 @@ function readers(over: { isSecure?: boolean; hasLogin?: boolean; by?: Keeper } =
     isSecure,
     hasLogin,
     contentUrl: null,
+    assertionHeader: null,
     people: null,
     sessionSeconds: 600,
     verifyJob: async () => {

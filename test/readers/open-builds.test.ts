@@ -47,7 +47,15 @@ async function under(rules: string): Promise<{ app: Express; ann: string }> {
     expires: now() + 600,
   });
   const app = mirror.readers({
-    ...{ keeper, isSecure: false, hasLogin: true, contentUrl: null, people: null, sessionSeconds: 600 },
+    ...{
+      keeper,
+      isSecure: false,
+      hasLogin: true,
+      contentUrl: null,
+      assertionHeader: null,
+      people: null,
+      sessionSeconds: 600,
+    },
     verifyJob: async () => {
       throw new Error('no job comes here');
     },

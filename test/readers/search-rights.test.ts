@@ -41,6 +41,7 @@ before(async () => {
     isSecure: false,
     hasLogin: true,
     contentUrl: null,
+    assertionHeader: null,
     people: null,
     sessionSeconds: 600,
     verifyJob: () => assert.fail('no job comes here'),
