@@ -175,7 +175,7 @@ async function putBuild(paths: DataPaths, at: Place): Promise<void> {
   writeFileSync(page, `<!doctype html><title>the page of ${at.folder}</title>`);
 }
 
-function startGateway(env: NodeJS.ProcessEnv): { child: ChildProcess; said: () => string } {
+export function startGateway(env: NodeJS.ProcessEnv): { child: ChildProcess; said: () => string } {
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', join(root, 'src', 'gateway.ts'), '--supervised'],
