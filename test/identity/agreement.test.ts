@@ -6,26 +6,31 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { authenticate, type Caller, type Refusal } from '../../src/identity/authenticate.ts';
+import { authenticate, type Caller, cookiesCalled, type Refusal } from '../../src/identity/authenticate.ts';
 import { canRead, isPublicPath, knowsPipeline } from '../../src/identity/decide.ts';
 import { formatGrants, type GrantTable } from '../../src/identity/grants.ts';
+import { openSeal, type SealKey, seal } from '../../src/identity/seals.ts';
 import { findCommand, lighttpdNeed } from '../../src/programs.ts';
 import type { Label } from '../../src/tree/labels.ts';
 import { ask } from '../lighttpd/ask.ts';
 import { freePort, root } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
 import { type Case, generateCases, generateTables } from './generate.ts';
+import { type BoundCase, generateBoundCases } from './generate-bound.ts';
 
 const tables = generateTables(60);
 const cases = generateCases(tables, 6000);
+const boundCases = generateBoundCases(tables, 6000);
 let folder: string;
 let answers: string[];
+let boundAnswers: string[];
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kitemirror-agreement-'));
   for (const [index, table] of tables.entries()) writeFileSync(join(folder, `grants-${index}`), formatGrants(table));
   writeFileSync(join(folder, 'cases'), cases.map((each) => `${fields(each).join('\t')}\n`).join(''));
-  answers = await decideInLighttpd(folder);
+  writeFileSync(join(folder, 'bound'), boundCases.map((each) => `${boundFields(each).join('\t')}\n`).join(''));
+  [answers = [], boundAnswers = []] = await decideInLighttpd(folder, ['cases', 'bound']);
 });
 after(() => rmSync(folder, { recursive: true }));
 
@@ -47,6 +52,37 @@ test('the cases are of all kinds: allowed and refused, each kind of caller, each
     for (const outcome of ['true', 'false'])
       assert.ok(answers.filter((answer) => answer.split(' ')[at] === outcome).length >= 50, `${at} ${outcome}`);
 });
+
+test('they agree on links and on the cookies of report hosts, shown for what they are bound to and for others', () => {
+  assert.equal(boundAnswers.length, boundCases.length);
+  const differing = boundCases.flatMap((each, index) => {
+    const ours = openHere(each);
+    return ours === boundAnswers[index] ? [] : [{ case: boundFields(each), gateway: ours, gate: boundAnswers[index] }];
+  });
+  assert.deepEqual(differing, []);
+  for (const shown of ['link', 'content'])
+    for (const outcome of ['user', 'ci', 'token', 'invalid', 'revoked', 'unknown', 'stale']) {
+      const found = boundAnswers.filter(
+        (answer, at) => boundCases[at]?.kind === shown && answer.startsWith(`${outcome} `),
+      );
+      assert.ok(found.length >= 20, `${shown} ${outcome}: ${found.length}`);
+    }
+});
+
+function boundFields({ table, now, kind, token, bound }: BoundCase): (string | number)[] {
+  return [table, now, kind, token, bound];
+}
+
+/** What opens is then judged as a session of the same facts is. */
+function openHere({ table: number, now, kind, token, bound }: BoundCase): string {
+  const table = tables[number] as GrantTable;
+  const [shown = ''] = kind === 'link' ? [token] : cookiesCalled('kitemirror', `kitemirror=${token}`);
+  const opened = openSeal(table.keys, kind, shown, now, bound);
+  if (opened === null) return 'invalid - -';
+  const cookie = `kitemirror=${seal(table.keys[0] as SealKey, 'session', opened)}`;
+  const caller = authenticate(table, { authorization: undefined, cookie, address: '' }, 'kitemirror', now);
+  return typeof caller === 'string' ? `${caller} - -` : `${caller.kind} ${caller.subject} ${caller.session}`;
+}
 
 function fields({ table, now, address, authorization, cookie, label, path }: Case): (string | number)[] {
   const { organization, pipeline, pipelineId, branch } = label;
@@ -78,7 +114,8 @@ function decideHere({ table: number, now, address, authorization, cookie, label,
   ].join(' ');
 }
 
-async function decideInLighttpd(site: string): Promise<string[]> {
+/** @param names of files with cases */
+async function decideInLighttpd(site: string, names: readonly string[]): Promise<string[][]> {
   const command = findCommand(lighttpdNeed.commands, process.env.PATH ?? '');
   assert.ok(command !== null);
   const port = await freePort();
@@ -98,14 +135,13 @@ magnet.attract-raw-url-to = ( env.SITE_HOME + "/test/identity/compare.lua" )
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ended = once(child, 'exit');
   try {
-    let text = '';
     await until('lighttpd has decided', async () => {
-      const answer = await ask(port, '/').catch(() => null);
+      const answer = await ask(port, '/cases').catch(() => null);
       if (answer !== null && answer.status !== 200) throw new Error(`${answer.status}: ${said}`);
-      text = answer?.text ?? '';
       return answer !== null;
     });
-    return text.trimEnd().split('\n');
+    const decided = await Promise.all(names.map((name) => ask(port, `/${name}`)));
+    return decided.map(({ text }) => text.trimEnd().split('\n'));
   } finally {
     child.kill('SIGTERM');
     await ended;

@@ -29,10 +29,10 @@ local function label_of(organization, pipeline, id, branch)
   return labels[key]
 end
 
-for line in io.lines(folder .. "/cases") do
-  local part = {}
-  for text in (line .. "\t"):gmatch("([^\t]*)\t") do part[#part + 1] = text end
-  local number, now, address, authorization, cookie, organization, pipeline, id, branch, path = table.unpack(part)
+local deciders = {}
+
+-- Who asks, and what they may have.
+function deciders.cases(number, now, address, authorization, cookie, organization, pipeline, id, branch, path)
   local side = sided(number, "kitemirror")
   attributes["request.remote-addr"] = address
   local grants = side.reader.current(tonumber(now))
@@ -41,9 +41,28 @@ for line in io.lines(folder .. "/cases") do
   local reads = caller and decide.may_read(caller, label) or false
   local knows = caller and decide.knows_pipeline(caller, organization, pipeline) or false
   local public = decide.is_public_path(grants.publics, label, path)
-  out[#out + 1] = table.concat({
-    caller and caller.kind or why, caller and caller.subject or "-", tostring(reads), tostring(knows), tostring(public),
-  }, " ")
+  return caller and caller.kind or why, caller and caller.subject or "-", tostring(reads), tostring(knows), tostring(public)
+end
+
+-- Whether a link holds for this path, or a cookie on this report's host.
+function deciders.bound(number, now, kind, token, bound)
+  local side = sided(number, "kitemirror")
+  local grants = side.reader.current(tonumber(now))
+  local caller, why
+  if kind == "link" then
+    caller, why = side.identity.bound(grants, "link", token, tonumber(now), bound)
+  else
+    caller, why = side.identity.visitor(grants, "kitemirror=" .. token, tonumber(now), bound)
+  end
+  return caller and caller.kind or why, caller and caller.subject or "-", caller and caller.session or "-"
+end
+
+-- Asked for by the name of their file.
+local name = lighty.r.req_attr["uri.path"]:sub(2)
+for line in io.lines(folder .. "/" .. name) do
+  local part = {}
+  for text in (line .. "\t"):gmatch("([^\t]*)\t") do part[#part + 1] = text end
+  out[#out + 1] = table.concat({ deciders[name](table.unpack(part)) }, " ")
 end
 lighty.r.resp_body.set(table.concat(out, "\n") .. "\n")
 return 200

@@ -17,7 +17,7 @@ export interface Case {
   readonly path: string;
 }
 
-const now = 1_800_000_000;
+export const now = 1_800_000_000;
 const ids = ['0190a1b2-0000-4000-8000-00000000000a', '0190a1b2-0000-4000-8000-00000000000b'];
 const organizations = ['acme', '*', 'ac*', 'other'];
 const pipelines = ['web', 'app', '*', 'we*', '*b', 'w*e*b*'];
@@ -42,7 +42,7 @@ const addresses = [
   '::ffff:10.0.0.1',
   '',
 ];
-const subjects = ['subject-a', 'subject-b', 'subject-c', 'subject-d'];
+export const subjects = ['subject-a', 'subject-b', 'subject-c', 'subject-d'];
 const pathPatterns = ['artifacts/badge.svg', 'artifacts/public/*', '*.svg', 'jobs/*/artifacts/a*'];
 const paths = ['artifacts/badge.svg', 'artifacts/public/a/b', 'artifacts/x.svg', 'jobs/1/artifacts/abc', 'log.txt'];
 
@@ -57,13 +57,13 @@ function random(seed: number): () => number {
   };
 }
 
-interface Dice {
+export interface Dice {
   pick<T>(from: readonly T[]): T;
   some<T>(from: readonly T[], most: number): T[];
   chance(part: number): boolean;
 }
 
-function dice(seed: number): Dice {
+export function dice(seed: number): Dice {
   const next = random(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T;
   return {
@@ -91,8 +91,8 @@ function grants(thrown: Dice, most: number): Grant[] {
 }
 
 /** The key, the tokens' secrets and who they are of are the same in all tables. */
-const key: SealKey = { id: 'k1', secret: randomBytes(32) };
-const older: SealKey = { id: 'k0', secret: randomBytes(32) };
+export const key: SealKey = { id: 'k1', secret: randomBytes(32) };
+export const older: SealKey = { id: 'k0', secret: randomBytes(32) };
 const secrets = ['a', 'b'].map((letter) => ({ id: letter.repeat(16), secret: letter.repeat(43) }));
 
 export function generateTables(count: number): GrantTable[] {
@@ -196,7 +196,7 @@ function bearers(): string[] {
 }
 
 /** Most are left as they are. */
-function mangle(thrown: Dice, token: string): string {
+export function mangle(thrown: Dice, token: string): string {
   if (thrown.chance(0.75)) return token;
   const mac = token.slice(-64);
   return thrown.pick([
