@@ -11,6 +11,7 @@ import { addressOf, job, type Mirror, startMirror } from './scene.ts';
 const executablePath = findCommand(chromiumNeed.commands, '/usr/local/bin:/usr/bin:/bin');
 const skip = executablePath === null ? 'no Chromium on this machine' : false;
 const web: Place = { organization: 'acme', folder: 'web', number: 42 };
+const sibling: Place = { organization: 'acme', folder: 'web', number: 43 };
 const vault: Place = { organization: 'acme', folder: 'vault', number: 7 };
 const artifact = (at: Place, name: string): string => `${addressOf(at)}/jobs/${job}/artifacts/${name}`;
 const policy = (more = ''): string => `version: 1
@@ -40,7 +41,7 @@ const text = (path: string): Promise<{ status: number; text: string }> =>
 
 before(async () => {
   if (executablePath === null) return;
-  mirror = await startMirror([web, vault], policy(), { env: { KITEMIRROR_OIDC_SESSION_SECONDS: '3600' } });
+  mirror = await startMirror([web, sibling, vault], policy(), { env: { KITEMIRROR_OIDC_SESSION_SECONDS: '3600' } });
   ensureKeys(mirror.paths.contentKeys);
   mirror.provider.accounts.set('ann', { email: 'Ann@example.com', email_verified: true, groups: ['engineering'] });
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
@@ -113,6 +114,27 @@ describe('a person', { skip }, () => {
       401,
     );
     assert.equal((await mirror.get(artifact(web, 'a.txt'), { headers: { Cookie: cookie } })).status, 401);
+  });
+
+  it('who may read two builds reads neither’s files by the cookie of the other’s report', async () => {
+    const session = (await context.cookies(mirror.origin)).find(({ name }) => name === 'kitemirror');
+    const enter = async (at: Place): Promise<{ host: string; cookie: string }> => {
+      const headers = { Cookie: `kitemirror=${session?.value}` };
+      const entry = new URL(String((await mirror.get(`${artifact(at, 'r/')}?open`, { headers })).headers.location));
+      const { headers: told } = await mirror.get(entry.pathname + entry.search, { headers: { Host: entry.host } });
+      return { host: entry.host, cookie: String(told['set-cookie']).split(';')[0] ?? '' };
+    };
+    const [ours, theirs] = [await enter(web), await enter(sibling)];
+    assert.notEqual(ours.host, theirs.host);
+    const read = async (host: string, cookie: string, at: Place): Promise<number> =>
+      (await mirror.get(artifact(at, 'r/app.js'), { headers: { Host: host, Cookie: cookie } })).status;
+    assert.deepEqual(
+      [await read(ours.host, ours.cookie, web), await read(theirs.host, theirs.cookie, sibling)],
+      [200, 200],
+    );
+    assert.equal(await read(theirs.host, ours.cookie, sibling), 401, 'another host');
+    assert.equal(await read(theirs.host, ours.cookie, web), 401, 'another host, its own file');
+    assert.equal(await read(ours.host, ours.cookie, sibling), 404, 'its own host, another build’s file');
   });
 
   it('reads more or less as the policy changes, within a minute and without a new login', async () => {

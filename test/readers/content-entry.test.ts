@@ -1,0 +1,92 @@
+/** The way to the host of a build's reports, asked of the gateway directly, so that a minute passes at once. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Express } from 'express';
+import request from 'supertest';
+import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
+import { seal } from '../../src/identity/seals.ts';
+import { createLog } from '../../src/log.ts';
+import { ensureKeys } from '../../src/tree/keys.ts';
+import { writeLabel } from '../../src/tree/labels.ts';
+import { sampleBuild, sampleJob } from '../pages/samples.ts';
+import { openMirror, type TestMirror } from './mirror.ts';
+
+const now = (): number => Math.floor(Date.now() / 1000);
+const report = (number: number): string => `/acme/web/builds/${number}/artifacts/r/`;
+const numbers = [42, 43] as const;
+
+let mirror: TestMirror;
+let keeper: Keeper;
+let app: Express;
+
+before(async () => {
+  mirror = openMirror();
+  const policyFile = join(mirror.paths.root, 'policy.yml');
+  mkdirSync(mirror.paths.root, { recursive: true });
+  writeFileSync(policyFile, 'version: 1\nrules:\n  - { who: { user: ann }, read: acme/web }\n');
+  ensureKeys(mirror.paths.contentKeys);
+  keeper = await openKeeper({ paths: mirror.paths, policyFile, log: createLog('test', 'silent') });
+  await keeper.admit({ id: 'ann', kind: 'user', issuer: 'i', seen: now(), user: 'ann', email: null, groups: [] });
+  for (const number of numbers) {
+    const record = { ...sampleBuild([sampleJob(1)]), number, id: `0190a1b2-0000-4000-8000-0000000000${number}` };
+    const place = await mirror.add(record, [sampleJob(1)]);
+    await writeLabel(mirror.paths, place, { pipelineId: record.id, branch: 'main', fork: false });
+  }
+  app = mirror.readers({
+    keeper,
+    isSecure: false,
+    hasLogin: true,
+    contentUrl: 'http://*.content.test',
+    people: null,
+    sessionSeconds: 600,
+    verifyJob: async () => {
+      throw new Error('no job comes here');
+    },
+    onSignIn: () => undefined,
+  });
+});
+after(() => mirror.close());
+
+/** Where somebody who may read the report is sent. */
+async function leave(number: number): Promise<URL> {
+  const facts = { id: 'session-0001', subject: 'ann', issued: now(), expires: now() + 600 };
+  const cookie = `kitemirror=${seal(keeper.key(), 'session', facts)}`;
+  const { headers } = await request(app)
+    .get(`${report(number)}?open`)
+    .set('Cookie', cookie)
+    .expect(302);
+  return new URL(String(headers['location']));
+}
+
+const enter = ({ pathname, search, host }: URL, at = host): request.Test =>
+  request(app).get(`${pathname}${search}`).set('Host', at);
+
+describe('a ticket to a report', () => {
+  it('is good for less than a minute', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const [inTime, late] = [await leave(42), await leave(42)];
+    t.mock.timers.setTime(Date.now() + 58_000);
+    await enter(inTime).expect(302).expect('Location', report(42));
+    t.mock.timers.setTime(Date.now() + 2_000);
+    const { body, headers } = await enter(late).expect(403);
+    assert.equal(body.error, 'ERR_SIGN_IN_FAILED');
+    assert.equal(headers['set-cookie'], undefined);
+  });
+
+  it('opens no other build’s host, and is used up by being tried there', async () => {
+    const [ours, theirs] = [await leave(42), await leave(43)];
+    assert.notEqual(ours.host, theirs.host);
+    const { headers } = await enter(ours, theirs.host).expect(403);
+    assert.equal(headers['set-cookie'], undefined);
+    await enter(ours).expect(403);
+    await enter(theirs).expect(302).expect('Location', report(43));
+  });
+
+  it('that nobody was given opens nothing', async () => {
+    const { host } = await leave(42);
+    for (const search of ['', '?ticket=', '?ticket=x', '?ticket=x&ticket=y'])
+      await enter(new URL(`http://${host}/-/enter${search}`)).expect(403);
+  });
+});
