@@ -87,12 +87,16 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
     },
     finish: async (callback, { state, nonce, verifier }) => {
       const configuration = await provider();
-      const tokens = await oidc.authorizationCodeGrant(configuration, callback, {
-        pkceCodeVerifier: verifier,
-        expectedState: state,
-        expectedNonce: nonce,
-        idTokenExpected: true,
-      });
+      const tokens = await oidc
+        .authorizationCodeGrant(configuration, callback, {
+          pkceCodeVerifier: verifier,
+          expectedState: state,
+          expectedNonce: nonce,
+          idTokenExpected: true,
+        })
+        .catch((thrown: unknown) => {
+          throw inProvidersWords(thrown);
+        });
       const claims = tokens.claims();
       if (claims === undefined) throw new Error('the provider gave no id token');
       if (configuration.serverMetadata().userinfo_endpoint === undefined)
@@ -150,6 +154,13 @@ function providerOf(
     }
     return known;
   };
+}
+
+/** The library's own message says only that there was an error. */
+function inProvidersWords(thrown: unknown): unknown {
+  if (!(thrown instanceof oidc.AuthorizationResponseError || thrown instanceof oidc.ResponseBodyError)) return thrown;
+  const { error, error_description: description = '' } = thrown;
+  return new Error(`the provider says ${error}${description && `: ${description}`}`, { cause: thrown });
 }
 
 function toPerson(claims: JWTPayload, issuer: string, groupsClaim: string, seen: number): PersonCard {

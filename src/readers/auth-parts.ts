@@ -30,14 +30,19 @@ export interface AuthParts {
  * The same answer for every reason, but where nothing could be judged: that is to be tried again.
  * @throws MirrorError ERR_SIGN_IN_FAILED, ERR_IDENTITY_UNAVAILABLE
  */
-export async function refuse(parts: AuthParts, request: Request, what: string, thrown: unknown): Promise<never> {
+export async function refuse(
+  parts: AuthParts,
+  request: Request,
+  what: 'login' | 'exchange',
+  thrown: unknown,
+): Promise<never> {
   const { code, message, cause } = toMirrorError(thrown);
   const why = cause instanceof Error && cause.message !== message ? `${message}: ${cause.message}` : message;
   await parts.refusals({ action: 'refusal', what, reason: why.slice(0, 300), ...from(request) });
   if (code === 'ERR_IDENTITY_UNAVAILABLE') throw thrown;
   throw new MirrorError(
     'ERR_SIGN_IN_FAILED',
-    'this was not accepted; the mirror’s audit log has the reason under the id',
+    `${what === 'login' ? 'you were not signed in' : 'this was not accepted'}; the mirror’s audit log has the reason under the id`,
   );
 }
 
