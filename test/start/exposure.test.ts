@@ -63,3 +63,27 @@ test('the start says whether the mirror is open, and how it is reached from beyo
   for (const host of ['127.0.0.1', '127.0.0.9', '[::1]', 'localhost'])
     assert.match(said({ KITEMIRROR_LISTEN: `${host}:8080` }), /only this machine/, host);
 });
+
+test('identity over plain http beyond this machine stops the start, whatever identity comes by', () => {
+  const identities: NodeJS.ProcessEnv[] = [
+    { KITEMIRROR_POLICY: 'policy.yml' },
+    { KITEMIRROR_OIDC_ISSUER: 'https://login.example', KITEMIRROR_OIDC_CLIENT_ID: 'mirror' },
+    {
+      KITEMIRROR_OIDC_ISSUER: 'https://login.example',
+      KITEMIRROR_OIDC_ASSERTION_HEADER: 'x-assertion',
+      KITEMIRROR_OIDC_ASSERTION_JWKS_URL: 'https://login.example/jwks',
+      KITEMIRROR_OIDC_ASSERTION_AUDIENCE: 'mirror',
+    },
+  ];
+  for (const identity of identities) {
+    for (const url of ['http://ci.example.com', 'http://10.0.0.1:8080', 'http://localhost.example.com'])
+      assert.throws(() => parse({ ...identity, KITEMIRROR_URL: url }), {
+        code: 'ERR_CONFIG',
+        message: new RegExp(`KITEMIRROR_URL is ${url}: identity needs https`),
+      });
+    assert.equal(parse({ ...identity, KITEMIRROR_URL: 'https://ci.example.com' }).config.identity?.isSecure, true);
+    for (const url of ['http://localhost:8080', 'http://127.0.0.1:8080', 'http://[::1]:8080'])
+      assert.equal(parse({ ...identity, KITEMIRROR_URL: url }).config.identity?.isSecure, false);
+  }
+  assert.equal(parse({ KITEMIRROR_URL: 'http://ci.example.com' }).config.identity, null);
+});
