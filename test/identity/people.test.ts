@@ -13,6 +13,8 @@ const skip = executablePath === null ? 'no Chromium on this machine' : false;
 const web: Place = { organization: 'acme', folder: 'web', number: 42 };
 const sibling: Place = { organization: 'acme', folder: 'web', number: 43 };
 const vault: Place = { organization: 'acme', folder: 'vault', number: 7 };
+/** What the mirror promises: a change counts within a minute. */
+const promisedMs = 60_000;
 const artifact = (at: Place, name: string): string => `${addressOf(at)}/jobs/${job}/artifacts/${name}`;
 const policy = (more = ''): string => `version: 1
 rules:
@@ -140,17 +142,17 @@ describe('a person', { skip }, () => {
   it('reads more or less as the policy changes, within a minute and without a new login', async () => {
     await page.goto(`${mirror.origin}${addressOf(web)}/`);
     mirror.policy(policy('  - { who: { user: ann@example.com }, read: acme/vault }'));
-    await until('the vault is open', async () => (await text(artifact(vault, 'a.txt'))).status === 200, 60_000);
+    await until('the vault is open', async () => (await text(artifact(vault, 'a.txt'))).status === 200, promisedMs);
     mirror.policy('version: 1\nrules: [}');
     mirror.policy(policy());
-    await until('it is closed again', async () => (await text(artifact(vault, 'a.txt'))).status === 404, 60_000);
+    await until('it is closed again', async () => (await text(artifact(vault, 'a.txt'))).status === 404, promisedMs);
   });
 
   it('who leaves a group loses what it read, without a new login', async () => {
     mirror.provider.accounts.set('ann', { email: 'ann@example.com', email_verified: true, groups: [] });
-    await until('the group is gone', async () => (await text(artifact(web, 'a.txt'))).status === 404, 90_000);
+    await until('the group is gone', async () => (await text(artifact(web, 'a.txt'))).status === 404, promisedMs);
     mirror.provider.accounts.set('ann', { email: 'ann@example.com', email_verified: true, groups: ['engineering'] });
-    await until('the group is back', async () => (await text(artifact(web, 'a.txt'))).status === 200, 90_000);
+    await until('the group is back', async () => (await text(artifact(web, 'a.txt'))).status === 200, promisedMs);
   });
 
   it('makes a link that others read by, until it may not be read any more', async () => {
