@@ -97,8 +97,8 @@ export function contentEntry(parts: EntryParts): ContentEntry {
 /** As the gate makes it: lighttpd/content.lua. */
 async function hostOf({ paths, organization }: EntryParts, request: Request): Promise<string> {
   const build = await readBuildRecord(paths, placeOf(request.params, organization));
-  const [key = ''] = ((await readIfPresent(paths.contentKeys)) ?? '').split('\n');
-  if (build === null || !/^[0-9a-f]{64}$/i.test(key)) throw notFound();
+  const [key] = /^[0-9a-f]{64}$/im.exec((await readIfPresent(paths.contentKeys)) ?? '') ?? [];
+  if (build === null || key === undefined) throw notFound();
   return createHmac('sha256', Buffer.from(key, 'hex'))
     .update(`kitemirror content\n${build.id}`)
     .digest('hex')

@@ -1,6 +1,6 @@
 /** The way to the host of a build's reports, asked of the gateway directly, so that a minute passes at once. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Express } from 'express';
@@ -82,6 +82,14 @@ describe('a ticket to a report', () => {
     assert.equal(headers['set-cookie'], undefined);
     await enter(ours).expect(403);
     await enter(theirs).expect(302).expect('Location', report(43));
+  });
+
+  it('leads to the same host whatever else stands in the file of keys, as the gate reads it', async () => {
+    const before = (await leave(42)).host;
+    const keys = readFileSync(mirror.paths.contentKeys, 'utf8');
+    writeFileSync(mirror.paths.contentKeys, `\n# exchanged in November\n${keys}`);
+    assert.equal((await leave(42)).host, before);
+    writeFileSync(mirror.paths.contentKeys, keys);
   });
 
   it('that nobody was given opens nothing', async () => {
