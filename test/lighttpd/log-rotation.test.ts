@@ -33,7 +33,7 @@ async function askWhile(site: Site, goesOn: () => boolean | Promise<boolean>): P
       ids.push(String(headers['x-request-id']));
     }
   };
-  await Promise.all(Array.from({ length: 6 }, lane));
+  await Promise.all(Array.from({ length: 3 }, lane));
   return ids;
 }
 
