@@ -38,6 +38,7 @@ before(async () => {
     keeper,
     isSecure: false,
     hasLogin: true,
+    assertionHeader: null,
     contentUrl: 'http://*.content.test',
     people: null,
     sessionSeconds: 600,
