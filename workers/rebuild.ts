@@ -2,25 +2,21 @@
  * rebuild: makes again from the records alone all that is derived from them: names of files, blobs' own names, sums, markers,
  * merged and step views, pages, `latest` and its kin, the catalog. Can be repeated; what is right stays as it is.
  */
-import { MirrorError, toMirrorError } from '../src/errors.ts';
-import { logError } from '../src/log.ts';
-import { isFinishedBuild } from '../src/model.ts';
+import { type MirrorError, toMirrorError } from '../src/errors.ts';
+import { type Log, logError } from '../src/log.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
+import { identityOf } from '../src/queue/tasks.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
+import { writtenAt } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Place } from '../src/tree/paths.ts';
-import { adoptFolder } from '../src/tree/pipelines.ts';
 import { removeStalePointers } from '../src/tree/pointers.ts';
-import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
+import { damaged, orDamaged } from '../src/tree/records.ts';
 import { measureBlobs } from '../src/tree/sweep.ts';
-import { readUpstreamView } from '../src/tree/upstream-view.ts';
-import { readJobs, walkBuilds, walkPipelines } from '../src/tree/walk.ts';
-import { askForLook, workAt } from './damaged-record.ts';
-import { wantsLogPage } from './log-pages.ts';
-import { mendJob } from './mend-job.ts';
+import { addressOf, holdSweep, readSweepHold } from '../src/tree/sweep-hold.ts';
+import { walkBuilds, walkPipelines } from '../src/tree/walk.ts';
 import { followPointers } from './note-in-catalog.ts';
-import { publishBuild } from './publish-build.ts';
-import { saveJob } from './save-job.ts';
+import { rebuildBuild } from './rebuild-build.ts';
 import type { Upkeep } from './upkeep.ts';
 
 export interface Rebuilt {
@@ -48,18 +44,21 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
   for await (const place of walkBuilds(paths)) places.push(place);
   const total = { builds: 0, linked: 0, gone: 0, salvaged: [] as string[], unreadable: [] as string[] };
   const found = new Set<string>();
+  const inDoubt: Place[] = [];
   let failure: MirrorError | null = null;
   for (const [index, place] of places.entries()) {
     signal.throwIfAborted();
     at(index, places.length);
     try {
-      const done = await rebuildOne(upkeep, place, signal);
+      const done = await rebuildBuild(upkeep, place, signal);
       if (done === null) continue;
       found.add(done.build);
       total.builds += 1;
       total.linked += done.linked;
       total.gone += done.gone;
-      if (done.isSalvaged) total.salvaged.push(done.build);
+      if (!done.isSalvaged) continue;
+      total.salvaged.push(done.build);
+      inDoubt.push(place);
     } catch (thrown) {
       const error = toMirrorError(thrown);
       if (signal.aborted || error.code === 'ERR_QUEUE_UNAVAILABLE' || error.code === 'ERR_TREE_FULL') throw thrown;
@@ -69,10 +68,13 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
         number: place.number,
       });
       total.unreadable.push(`${place.folder}/${place.number}`);
+      inDoubt.push(place);
     }
   }
   // What may go by is tried again. Until then it is not called done, and no blob is swept that waits for its name.
   if (failure !== null) throw failure;
+  const held = await orDamaged(readSweepHold(paths));
+  await holdSweep(paths, inDoubt, held === damaged ? null : (held?.since ?? null));
   // A build whose records cannot be read keeps its entry: in doubt nothing is forgotten.
   if (total.unreadable.length === 0) forgetAbsent(upkeep, found);
   catalog.recount((await measureBlobs(paths, signal)).bytes);
@@ -98,46 +100,39 @@ function forgetAbsent(upkeep: Upkeep, found: ReadonlySet<string>): void {
   }
 }
 
-/** @returns null where the folder holds no build that was ever read to its end */
-async function rebuildOne(
-  upkeep: Upkeep,
-  place: Place,
-  signal: AbortSignal,
-): Promise<{ build: string; linked: number; gone: number; isSalvaged: boolean } | null> {
-  const { paths } = upkeep;
-  const view = await orDamaged(readUpstreamView(paths, place));
-  const { records, unreadable } = await readJobs(paths, place);
-  const work = await workAt(upkeep, place);
-  if (view === damaged || (view === null && work !== null) || unreadable.length > 0) {
-    if (work === null) throw new MirrorError('ERR_TREE_CORRUPT', 'nothing tells which build this was');
-    await askForLook(upkeep, work);
-    return { build: work.build, linked: 0, gone: 0, isSalvaged: true };
-  }
-  if (view === null) return null;
-  const { id: build, pipeline, state, finished_at: end } = view.build;
-  await adoptFolder(paths, { ...place, slug: pipeline.slug, pipelineId: pipeline.id });
-  const { organization, number } = place;
-  const task = { organization, pipeline: pipeline.slug, number, build, pipelineId: pipeline.id };
-  const done = { build, linked: 0, gone: 0, isSalvaged: false };
-  for (const { id, build_id } of records) {
-    if (build_id !== build) continue;
-    await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
-      const record = await readJobRecord(paths, place, id);
-      if (record === null) return;
-      const { linked, gone } = await mendJob(upkeep, place, record);
-      done.linked += linked;
-      done.gone += gone;
-      await saveJob(upkeep, place, record, [], isFinishedBuild(state, end));
-      if (wantsLogPage(paths, place, record)) {
-        await upkeep.queue.enqueue({ name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });
-      }
-    });
-  }
-  await upkeep.holding(`publish-build/${build}`, signal, async () => {
-    // Without it the views' folders are looked at themselves.
-    unlinkFile(paths.views(place));
-    // What is gone cannot be shown: the repair strikes it from the records and has the build published.
-    if (done.gone === 0) await publishBuild(upkeep, task);
+/**
+ * Looks again at the builds that hold the sweep: what was made again since is rebuilt, and what somebody has removed is no
+ * matter any more. A place that stays in doubt holds it until someone decides: what its record named may be all there is.
+ * @returns whether nothing holds it any more
+ */
+export async function releaseSweep(upkeep: Upkeep, { signal, log }: TaskContext): Promise<boolean> {
+  if (writtenAt(upkeep.paths.sweepHeld) === null) return true;
+  return upkeep.holding(identityOf({ name: 'rebuild', payload: {} }), signal, async (holding) => {
+    const hold = await readSweepHold(upkeep.paths);
+    const inDoubt: Place[] = [];
+    for (const place of hold?.places ?? []) {
+      holding.throwIfAborted();
+      if (!(await isMended(upkeep, place, holding, log))) inDoubt.push(place);
+    }
+    await holdSweep(upkeep.paths, inDoubt, hold?.since ?? null);
+    if (inDoubt.length === 0) return true;
+    log.warn(
+      { since: hold?.since, builds: inDoubt.length, first: inDoubt.slice(0, 10).map(addressOf) },
+      'nothing is swept while records of these builds cannot be read: restore them, or remove what of the build is damaged',
+    );
+    return false;
   });
-  return done;
+}
+
+async function isMended(upkeep: Upkeep, place: Place, signal: AbortSignal, log: Log): Promise<boolean> {
+  if (writtenAt(upkeep.paths.build(place)) === null) return true;
+  try {
+    const done = await rebuildBuild(upkeep, place, signal);
+    if (done !== null && done.gone > 0) await upkeep.queue.enqueue({ name: 'repair', payload: {} });
+    return done?.isSalvaged !== true;
+  } catch (thrown) {
+    if (toMirrorError(thrown).code !== 'ERR_TREE_CORRUPT') throw thrown;
+    logError(log, thrown, 'a build cannot be made again from its records', { ...place });
+    return false;
+  }
 }

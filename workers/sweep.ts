@@ -4,21 +4,25 @@ import type { Payload } from '../src/queue/tasks.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { running } from '../src/tree/marks.ts';
 import { shardCount, sweepBlobs } from '../src/tree/sweep.ts';
+import { releaseSweep } from './rebuild.ts';
 import type { Upkeep } from './upkeep.ts';
 
 /** What lost its last name only now may be on its way to another. Safe without; it spares a second download. */
 const graceMs = 10 * 60_000;
 
-export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, { signal, log }: TaskContext): Promise<Outcome> {
+export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, context: TaskContext): Promise<Outcome> {
+  const { signal, log } = context;
   // Blobs of a restored backup have no name in the tree yet.
   if (writtenAt(upkeep.paths.rebuildDue) !== null) {
     log.warn('nothing is swept before all was made again from the records (kitemirror rebuild)');
     return undefined;
   }
-  const swept = await running(upkeep.paths, 'sweep', (at) => {
+  const swept = await running(upkeep.paths, 'sweep', async (at) => {
+    if (!(await releaseSweep(upkeep, context))) return null;
     const onProgress = (shards: number): void => at(shards, shardCount);
     return sweepBlobs(upkeep.paths, { graceMs: task.graceMs ?? graceMs, signal, onProgress });
   });
+  if (swept === null) return undefined;
   if (swept.unknown.length > 0)
     log.warn({ files: swept.unknown }, 'files among the blobs that are none are left alone');
   // Every blob was looked at: what was counted along and lost by a crash, a purge or a repair is made good.

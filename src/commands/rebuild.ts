@@ -20,6 +20,7 @@ export const rebuild: Command = {
 views, pages, latest and its kin, the catalog. A worker does it while readers go on; the command waits. Safe at any time and any
 number of times. A file of which nothing has the bytes any more is fetched again, or its record says why it cannot be.
 A record that cannot be read is made again from Buildkite and from what lies in the folder; the command waits a minute for that.
+Until each of them can be read, no blob is swept: what it names may have no other name.
 --json: {"builds":0,"linked":0,"gone":0,"salvaged":[],"unreadable":[],"open":0}; salvaged: builds whose records are made again, open: how
   many of them still are · unreadable: places of which nothing tells what they held, left as they are
 exit 0: all is there · 1: no worker did it, records that could not be read, or files that are gone`,

@@ -9,6 +9,7 @@ import { createGapReader } from '../tree/gaps.ts';
 import { readReconcileState } from '../tree/reconcile-state.ts';
 import { damaged, orDamaged } from '../tree/records.ts';
 import { listKept } from '../tree/salvaged.ts';
+import { addressOf, readSweepHold, type SweepHold } from '../tree/sweep-hold.ts';
 import { readWebhookState, type WebhookState } from '../tree/webhook-state.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
 import { openCatalogOrNone, openMirror, openRedis, openTasks } from './parts.ts';
@@ -20,8 +21,9 @@ export const status: Command = {
   usage: '[--json]',
   help: `Looks at the queues, the budgets, the gaps, the last comparison with Buildkite, the webhook and the disk. Asks Buildkite
 nothing. /-/ledger has each gap with its reasons, kitemirror doctor looks for what is wrong and says the remedy.
---json: {"well","faults":[…],"running":[…],"queues":[…],"budgets":[…],"builds":{…},"gaps":{…},"reconcile":{…},"damaged_records":{…},"webhook":{…},"disk":{…}}
-exit 0: all is well · 1: something is not: what, is printed (Redis away, failed tasks, no comparison for long, webhook, disk)`,
+--json: {"well","faults":[…],"running":[…],"queues":[…],"budgets":[…],"builds":{…},"gaps":{…},"reconcile":{…},"damaged_records":{…},"sweep":{…},"webhook":{…},"disk":{…}}
+exit 0: all is well · 1: something is not: what, is printed (Redis away, failed tasks, no comparison for long, webhook, disk, a sweep
+  that records which cannot be read hold)`,
   run: runStatus,
 };
 
@@ -62,6 +64,7 @@ async function treeFacts(context: CommandContext) {
   // A worker writes one that cannot be read anew.
   const reconciled = state === damaged ? null : state;
   const kept = await listKept(paths);
+  const hold = await orDamaged(readSweepHold(paths));
   const disk = await readDisk(paths.root);
   const since = new Date(Date.now() - growthOverDays * dayMs).toISOString();
   const logical = totals?.logicalBytes ?? 0;
@@ -81,6 +84,7 @@ async function treeFacts(context: CommandContext) {
       comparing: reconciled !== null && reconciled.comparison !== null,
     },
     damaged_records: { kept: kept.length, latest_at: timeOf(kept.at(-1)?.foundAt) },
+    sweep: sweepFacts(hold),
     webhook: webhookFacts(await readWebhookState(paths)),
     disk: { ...diskFacts(disk), bytes_a_day: bytesADay, days_until_full: daysLeft(disk.freeBytes, bytesADay) },
   };
@@ -88,6 +92,12 @@ async function treeFacts(context: CommandContext) {
 
 function timeOf(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();
+}
+
+function sweepFacts(hold: SweepHold | typeof damaged | null) {
+  // The list of them is made anew by a rebuild.
+  if (hold === damaged) return { held_since: null, held_for: ['state/sweep-held.json'] };
+  return { held_since: hold?.since ?? null, held_for: hold?.places.map(addressOf) ?? [] };
 }
 
 function webhookFacts(state: WebhookState | null) {
@@ -105,7 +115,7 @@ function daysLeft(freeBytes: number, bytesADay: number): number | null {
 
 type Facts = Awaited<ReturnType<typeof queueFacts>> & Awaited<ReturnType<typeof treeFacts>>;
 
-function faultsOf({ redis, queues, reconcile, webhook, disk }: Facts, reconcileSeconds: number): string[] {
+function faultsOf({ redis, queues, reconcile, sweep, webhook, disk }: Facts, reconcileSeconds: number): string[] {
   const failed = queues.reduce((sum, { state, count }) => sum + (state === 'failed' ? count : 0), 0);
   const { completed_at: at } = reconcile;
   const behindMs = at === null ? Number.POSITIVE_INFINITY : Date.now() - Date.parse(at);
@@ -119,6 +129,10 @@ function faultsOf({ redis, queues, reconcile, webhook, disk }: Facts, reconcileS
         ? 'never compared with Buildkite: does a worker run?'
         : `not compared with Buildkite for ${formatDuration(behindMs)}: does a worker run?`,
     ],
+    [
+      sweep.held_for.length > 0,
+      `nothing is swept: records of ${told(sweep.held_for)} cannot be read. Restore them or remove what is damaged, then kitemirror rebuild`,
+    ],
     [webhook.healthy === false, `${webhook.findings.join('; ')}: kitemirror webhook repair`],
     [
       disk.days_until_full !== null && disk.days_until_full < fewDays,
@@ -126,6 +140,13 @@ function faultsOf({ redis, queues, reconcile, webhook, disk }: Facts, reconcileS
     ],
   ];
   return all.filter(([isWrong]) => isWrong).map(([, fault]) => fault);
+}
+
+const mostTold = 3;
+
+function told(places: readonly string[]): string {
+  const more = places.length - mostTold;
+  return `${places.slice(0, mostTold).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function linesOf(facts: Facts, faults: readonly string[]): string[] {

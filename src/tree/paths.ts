@@ -26,6 +26,7 @@
  *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
  *   state/damaged/<blob>.json            its bytes are not what its name says; whose they are is to be mended
  *   state/rebuild-due                    what is derived is to be made from the records before anything is swept
+ *   state/sweep-held.json                builds with a record that cannot be read: nothing is swept before it can
  *   state/verify.json                    how far the reading of all blobs is
  *   state/purged/<id>.json               what an operator had purged, and is never mirrored again
  *   state/audit/<year>-<month>.jsonl     what was removed, when and why
@@ -123,6 +124,7 @@ export interface DataPaths {
   readonly verifyCursor: string;
   /** There while what is derived is still to be made from the records, as after a restored backup. */
   readonly rebuildDue: string;
+  readonly sweepHeld: string;
   /** How all pages were made. */
   readonly pageForm: string;
   /** When a task of a schedule last ran. */
@@ -198,6 +200,7 @@ export function dataPaths(root: string): DataPaths {
     damaged: at('state', 'damaged'),
     damagedBlob: (name) => at('state', 'damaged', `${name}.json`),
     rebuildDue: at('state', 'rebuild-due'),
+    sweepHeld: at('state', 'sweep-held.json'),
     pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),
     mark: (task) => at('state', 'marks', task),
