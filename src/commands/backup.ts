@@ -10,8 +10,8 @@ export const backup: Command = {
   summary: 'copies state, records and blobs while the mirror runs',
   usage: 'FOLDER [--json]',
   help: `Copies state/, the journal, the records and the blobs to FOLDER, which is empty or an earlier backup (then only what is new is
-copied, and what is gone here is removed there). To restore, put the folder in the place of KITEMIRROR_DATA and start: names of
-files, views, pages and lists are made again from the records before anything is swept.
+copied, and what is gone here is removed there, but for whole blobs that a disk has damaged here). To restore, put the folder in the
+place of KITEMIRROR_DATA and start: names of files, views, pages and lists are made again from the records before anything is swept.
 --json: {"folder":"…","files":0,"bytes":0,"removed":0}
 exit 0: all is copied · 1: broken off; the next call goes on · 64: no folder was named`,
   takesWords: true,

@@ -2,20 +2,23 @@
  * A copy of what cannot be made again: state, journal, records and blobs; made while the mirror runs. Names of files in the
  * tree are not copied: the copy says that they are to be made from its records, and whoever starts on it does so.
  */
-import { constants, existsSync } from 'node:fs';
+import { constants, type Dirent, existsSync } from 'node:fs';
 import { copyFile, mkdir, open, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MirrorError } from '../errors.ts';
-import { unlinkFile } from './blobs.ts';
+import { pruneBlobs, pruneFiles, removeRotten } from './backup-prune.ts';
 import { holdsMirror } from './data.ts';
-import { isAbsent, listFolder, readIfPresent, syncFolder } from './files.ts';
+import { isAbsent, listFolder, readIfPresent, removeFolder, syncFolder } from './files.ts';
 import { type DataPaths, dataPaths } from './paths.ts';
 import { filesUnder } from './scan.ts';
 import { isBlobName } from './sweep.ts';
+import { listTombstones, writeTombstone } from './tombstones.ts';
+import { walkPipelines } from './walk.ts';
 
 export interface BackupOptions {
   readonly signal: AbortSignal;
-  readonly onProgress: (files: number, bytes: number) => void;
+  /** After each file. */
+  readonly onProgress: (files: number, bytes: number) => void | Promise<void>;
 }
 
 export interface BackedUp {
@@ -26,10 +29,14 @@ export interface BackedUp {
 }
 
 const records = new Set(['job.json', 'build.json', 'upstream.json']);
+const isRecord = ({ name }: Dirent): boolean => records.has(name);
+const isBlob = ({ name }: Dirent): boolean => isBlobName(name);
+const isState = ({ name }: Dirent): boolean => !name.startsWith('.');
 
 /**
  * Blobs go first and once more at the end: whatever a record tells of was copied, though it is swept meanwhile. State goes
- * before records: a gap that is closed in between is looked at once more.
+ * before records, and stays as it was then: a gap that is closed in between is looked at once more. What was taken away
+ * meanwhile, and from whom, goes last: it is not to come back from a copy.
  * @throws MirrorError ERR_REQUEST_MALFORMED for a folder that is no place for it
  */
 export async function backUp(paths: DataPaths, target: string, options: BackupOptions): Promise<BackedUp> {
@@ -37,28 +44,75 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await refuseUnfit(paths, copy);
   await mkdir(copy.state, { recursive: true, mode: 0o700 });
   await writeFile(copy.rebuildDue, '');
-  const total = { files: 0, bytes: 0 };
+  const { take, prune, total, end } = copying(paths, copy, options);
+  const purged = new Set((await listTombstones(paths)).flatMap(({ id, done_at: done }) => (done === null ? [] : [id])));
+  await take(paths.blobs, isBlob, true);
+  await take(paths.spool, () => true);
+  // Orders about damaged blobs are about the bytes here. Tombstones follow the records.
+  const apart = new Set([paths.damaged, paths.purged]);
+  await take(paths.state, (entry) => isState(entry) && !apart.has(entry.parentPath));
+  await removeFolder(copy.damaged);
+  for (const folder of [paths.spool, paths.state]) await prune(folder);
+
+  await take(paths.tree, isRecord);
+  for await (const { organization, folder } of walkPipelines(paths)) {
+    // Renamed meanwhile: what was copied under the name before goes.
+    if (!existsSync(copy.pipeline(organization, folder))) await take(paths.pipeline(organization, folder), isRecord);
+  }
+  await removeRotten(paths, copy);
+  await take(paths.blobs, isBlob, true);
+  // Gaps that were opened before their records were copied.
+  await take(paths.unsettled, isState);
+  for (const folder of [paths.pins, paths.identity, paths.dropping, paths.dropped]) {
+    await take(folder, isState);
+    await prune(folder);
+  }
+  await copyTombstones(paths, copy, purged);
+  await prune(paths.tree);
+  total.removed += await pruneBlobs(paths, copy);
+  await end();
+  return total;
+}
+
+function copying(paths: DataPaths, copy: DataPaths, { signal, onProgress }: BackupOptions) {
+  const total = { files: 0, bytes: 0, removed: 0 };
   const folders = new Set<string>([copy.state]);
-  const synced = new Set<string>();
-  const take = async (folder: string, picks: (name: string) => boolean, isFixed: boolean): Promise<void> => {
-    for await (const file of filesUnder(folder, ({ name }) => picks(name))) {
-      options.signal.throwIfAborted();
-      const bytes = await copyOne(file, join(copy.root, relative(paths.root, file)), isFixed);
-      if (bytes === null) continue;
-      total.files += 1;
-      total.bytes += bytes;
-      folders.add(dirname(join(copy.root, relative(paths.root, file))));
-      options.onProgress(total.files, total.bytes);
-    }
+  const inCopy = (file: string): string => join(copy.root, relative(paths.root, file));
+  return {
+    total,
+    take: async (folder: string, picks: (entry: Dirent) => boolean, isFixed = false): Promise<void> => {
+      for await (const file of filesUnder(folder, picks)) {
+        signal.throwIfAborted();
+        const bytes = await copyOne(file, inCopy(file), isFixed);
+        if (bytes === null) continue;
+        total.files += 1;
+        total.bytes += bytes;
+        folders.add(dirname(inCopy(file)));
+        await onProgress(total.files, total.bytes);
+      }
+    },
+    prune: async (folder: string): Promise<void> => {
+      total.removed += await pruneFiles(paths, copy, inCopy(folder));
+    },
+    /** What was copied survives a power cut once this has returned. */
+    end: async (): Promise<void> => {
+      const synced = new Set<string>();
+      for (const folder of folders) if (existsSync(folder)) await syncUpTo(copy.root, folder, synced);
+    },
   };
-  await take(paths.blobs, isBlobName, true);
-  await take(paths.spool, () => true, false);
-  await take(paths.state, (name) => !name.startsWith('.'), false);
-  await take(paths.tree, (name) => records.has(name), false);
-  await take(paths.blobs, isBlobName, true);
-  const removed = await prune(paths, copy);
-  for (const folder of folders) await syncUpTo(copy.root, folder, synced);
-  return { ...total, removed };
+}
+
+/**
+ * A purge that has ended since records were first copied is open in the copy: whoever starts on that takes out of its records
+ * what they still tell.
+ */
+async function copyTombstones(paths: DataPaths, copy: DataPaths, before: ReadonlySet<string>): Promise<void> {
+  for (const tombstone of await listTombstones(paths)) {
+    const isEnded = tombstone.done_at !== null && before.has(tombstone.id);
+    await mkdir(copy.purged, { recursive: true });
+    await writeTombstone(copy, isEnded ? tombstone : { ...tombstone, done_at: null });
+  }
+  await pruneFiles(paths, copy, copy.purged);
 }
 
 /** What is gone here is removed from the copy: so it must be this very mirror that is looked at, and its earlier copy. */
@@ -91,7 +145,9 @@ function unfit(why: string): MirrorError {
 /** @param isFixed a file of that name never changes · @returns null where it was there, or is gone here */
 async function copyOne(from: string, to: string, isFixed: boolean): Promise<number | null> {
   try {
-    const { size } = await stat(from);
+    const { size, mode } = await stat(from);
+    // Set aside or purged this moment: nobody is to have it any more.
+    if (isFixed && (mode & 0o444) === 0) return null;
     if (isFixed && (await stat(to).catch(() => null))?.size === size) return null;
     await mkdir(dirname(to), { recursive: true });
     const temporary = join(dirname(to), `.${basename(to)}.tmp`);
@@ -123,17 +179,4 @@ async function syncUpTo(root: string, folder: string, synced: Set<string>): Prom
     await syncFolder(each);
     if (each === root) return;
   }
-}
-
-/** What was dropped, purged or settled here is not to come back from a copy. */
-async function prune(paths: DataPaths, copy: DataPaths): Promise<number> {
-  let removed = 0;
-  for (const folder of [copy.tree, copy.blobs, copy.state, copy.spool]) {
-    for await (const file of filesUnder(folder)) {
-      if (file === copy.rebuildDue || existsSync(join(paths.root, relative(copy.root, file)))) continue;
-      unlinkFile(file);
-      removed += 1;
-    }
-  }
-  return removed;
 }

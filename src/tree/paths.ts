@@ -112,6 +112,7 @@ export interface DataPaths {
   pin(build: string): string;
   readonly dropping: string;
   dropOrder(build: string): string;
+  readonly dropped: string;
   /** Says that retention has removed the whole build: it is not mirrored again. */
   droppedBuild(build: string): string;
   readonly audit: string;
@@ -193,6 +194,7 @@ export function dataPaths(root: string): DataPaths {
     pin: (build) => at('state', 'pins', `${build}.json`),
     dropping: at('state', 'dropping'),
     dropOrder: (build) => at('state', 'dropping', `${build}.json`),
+    dropped: at('state', 'dropped'),
     droppedBuild: (build) => at('state', 'dropped', build.slice(0, 2), build),
     audit: at('state', 'audit'),
     purged: at('state', 'purged'),
