@@ -195,7 +195,7 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
   const { settings } = worker;
   const uploadsGivenUp = stub.looks >= looksAfterMs.length;
   const known = adopted(before?.artifacts ?? [], stub.artifacts);
-  const isStored = (sha256: string): boolean => hasBlob(worker.paths, sha256);
+  const isStored = (sha256: string): boolean => hasBlob(worker.paths, sha256) && !worker.isPurged(sha256);
   const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp, isStored }, settings);
   const log = planLog(stub.job, before?.log ?? null, settings.logs);
   const missing = planned.filter(({ record }) => record.state === 'pending' && record.reason !== notUploaded);

@@ -20,7 +20,7 @@ export interface PlanInput {
   readonly known: readonly ArtifactRecord[];
   /** Uploads that have not ended yet are not waited for any longer. */
   readonly uploadsGivenUp: boolean;
-  /** Whether bytes are still stored that nothing shows: a sweep may have taken them. */
+  /** Whether bytes are stored that nothing shows: a sweep may have taken them, a backup may have brought them back. */
   readonly isStored: (sha256: string) => boolean;
 }
 
@@ -31,6 +31,8 @@ export const notUploaded = 'its upload has not ended';
 type Verdict = { readonly state: FileState; readonly reason: string | null };
 
 const uploadStates = new Set(['new', 'uploading']);
+/** Of these the bytes may be stored all the same. */
+const hidden: ReadonlySet<FileState> = new Set(['superseded', 'failed', 'lost']);
 const kept: ReadonlySet<FileState> = new Set(['present', 'dropped', 'purged']);
 /** Not in the tree and not going to be: such an artifact must not take a place that another could have. */
 const placeless: ReadonlySet<FileState> = new Set([
@@ -120,7 +122,7 @@ function judge(
   settings: Settings,
 ): Verdict {
   if (known !== undefined && kept.has(known.state)) return { state: known.state, reason: known.reason };
-  if (known?.state === 'superseded' && known.sha256 !== null && isStored(known.sha256))
+  if (known !== undefined && hidden.has(known.state) && known.sha256 !== null && isStored(known.sha256))
     return { state: 'present', reason: null };
   if (!settings.includesArtifact(settingsPath(facts.path)))
     return { state: 'excluded', reason: 'KITEMIRROR_ARTIFACTS leaves it out' };

@@ -2,6 +2,7 @@
 import { MirrorError } from '../src/errors.ts';
 import { isFinishedBuild, type JobRecord } from '../src/model.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
+import { hasComeBack } from '../src/tree/check-job.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { adoptFolder } from '../src/tree/pipelines.ts';
 import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
@@ -11,6 +12,7 @@ import { askForLook, workAt } from './damaged-record.ts';
 import { wantsLogPage } from './log-pages.ts';
 import { type Mended, mendJob } from './mend-job.ts';
 import { publishBuild } from './publish-build.ts';
+import { leaveWork } from './repair.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -19,6 +21,8 @@ export interface BuildRebuilt extends Mended {
   readonly build: string;
   /** A record of it could not be read: it is made again. */
   readonly isSalvaged: boolean;
+  /** It is not known of all its blobs yet that they are its. */
+  readonly isOpen: boolean;
 }
 
 /**
@@ -36,7 +40,7 @@ export async function rebuildBuild(upkeep: Upkeep, place: Place, signal: AbortSi
     const done = await nameFiles(upkeep, place, records, signal);
     if (work === null) throw new MirrorError('ERR_TREE_CORRUPT', 'nothing tells which build this was');
     await askForLook(upkeep, work);
-    return { build: work.build, ...done, isSalvaged: true };
+    return { build: work.build, ...done, isSalvaged: true, isOpen: true };
   }
   if (view === null) return null;
   const { id: build, pipeline, state, finished_at: end } = view.build;
@@ -46,7 +50,7 @@ export async function rebuildBuild(upkeep: Upkeep, place: Place, signal: AbortSi
   // Where the number was another build's before: its files stay, and are of no account to this one.
   const foreign = records.filter(({ build_id: of }) => of !== build);
   await nameFiles(upkeep, place, foreign, signal);
-  const done = { build, linked: 0, gone: 0, isSalvaged: false };
+  const done = { build, linked: 0, gone: 0, isSalvaged: false, isOpen: false };
   for (const { id, build_id } of records) {
     if (build_id !== build) continue;
     await upkeep.holding(`mirror-job/${build}/${id}`, signal, async () => {
@@ -55,6 +59,11 @@ export async function rebuildBuild(upkeep: Upkeep, place: Place, signal: AbortSi
       const { linked, gone } = await mendJob(upkeep, place, record);
       done.linked += linked;
       done.gone += gone;
+      if (await hasComeBack(paths, record)) {
+        done.isOpen = true;
+        await leaveWork(upkeep, task, place, record);
+        await upkeep.queue.enqueue({ name: 'mirror-job', payload: { ...task, job: id } }, { workClass: 'reconcile' });
+      }
       await saveJob(upkeep, place, record, [], isFinishedBuild(state, end));
       if (wantsLogPage(paths, place, record)) {
         await upkeep.queue.enqueue({ name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });

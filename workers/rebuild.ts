@@ -56,9 +56,8 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
       total.builds += 1;
       total.linked += done.linked;
       total.gone += done.gone;
-      if (!done.isSalvaged) continue;
-      total.salvaged.push(done.build);
-      inDoubt.push(place);
+      if (done.isSalvaged) total.salvaged.push(done.build);
+      if (done.isOpen) inDoubt.push(place);
     } catch (thrown) {
       const error = toMirrorError(thrown);
       if (signal.aborted || error.code === 'ERR_QUEUE_UNAVAILABLE' || error.code === 'ERR_TREE_FULL') throw thrown;
@@ -118,7 +117,7 @@ export async function releaseSweep(upkeep: Upkeep, { signal, log }: TaskContext)
     if (inDoubt.length === 0) return true;
     log.warn(
       { since: hold?.since, builds: inDoubt.length, first: inDoubt.slice(0, 10).map(addressOf) },
-      'nothing is swept while records of these builds cannot be read: restore them, or remove what of the build is damaged',
+      'nothing is swept until the records of these builds are whole: restore those that cannot be read, or remove what is damaged',
     );
     return false;
   });
@@ -129,7 +128,7 @@ async function isMended(upkeep: Upkeep, place: Place, signal: AbortSignal, log: 
   try {
     const done = await rebuildBuild(upkeep, place, signal);
     if (done !== null && done.gone > 0) await upkeep.queue.enqueue({ name: 'repair', payload: {} });
-    return done?.isSalvaged !== true;
+    return done?.isOpen !== true;
   } catch (thrown) {
     if (toMirrorError(thrown).code !== 'ERR_TREE_CORRUPT') throw thrown;
     logError(log, thrown, 'a build cannot be made again from its records', { ...place });

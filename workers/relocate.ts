@@ -15,7 +15,7 @@ export interface Relocation {
 }
 
 /**
- * Links what has moved under its new name.
+ * Links what has moved, or is shown again, under its new name.
  * @param base the job's folder · @param known folders below it that are there
  * @returns null where nothing has moved
  */
@@ -27,7 +27,7 @@ export function relocate(
   known: Set<string>,
 ): Relocation | null {
   const then = new Map(before?.artifacts.map((artifact) => [artifact.id, artifact]));
-  const moved = planned.filter(({ record }) => record.state === 'present' && record.url !== then.get(record.id)?.url);
+  const moved = planned.filter(({ record }) => record.state === 'present' && !isThere(record, then.get(record.id)));
   const now = new Set(planned.map(({ record }) => record.url));
   const left = (before?.artifacts ?? []).filter(({ url }) => url !== null && !now.has(url));
   if (moved.length === 0 && left.length === 0) return null;
@@ -42,6 +42,10 @@ export function relocate(
       known.clear();
     },
   };
+}
+
+function isThere({ url }: ArtifactRecord, before: ArtifactRecord | undefined): boolean {
+  return before?.state === 'present' && before.url === url;
 }
 
 function removeOld(base: string, { url }: ArtifactRecord): void {

@@ -127,7 +127,7 @@ function strike(
 }
 
 /** The gap and what is to be fetched are on disk before the record says that something is missing. */
-async function leaveWork({ paths }: Upkeep, work: Work, place: Place, record: JobRecord): Promise<void> {
+export async function leaveWork({ paths }: Upkeep, work: Work, place: Place, record: JobRecord): Promise<void> {
   const view = await orDamaged(readUpstreamView(paths, place));
   const build = view === damaged ? null : view?.build;
   const now = new Date().toISOString();

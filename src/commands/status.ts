@@ -131,7 +131,7 @@ function faultsOf({ redis, queues, reconcile, sweep, webhook, disk }: Facts, rec
     ],
     [
       sweep.held_for.length > 0,
-      `nothing is swept: records of ${told(sweep.held_for)} cannot be read. Restore them or remove what is damaged, then kitemirror rebuild`,
+      `nothing is swept until the records of ${told(sweep.held_for)} are whole: restore those that cannot be read, or remove what is damaged`,
     ],
     [webhook.healthy === false, `${webhook.findings.join('; ')}: kitemirror webhook repair`],
     [

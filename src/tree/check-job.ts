@@ -30,6 +30,17 @@ export async function checkJob(paths: DataPaths, place: Place, record: JobRecord
   return faults;
 }
 
+/** Whether bytes that the record misses are stored whole, as somebody's backup had them. */
+export async function hasComeBack(paths: DataPaths, { artifacts }: JobRecord): Promise<boolean> {
+  for (const { state, sha256, size } of artifacts) {
+    if ((state !== 'lost' && state !== 'failed') || sha256 === null) continue;
+    const blob = statSync(paths.blob(sha256), { throwIfNoEntry: false });
+    const isReadable = blob !== undefined && (blob.mode & 0o444) !== 0 && blob.size === size;
+    if (isReadable && (await digestOf(paths.blob(sha256))) === sha256) return true;
+  }
+  return false;
+}
+
 async function faultOf(paths: DataPaths, file: string, sha256: string, size: number): Promise<Fault | null> {
   const there = statSync(file, { throwIfNoEntry: false });
   const blob = statSync(paths.blob(sha256), { throwIfNoEntry: false });

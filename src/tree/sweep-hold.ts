@@ -1,6 +1,6 @@
 /**
- * What keeps blobs from being swept: builds with a record that cannot be read. Nobody knows which bytes it names, and after a
- * restored backup those have no other name than their blob's.
+ * What keeps blobs from being swept: builds with a record that cannot be read, or that is about to show again what it had
+ * lost. After a restored backup those bytes have no other name than their blob's.
  */
 import { z } from 'zod';
 import { unlinkFile } from './blobs.ts';
@@ -25,7 +25,7 @@ export async function readSweepHold(paths: DataPaths): Promise<SweepHold | null>
   return readRecord(paths.sweepHeld, (value) => SweepHold.parse(value));
 }
 
-/** In the place of what held it before. @param places where records cannot be read; none lets it go */
+/** In the place of what held it before. @param places of such builds; none lets it go */
 export async function holdSweep(paths: DataPaths, places: readonly Place[], since: string | null): Promise<void> {
   if (places.length === 0) return unlinkFile(paths.sweepHeld);
   const hold: SweepHold = { version: 1, since: since ?? new Date().toISOString(), places: [...places] };

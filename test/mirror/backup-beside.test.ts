@@ -109,7 +109,8 @@ it('what is dropped and purged after its records were copied stays away or is wh
   assert.deepEqual(fetched(), asked);
 });
 
-it('bytes that were damaged here since the last backup stay in it, and those that it has damaged are copied anew', async () => {
+it('bytes that were damaged here since the last backup stay in it, and those that it has damaged are copied anew', async (t) => {
+  t.after(backToWork);
   const build = await mirrored(1, ['the last good copy', 'damaged before the first']);
   const copy = targetOf('damaged');
   const damage = (at: number): void => {
@@ -134,4 +135,8 @@ it('bytes that were damaged here since the last backup stay in it, and those tha
       digests,
     );
   }
+  await restored(copy);
+  assert.equal(readFileSync(own(copy, build, 0), 'utf8'), 'the last good copy');
+  const { complete } = readJson<{ complete: boolean }>(copy.buildFile(placeOf(build), 'build.json'));
+  assert.equal(complete, true);
 });
