@@ -14,7 +14,7 @@ import {
   type LogRecord,
 } from '../src/model.ts';
 import { restoreBlob } from '../src/tree/blobs.ts';
-import { type FoundFile, readJobFolder } from '../src/tree/job-folder.ts';
+import { type FoundFile, nameBySums, readJobFolder } from '../src/tree/job-folder.ts';
 import { type DataPaths, encodePath, type Place, possibleFiles } from '../src/tree/paths.ts';
 import { damaged, orDamaged, readBuildRecord, readViews } from '../src/tree/records.ts';
 import type { WorkerContext } from './context.ts';
@@ -34,6 +34,7 @@ export async function salvageJob(
   { build, job, listed, isGone }: Remains,
   signal: AbortSignal,
 ): Promise<JobRecord> {
+  await nameBySums(paths, place, job.id, isPurged);
   const files = new Map((await readJobFolder(paths, place, job.id, signal)).map((found) => [found.file, found]));
   const log = files.get('log.txt');
   files.delete('log.txt');

@@ -28,8 +28,6 @@ export interface BackedUp {
   readonly removed: number;
 }
 
-const records = new Set(['job.json', 'build.json', 'upstream.json']);
-const isRecord = ({ name }: Dirent): boolean => records.has(name);
 const isBlob = ({ name }: Dirent): boolean => isBlobName(name);
 const isState = ({ name }: Dirent): boolean => !name.startsWith('.');
 
@@ -44,6 +42,7 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await refuseUnfit(paths, copy);
   await mkdir(copy.state, { recursive: true, mode: 0o700 });
   await writeFile(copy.rebuildDue, '');
+  const isRecord = recordsIn(paths);
   const { take, prune, total, end } = copying(paths, copy, options);
   const purged = new Set((await listTombstones(paths)).flatMap(({ id, done_at: done }) => (done === null ? [] : [id])));
   await take(paths.blobs, isBlob, true);
@@ -73,6 +72,19 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await end();
   return total;
 }
+
+/** With the sums, which are no record: they say what a record named that cannot be read. An artifact may be called as one is. */
+function recordsIn({ tree }: DataPaths): (entry: Dirent) => boolean {
+  const folder = /^[^/]+\/[^/]+\/builds\/\d+(\/jobs\/[^/]+)?$/;
+  return ({ name, parentPath }) => {
+    if (!ofBuild.has(name) && !ofJob.has(name)) return false;
+    const found = folder.exec(parentPath.slice(tree.length + 1));
+    return found !== null && (found[1] === undefined ? ofBuild : ofJob).has(name);
+  };
+}
+
+const ofBuild = new Set(['build.json', 'upstream.json']);
+const ofJob = new Set(['job.json', 'SHA256SUMS']);
 
 function copying(paths: DataPaths, copy: DataPaths, { signal, onProgress }: BackupOptions) {
   const total = { files: 0, bytes: 0, removed: 0 };

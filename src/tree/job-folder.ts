@@ -3,11 +3,12 @@
  * where a blob is the same file, or where SHA256SUMS says so; anything else may be somebody's own.
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { hasBlob, linkBlob } from './blobs.ts';
 import { readBytes, readIfPresent } from './files.ts';
-import type { DataPaths, Place } from './paths.ts';
+import { type DataPaths, encodePath, fileOf, type Place } from './paths.ts';
 import { quarantineBlob } from './quarantine.ts';
 import { filesUnder } from './scan.ts';
 
@@ -22,6 +23,23 @@ export interface FoundFile {
   readonly writtenAt: string;
   /** It is what was mirrored, by another word than upstream's. */
   readonly isOurs: boolean;
+}
+
+/** Gives files their names that SHA256SUMS tells of and whose bytes are stored, as in a restored backup; others' stay. */
+export async function nameBySums(
+  paths: DataPaths,
+  place: Place,
+  job: string,
+  isPurged: (sha256: string) => boolean,
+): Promise<void> {
+  const base = paths.job(place, job);
+  const sums = readSums(await readIfPresent(join(base, 'SHA256SUMS')));
+  const known = new Set<string>();
+  for (const [path, sha256] of sums) {
+    const file = fileOf({ url: encodePath(`jobs/${job}/${path}`) });
+    if (file === null || existsSync(join(base, file)) || !hasBlob(paths, sha256) || isPurged(sha256)) continue;
+    linkBlob(paths, sha256, base, file, known);
+  }
 }
 
 /** `artifacts/…`, `artifacts-by-id/…` and `log.txt`. What nobody may read was set aside or purged, and is passed over. */

@@ -9,7 +9,7 @@ import { type DataPaths, dataPaths, fileOf } from '../../src/tree/paths.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { mirrorTexts } from './damage.ts';
 import { digestFile, type Mirror, placeOf, startMirror } from './harness.ts';
-import { scriptOf, scriptsOf } from './samples.ts';
+import { buildOf, scriptOf, scriptsOf, textArtifact } from './samples.ts';
 import { until } from './until.ts';
 
 let mirror: Mirror;
@@ -19,8 +19,8 @@ before(async () => {
 after(() => mirror.stop());
 
 /** What the records of a build's jobs name, by its place below the data folder: logs, attempts, what no view shows. */
-function namedBy(build: SampleBuild, jobs = scriptsOf(build).map(({ id }) => id)): Record<string, string> {
-  const files = jobs.flatMap((id) => {
+function namedBy(build: SampleBuild): Record<string, string> {
+  const files = scriptsOf(build).flatMap(({ id }) => {
     const { artifacts, log } = mirror.job(build, id);
     return [...artifacts, ...(log === null ? [] : [log])].map((file) => {
       const path = mirror.paths.jobFile(placeOf(build), id, fileOf(file) ?? '');
@@ -44,22 +44,26 @@ async function swept(copy: DataPaths): Promise<boolean> {
   return !existsSync(orphan);
 }
 
-it('the files of every record that can be read are there by name, and the sweep waits for those that cannot', async () => {
+it('the files of every record are there by name, and the sweep waits for those that cannot', async () => {
   const mirrored = (...jobs: string[][]): Promise<SampleBuild> => mirrorTexts(mirror, jobs);
   const job = await mirrored(['damaged'], ['beside it', 'of its own'], ['third']);
   const upstream = await mirrored(['first attempt'], ['second attempt']);
   const both = await mirrored(['nothing tells of which build'], ['nor of this one']);
-  const whole = await mirrored(['all is well'], ['here']);
+  const whole = buildOf([[textArtifact('job.json', 'no record'), textArtifact('SHA256SUMS', 'no sums')]]);
+  mirror.standIn.put(whole);
+  await mirror.tell(whole);
+  await mirror.settled(whole);
   await mirror.idle();
-  const intact = scriptsOf(job).map(({ id }) => id);
-  const damagedJob = intact.shift() ?? '';
-  const files = { ...namedBy(job, intact), ...namedBy(upstream), ...namedBy(both), ...namedBy(whole) };
+  // The bytes that a damaged record named are told by the sums beside it.
+  const files = { ...namedBy(job), ...namedBy(upstream), ...namedBy(both), ...namedBy(whole) };
 
   const copy = dataPaths(join(dirname(mirror.paths.root), 'backup'));
   assert.equal((await kitemirror(['backup', copy.root], mirror.environment())).code, 0);
+  const called = join(copy.job(placeOf(whole), scriptOf(whole).id), 'artifacts');
+  assert.ok(!existsSync(called), 'what is called as a record is an artifact all the same, and its blob is enough');
   await mirror.stopWorker();
   for (const build of [job, upstream, both, whole]) mirror.standIn.remove('acme', build.pipeline.slug, build.number);
-  truncateSync(copy.jobFile(placeOf(job), damagedJob, 'job.json'), 40);
+  truncateSync(copy.jobFile(placeOf(job), scriptOf(job).id, 'job.json'), 40);
   truncateSync(copy.buildFile(placeOf(upstream), 'upstream.json'), 40);
   truncateSync(copy.buildFile(placeOf(both), 'upstream.json'), 40);
   truncateSync(copy.buildFile(placeOf(both), 'build.json'), 40);

@@ -111,8 +111,8 @@ describe('a damaged job.json', () => {
 
   it('counts what only it could name as lost, where Buildkite has the build no more', async () => {
     const build = await mirrored(['still here', 'deleted by hand']);
-    const file = mirror.paths.jobFile(placeOf(build), scriptOf(build).id, 'artifacts/out/1.txt');
-    rmSync(file);
+    for (const name of ['artifacts/out/1.txt', 'SHA256SUMS'])
+      rmSync(mirror.paths.jobFile(placeOf(build), scriptOf(build).id, name));
     mirror.standIn.remove('acme', build.pipeline.slug, build.number);
     truncateSync(recordOf(build), 10);
     await heal(build);
