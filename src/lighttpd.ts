@@ -17,6 +17,7 @@ import { formatListen } from './http.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { findCommand, lighttpdNeed } from './programs.ts';
 import { type Machine, proxiesFile, proxiesSnippet, siteEnvironment } from './site.ts';
+import { keepPair, readPair, takeRollBack } from './supervise/last-good.ts';
 import { frontIdFile } from './supervise/ready.ts';
 import { reloadFront } from './supervise/reload.ts';
 import { trimAudit } from './tree/audit.ts';
@@ -110,13 +111,35 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
   const id = randomBytes(12).toString('hex');
   await writeAtomic(frontIdFile(config), id, { durable: false });
   prepared.env.SITE_ID = id;
-  const child = launch(prepared, findCommand(['setpriv'], path));
-  tellLines(child, log);
-  const wasAsked = endOnRequest(child, log);
-  const rotating = setInterval(() => void rotate(child, config, log), rotateEveryMs);
-  child.once('exit', () => clearInterval(rotating));
+  await keepPair(config, config.tls === null ? null : await readPair(config.tls));
+  const setpriv = findCommand(['setpriv'], path);
+  const front: Front = { child: launch(prepared, setpriv) };
+  const wasAsked = endOnRequest(front, log);
+  const rotating = setInterval(() => void rotate(front, config, log), rotateEveryMs);
   const facts = { listen: formatListen(config.listen), url: config.url.origin, http2: prepared.env.SITE_HTTP2 };
   log.info(facts, 'lighttpd starts');
+  try {
+    for (;;) {
+      const code = await untilEnded(front.child, wasAsked, log);
+      const kept = wasAsked() ? null : takeRollBack(config);
+      if (kept === null) return wasAsked() ? 0 : code;
+      log.error('the reload is rolled back: lighttpd starts again with the certificate that it showed before');
+      const env = { ...prepared.env, SITE_TLS_CERT: kept, SITE_TLS_KEY: kept };
+      front.child = launch({ ...prepared, env }, setpriv);
+    }
+  } finally {
+    clearInterval(rotating);
+  }
+}
+
+/** The Lighttpd that runs now; a roll back puts another one in its place. */
+interface Front {
+  child: ChildProcess;
+}
+
+/** @returns the exit code for one that ended by itself, never 0 */
+async function untilEnded(child: ChildProcess, wasAsked: () => boolean, log: Log): Promise<number> {
+  tellLines(child, log);
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   if (!wasAsked()) {
     // Its workers would go on alone, and hold the port.
@@ -125,7 +148,6 @@ async function run(log: Log, config: Config, path: string): Promise<number> {
   }
   // The last of its workers closes it.
   if (child.stderr?.closed === false) await once(child.stderr, 'close');
-  if (wasAsked()) return 0;
   return code === null || code === 0 ? 1 : code;
 }
 
@@ -148,11 +170,12 @@ function tellLines(child: ChildProcess, log: Log): void {
 }
 
 /** SIGTERM, SIGINT and the end of our stdin end it, SIGHUP has it open its log anew. @returns whether it was asked to end */
-function endOnRequest(child: ChildProcess, log: Log): () => boolean {
+function endOnRequest(front: Front, log: Log): () => boolean {
   let asked = false;
   const end = (): void => {
     if (asked) return;
     asked = true;
+    const { child } = front;
     // To the first process alone, which tells its workers and ends: a second SIGINT would cut the downloads that run.
     child.kill('SIGINT');
     const force = setTimeout(() => signalGroup(child, 'SIGTERM'), forceAfterMs);
@@ -164,16 +187,16 @@ function endOnRequest(child: ChildProcess, log: Log): () => boolean {
   };
   process.on('SIGTERM', end).on('SIGINT', end);
   // To every process: the first one, which would tell its workers, overhears it now and then.
-  process.on('SIGHUP', () => signalGroup(child, 'SIGHUP'));
+  process.on('SIGHUP', () => signalGroup(front.child, 'SIGHUP'));
   if (process.argv.includes('--supervised')) process.stdin.on('end', end).on('error', end).resume();
   return () => asked;
 }
 
 /** Both logs are kept within bounds here, since this program is there on each machine that has them, and once. */
-async function rotate(child: ChildProcess, { dataRoot, accessLogBytes, auditBytes }: Config, log: Log): Promise<void> {
+async function rotate(front: Front, { dataRoot, accessLogBytes, auditBytes }: Config, log: Log): Promise<void> {
   const paths = dataPaths(dataRoot);
   try {
-    if (accessLogBytes !== null && rotateAccessLog(paths, accessLogBytes)) signalGroup(child, 'SIGHUP');
+    if (accessLogBytes !== null && rotateAccessLog(paths, accessLogBytes)) signalGroup(front.child, 'SIGHUP');
     await trimAudit(paths, auditBytes);
   } catch (thrown) {
     logError(log, thrown, 'the access log or the audit could not be rotated');
@@ -205,7 +228,7 @@ async function check(config: Config, path: string): Promise<number> {
 /** `--reload`: for `kitemirror reload`; prints when the certificate ends. */
 async function reload(config: Config, path: string): Promise<number> {
   try {
-    const expires = await reloadFront(config, await prepareLighttpd(config, path));
+    const expires = await reloadFront(config, () => prepareLighttpd(config, path));
     process.stdout.write(`${expires?.toISOString() ?? ''}\n`);
     return 0;
   } catch (thrown) {

@@ -11,9 +11,11 @@ export const reload: Command = {
   usage: '[--json]',
   help: `For the hook of whatever renews the certificate, as the user that the mirror runs as. Tests the configuration with the new files,
 starts a Lighttpd of its own with them and asks it, and only then tells the running one; downloads that run are not cut. Waits until
-it shows the new certificate. What the environment says, such as the files' names, a restart takes.
+it shows the new certificate; where that one ends instead, it is started again with the certificate that it showed before. What
+the environment says, such as the files' names, a restart takes.
 --json: {"reloaded":true,"expires_at":"…"}, null without TLS; where it could not be done {"reloaded":false,…}
-exit 0: done · 1: none runs, or it does not show the new certificate · 78: the files are at fault, and the running Lighttpd was not told`,
+exit 0: done · 1: none runs, or it does not show the new certificate · 78: the files are at fault, or Lighttpd runs as another
+user than this: it was not told`,
   run: async ({ root, io, values }) => {
     // The front's own program knows how it is started.
     const words = ['--disable-warning=ExperimentalWarning', join(root, 'src', 'lighttpd.ts'), '--reload'];

@@ -1,12 +1,12 @@
 /**
- * Has a running Lighttpd read its configuration and certificate again. SIGUSR1 with a fault in them would end it, so they
- * are tried in a Lighttpd of their own before. There is nothing to roll back: until both tries are well the running one
- * has not been told, and the files are the operator's.
+ * Has a running Lighttpd read its configuration and certificate again. SIGUSR1 with a fault in them ends it, so they are
+ * tried in a Lighttpd of their own before. What no try can see (its environment and its rights are those of its start, and
+ * not ours) is rolled back: who runs it starts it again with the certificate that it showed before.
  */
 import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { Config } from '../config.ts';
 import { MirrorError, toMirrorError } from '../errors.ts';
+import { writtenAt } from '../tree/files.ts';
+import { beginReload, endReload, keepPair, keptPair, type Pair, readPair } from './last-good.ts';
 import { probe, reachable } from './ready.ts';
 
 /** A Lighttpd whose configuration `lighttpd -tt` has taken. */
@@ -29,27 +31,75 @@ const canaryWithinMs = 15_000;
 const shownWithinMs = 20_000;
 
 /**
+ * @param prepare tests the files
  * @returns when the certificate that is shown now ends; null without TLS
- * @throws MirrorError ERR_CONFIG where the canary does not answer as it should: the running one was not told · ERR_NOT_READY
+ * @throws MirrorError ERR_CONFIG where the canary does not answer as it should, or runs as somebody else than the running
+ * one would: that was not told · ERR_NOT_READY where none runs, or it was told and did not take it
  */
-export async function reloadFront(config: Config, tested: Tested): Promise<Date | null> {
+export async function reloadFront(config: Config, prepare: () => Promise<Tested>): Promise<Date | null> {
   const pid = await runningPid(config);
-  const wanted = config.tls === null ? null : new X509Certificate(await readFile(config.tls.cert));
+  await refuseOtherUser(pid);
+  const pair = config.tls === null ? null : await readPair(config.tls);
+  const tested = await prepare();
+  const wanted = certificateOf(pair);
   await tryCanary(config, tested, wanted);
-  process.kill(pid, 'SIGUSR1');
-  const fault = await untilShown(config, wanted, shownWithinMs);
-  if (fault !== null)
-    throw new MirrorError(
-      'ERR_NOT_READY',
-      `Lighttpd was told to reload and ${fault}; what settings say, a restart takes`,
-    );
+  await tell(config, pid, wanted);
+  await keepPair(config, pair);
   return wanted?.validToDate ?? null;
 }
 
+/** @throws MirrorError ERR_NOT_READY, once it is rolled back or cannot be */
+async function tell(config: Config, pid: number, wanted: X509Certificate | null): Promise<void> {
+  const toldAt = writtenAt(pidFile(config));
+  // It writes its process id again as the last step of its new beginning: before that, the old one would be asked.
+  const isBegun = (): boolean => writtenAt(pidFile(config)) !== toldAt;
+  const isGone = (): boolean => writtenAt(`/proc/${pid}`) === null;
+  await beginReload(config);
+  try {
+    process.kill(pid, 'SIGUSR1');
+    const fault = await untilShown(config, wanted, shownWithinMs, isGone, isBegun);
+    if (fault !== null)
+      throw new MirrorError(
+        'ERR_NOT_READY',
+        `Lighttpd was told to reload and ${await afterFault(config, fault, isGone)}`,
+      );
+  } finally {
+    endReload(config);
+  }
+}
+
+/** @returns what became of it, in words */
+async function afterFault(config: Config, fault: string, isGone: () => boolean): Promise<string> {
+  const what = isGone() ? 'ended' : fault;
+  const left = await untilShown(config, certificateOf(await keptPair(config)), shownWithinMs);
+  if (left !== null) return `${what}; it could not be rolled back either: ${left}`;
+  const shown = config.tls === null ? 'it answers' : 'the certificate before it is shown';
+  return `${what}; rolled back: ${shown}. Is reload run with the settings and rights of the mirror? What settings say, a restart takes`;
+}
+
+function certificateOf(pair: Pair | null): X509Certificate | null {
+  return pair === null ? null : new X509Certificate(pair);
+}
+
+function pidFile({ runDir }: Config): string {
+  return join(runDir, 'lighttpd.pid');
+}
+
+/** What root may read, the running one may not: the tries would say nothing of what it will find. @throws MirrorError ERR_CONFIG */
+async function refuseOtherUser(pid: number): Promise<void> {
+  const { uid } = await stat(`/proc/${pid}`);
+  const own = process.getuid?.();
+  if (uid === own) return;
+  throw new MirrorError(
+    'ERR_CONFIG',
+    `Lighttpd runs as user ${uid} and this as user ${own}, which may read other files; it was not told. Run as that user: runuser -u "$(id -nu ${uid})" -- bin/kitemirror reload`,
+  );
+}
+
 /** @throws MirrorError ERR_NOT_READY where none runs on this data folder */
-async function runningPid({ runDir, dataRoot }: Config): Promise<number> {
-  const none = new MirrorError('ERR_NOT_READY', `no Lighttpd runs for ${dataRoot}`);
-  const pid = Number(await readFile(join(runDir, 'lighttpd.pid'), 'utf8').catch(() => Number.NaN));
+async function runningPid(config: Config): Promise<number> {
+  const none = new MirrorError('ERR_NOT_READY', `no Lighttpd runs for ${config.dataRoot}`);
+  const pid = Number(await readFile(pidFile(config), 'utf8').catch(() => Number.NaN));
   if (!Number.isInteger(pid) || pid < 2) throw none;
   // A number that was left behind may be another program's by now.
   const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
@@ -97,12 +147,15 @@ async function untilShown(
   wanted: X509Certificate | null,
   withinMs: number,
   isOver: () => boolean = () => false,
+  isBegun: () => boolean = () => true,
 ): Promise<string | null> {
   const { listen: at, url, tls } = config;
   const until = performance.now() + withinMs;
   for (;;) {
-    const fault =
-      (await probe({ at, path: '/-/healthz', host: url.host, isTls: tls !== null })) ?? (await otherThan(wanted, at));
+    const fault = isBegun()
+      ? ((await probe({ at, path: '/-/healthz', host: url.host, isTls: tls !== null })) ??
+        (await otherThan(wanted, at)))
+      : 'did not begin anew';
     if (fault === null || isOver() || performance.now() > until) return fault;
     await pause(50);
   }

@@ -1,6 +1,5 @@
 /** TLS as clients meet it: the real Lighttpd, certificates made by openssl, renewal while files are read. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { type ConnectionOptions, connect } from 'node:tls';
 import { dataPaths } from '../../src/tree/paths.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { type Answer, ask } from './ask.ts';
+import { makeCertificate, shown } from './certificates.ts';
 import { freePort, openJob, place, put, settings, spawnLighttpd } from './site.ts';
 import { until } from './until.ts';
 
@@ -24,13 +23,6 @@ const file = `/acme/web/builds/42/jobs/${openJob}/artifacts/big.bin`;
 let port: number;
 let env: Record<string, string>;
 let front: ReturnType<typeof spawnLighttpd>;
-
-function makeCertificate(name: string): void {
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-days', '30'];
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const files = ['-keyout', join(data, `${name}.key`), '-out', join(data, `${name}.pem`)];
-  execFileSync('openssl', ['req', '-x509', ...kind, ...files, ...subject], { stdio: 'ignore' });
-}
 
 function install(name: string): void {
   copyFileSync(join(data, `${name}.pem`), cert);
@@ -43,17 +35,8 @@ async function get(path: string): Promise<Answer> {
   });
 }
 
-async function shown(options: ConnectionOptions = {}): Promise<{ name: string; protocol: string | null }> {
-  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
-  await once(socket, 'secureConnect');
-  const subject = socket.getPeerX509Certificate()?.subject ?? '';
-  const protocol = socket.getProtocol();
-  socket.destroy();
-  return { name: subject.replace('CN=', ''), protocol };
-}
-
 before(async () => {
-  for (const name of ['first', 'second']) makeCertificate(name);
+  for (const name of ['first', 'second']) makeCertificate(data, name);
   install('first');
   port = await freePort();
   env = settings(data, port, {
@@ -77,9 +60,9 @@ after(async () => {
 
 describe('with a certificate', () => {
   it('TLS 1.2 and 1.3 are spoken, nothing older, and no plain HTTP', async () => {
-    assert.equal((await shown()).protocol, 'TLSv1.3');
-    assert.equal((await shown({ maxVersion: 'TLSv1.2' })).protocol, 'TLSv1.2');
-    await assert.rejects(shown({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }));
+    assert.equal((await shown(port)).protocol, 'TLSv1.3');
+    assert.equal((await shown(port, { maxVersion: 'TLSv1.2' })).protocol, 'TLSv1.2');
+    await assert.rejects(shown(port, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }));
     const plain = await ask(port, '/-/healthz').catch(() => null);
     assert.ok(plain === null || plain.status === 400);
   });
@@ -96,7 +79,7 @@ describe('with a certificate', () => {
     assert.match(err, /lighttpd refuses its configuration/);
     writeFileSync(cert, 'no certificate');
     assert.equal((await kitemirror(['reload'], env)).code, 78);
-    assert.equal((await shown()).name, 'first');
+    assert.equal((await shown(port)).name, 'first');
     install('first');
   });
 
@@ -116,7 +99,7 @@ describe('with a certificate', () => {
     assert.equal(code, 0, `${err}${front.said()}`);
     assert.ok((await asking) > 0);
     assert.equal((await buffer(download)).length, 64 * 1024 * 1024);
-    assert.equal((await shown()).name, 'second');
+    assert.equal((await shown(port)).name, 'second');
     const { expires_at: expires } = JSON.parse(out) as { expires_at: string };
     assert.equal(expires, new X509Certificate(readFileSync(cert)).validToDate.toISOString());
     assert.equal(front.child.exitCode, null);
