@@ -43,7 +43,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
   stopper.add('searches', () => searcher.close());
   const reports = createReportReader();
   stopper.add('reports', () => reports.close());
-  const queue = openQueue({ url: secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}` }, log);
+  const queue = openQueue(() => secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`, log);
   stopper.add('queue', () => queue.close());
   const search = openSearch(paths.search, { readOnly: true });
   stopper.add('search', () => search.close());

@@ -46,8 +46,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
 
   const journal = await openJournal(paths.spool, { log });
   stopper.add('journal', () => journal.close());
-  const url = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
-  const queue = openQueue({ url }, log);
+  const queue = openQueue(() => secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`, log);
   stopper.add('queue', () => queue.close());
   const pump = new Pump({
     journal,

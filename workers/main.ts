@@ -79,11 +79,11 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   await sweepStaging(paths);
   const logScript = await publishScript(paths, logScriptEntry);
 
-  const redisUrl = secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
+  const redisUrl = (): string => secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`;
   const redis = connectRedis(redisUrl, 'worker', log);
   stopper.add('redis', () => redis.disconnect());
   await refuseEviction(redis);
-  const queue = openQueue({ url: redisUrl }, log);
+  const queue = openQueue(redisUrl, log);
   stopper.add('queue', () => queue.close());
   await new Promise<void>((resolve) => queue.onReady(resolve));
 

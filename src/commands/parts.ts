@@ -48,7 +48,7 @@ export function redisUrl({ settings }: Pick<Context, 'settings'>): string {
 
 /** @throws MirrorError ERR_QUEUE_UNAVAILABLE with what to do, at the first refusal or within a few seconds */
 export async function openRedis(context: Context, role: RedisRole): Promise<Redis> {
-  const redis = connectRedis(redisUrl(context), role, silent);
+  const redis = connectRedis(() => redisUrl(context), role, silent);
   context.onEnd(() => redis.disconnect());
   let timer: NodeJS.Timeout | undefined;
   try {

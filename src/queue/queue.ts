@@ -6,7 +6,7 @@ import type { WorkClass } from '../buildkite/budget.ts';
 import { MirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readRemaining } from './budgets.ts';
-import { connectRedis, producerTimeoutMs } from './redis.ts';
+import { connectRedis, producerTimeoutMs, type RedisUrl } from './redis.ts';
 import { classes, identityOf, maxBackoffMs, type QueueName, queueOf, queues, type Task, tasks } from './tasks.ts';
 
 const markKey = 'kitemirror:mark';
@@ -55,11 +55,7 @@ export interface TaskQueue {
   close(): Promise<void>;
 }
 
-export interface RedisSource {
-  readonly url: string;
-}
-
-export function openQueue({ url }: RedisSource, log: Log): TaskQueue {
+export function openQueue(url: RedisUrl, log: Log): TaskQueue {
   return queueOn(connectRedis(url, 'producer', log), log);
 }
 

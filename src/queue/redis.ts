@@ -1,5 +1,6 @@
 /** Connections to Redis. A producer must fail at once when Redis is away; a worker waits for it. */
-import { Redis } from 'ioredis';
+import { unescape } from 'node:querystring';
+import { Redis, type RedisOptions } from 'ioredis';
 import { MirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -8,8 +9,10 @@ export const producerTimeoutMs = 2000;
 
 export type RedisRole = 'producer' | 'worker';
 
-/** @param url `redis://`, `rediss://` or `unix:///path` */
-export function connectRedis(url: string, role: RedisRole, log: Log): Redis {
+/** `redis://`, `rediss://` or `unix:///path`; asked again before each new connection, for the user's name and the password. */
+export type RedisUrl = () => string;
+
+export function connectRedis(url: RedisUrl, role: RedisRole, log: Log): Redis {
   const options = {
     connectionName: `kitemirror-${role}`,
     maxRetriesPerRequest: null,
@@ -17,8 +20,8 @@ export function connectRedis(url: string, role: RedisRole, log: Log): Redis {
     // BullMQ's blocking commands outlive any timeout, so only producers have one.
     ...(role === 'producer' ? { enableOfflineQueue: false, commandTimeout: producerTimeoutMs } : {}),
   };
-  const path = unixPath(url);
-  const redis = path === null ? new Redis(url, options) : new Redis({ ...options, path });
+  const path = unixPath(url());
+  const redis = path === null ? following(new Redis(url(), options), url) : new Redis({ ...options, path });
   let downSince: number | null = null;
   redis.on('error', (error: Error) => {
     if (downSince === null) log.warn({ error: error.message }, 'Redis cannot be reached; waiting for it');
@@ -29,6 +32,23 @@ export function connectRedis(url: string, role: RedisRole, log: Log): Redis {
     downSince = null;
   });
   return redis;
+}
+
+/**
+ * ioredis signs in with what it was made with, for ever; its options are read at each attempt. BullMQ has connections of its
+ * own made from ours, for commands that block: they follow too.
+ */
+function following(redis: Redis, url: RedisUrl): Redis {
+  redis.on('close', () => Object.assign(redis.options, credentialsOf(url())));
+  const duplicate = redis.duplicate.bind(redis);
+  redis.duplicate = (override?: Partial<RedisOptions>) => following(duplicate(override), url);
+  return redis;
+}
+
+/** Nothing of what is no URL: what was used before stays in force. */
+function credentialsOf(url: string): Pick<RedisOptions, 'username' | 'password'> {
+  const parsed = URL.parse(url);
+  return parsed === null ? {} : { username: unescape(parsed.username), password: unescape(parsed.password) };
 }
 
 function unixPath(url: string): string | null {

@@ -67,7 +67,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   const redis = await startRedis(folder);
   const standIn = createStandIn({ limits: null, ...options.standIn });
   const address = await standIn.start();
-  const queue = openQueue({ url: redis.url }, silent);
+  const queue = openQueue(() => redis.url, silent);
   await new Promise<void>((resolve) => queue.onReady(resolve));
   const output: string[] = [];
   let workers: ChildProcess[] = [];

@@ -18,7 +18,7 @@ async function open(
 ): Promise<{ readonly queue: TaskQueue; readonly redis: RedisServer }> {
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-'));
   const redis = await startRedis(folder, options);
-  const queue = openQueue({ url: redis.url }, pino({ level: 'silent' }));
+  const queue = openQueue(() => redis.url, pino({ level: 'silent' }));
   t.after(async () => {
     await queue.close();
     await redis.stop();

@@ -36,7 +36,7 @@ afterEach(async () => {
 
 async function startReceiver(options: Partial<PumpOptions> = {}): Promise<void> {
   journal = await openJournal(spool, { log });
-  queue = openQueue(redis, log);
+  queue = openQueue(() => redis.url, log);
   enqueued = [];
   const enqueue = async (task: Task): Promise<void> => {
     await queue.enqueue(task);
@@ -174,7 +174,7 @@ describe('an accepted hint', () => {
     await until('the pump has begun', () => pump.trouble === null);
     await stopReceiver();
     journal = await openJournal(spool, { log });
-    queue = openQueue(redis, log);
+    queue = openQueue(() => redis.url, log);
     const poison = randomUUID();
     const enqueue = async (task: Task): Promise<void> => {
       if ('build' in task.payload && task.payload.build === poison) throw new MirrorError('ERR_TASK_MALFORMED', 'no');
