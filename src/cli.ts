@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Command, exit, type Io, sayJson, type Values } from './commands/command.ts';
+import { type Command, type CommandContext, exit, type Io, sayJson, type Values } from './commands/command.ts';
+import { recordCommand } from './commands/on-record.ts';
 import { commands } from './commands/table.ts';
 import { parseConfig, readEnv } from './config.ts';
 import { type ErrorCode, toMirrorError } from './errors.ts';
@@ -109,16 +110,17 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
     stop.abort();
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+  const context: CommandContext = {
+    root,
+    settings: () => (settings ??= parseConfig(readEnv(root), 'command', root)),
+    values,
+    words,
+    io,
+    signal: stop.signal,
+    onEnd: (step) => ending.push(step),
+  };
   try {
-    return await command.run({
-      root,
-      settings: () => (settings ??= parseConfig(readEnv(root), 'command', root)),
-      values,
-      words,
-      io,
-      signal: stop.signal,
-      onEnd: (step) => ending.push(step),
-    });
+    return await recorded(command, context, args);
   } catch (thrown) {
     if (stop.signal.aborted) return exit.interrupted;
     const { code, message } = toMirrorError(thrown);
@@ -129,6 +131,21 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
     io.redraw('');
     for (const step of ending.toReversed()) await step();
   }
+}
+
+/** What broke off may have changed something as well. A change that is not on record is a fault. */
+async function recorded(command: Command, context: CommandContext, args: readonly string[]): Promise<number> {
+  let code: number | null = null;
+  let isOnRecord = true;
+  try {
+    code = await command.run(context);
+  } finally {
+    await recordCommand(command, context, args, code).catch((thrown: unknown) => {
+      isOnRecord = false;
+      io.note(`kitemirror ${command.name}: this is not in the audit: ${toMirrorError(thrown).message}`);
+    });
+  }
+  return isOnRecord ? code : exit.fault;
 }
 
 function refuse(fault: string, name?: string, code: number = exit.usage): number {

@@ -1,6 +1,7 @@
 /** sweep: deletes blobs that nothing shows any more. */
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
+import { writeAudit } from '../src/tree/audit.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { running } from '../src/tree/marks.ts';
 import { shardCount, sweepBlobs } from '../src/tree/sweep.ts';
@@ -30,6 +31,8 @@ export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, context: Tas
   if (swept.removed === 0) return undefined;
   upkeep.onRemoved('blob', 'unlinked', swept.removed);
   upkeep.onFreed(swept.bytes);
+  const reason = 'nothing showed them any more';
+  await writeAudit(upkeep.paths, { action: 'sweep', what: 'blobs', files: swept.removed, bytes: swept.bytes, reason });
   log.info({ blobs: swept.removed, bytes: swept.bytes, of: swept.seen }, 'blobs that nothing shows were removed');
   return undefined;
 }

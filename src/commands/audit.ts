@@ -11,14 +11,15 @@ export const audit: Command = {
   summary: 'who read what, came in, was refused; what operators did',
   usage: '[--who WHO] [--what WHAT] [--since TIME] [--json]',
   help: `Answers from the access log with its rotated parts (also .gz) and from state/audit, the oldest first.
---who: a name as the logs have it (ann@example.com, acme/deploy, a token's name), an address, or the id of a session, link or token
+--who: a name as the logs have it (ann@example.com, acme/deploy, a token's name, an operator's user here), an address, or the id of a session, link or token
 --what: a path and all below it (acme/web, /acme/web/builds/42), an address, a digest, or an action (login, refusal, purge, GET)
   In both, * stands for any characters.
 --since: 2026-11-20, an instant, or so long ago: 36h, 14d
---json: an object a line {"time":"…","log":"access|audit","action":"…","who":"…","kind":"…","issuer":"…","address":"…","what":"…",
+--json: an object a line {"time":"…","log":"access|audit","action":"…","who":"…","by":"…","kind":"…","issuer":"…","address":"…","what":"…",
   "status":200,"bytes":1,"decision":"…","reason":"…","request":"…","id":"…","sha256":"…","claims":{}}, null where there is nothing to say
 exit 0: that is all · 1: a log breaks off or cannot be read: what could be read is printed`,
   options: { who: { type: 'string' }, what: { type: 'string' }, since: { type: 'string' } },
+  changes: () => false,
   run: async (context: CommandContext) => {
     const { io, values, signal } = context;
     const { who, what, since } = values;
@@ -48,8 +49,8 @@ function pathOf(what: string): string {
 }
 
 function lineOf(entry: Recorded): string {
-  const { time, who, address, action, what, sha256, status, bytes, decision, reason } = entry;
-  const by = who === null ? (address ?? 'the mirror') : `${who}${address === null ? '' : ` (${address})`}`;
+  const { time, who, by: operator, address, action, what, sha256, status, bytes, decision, reason } = entry;
+  const by = who === null ? (operator ?? address ?? 'the mirror') : `${who}${address === null ? '' : ` (${address})`}`;
   const object = what ?? sha256 ?? '';
   const answer = status === null ? '' : `${status}${bytes === null ? '' : `, ${bytes} bytes`}`;
   const why = [decision, reason].filter((each) => each !== null).join(': ');

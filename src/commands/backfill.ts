@@ -41,6 +41,7 @@ them, after all work that is newer. Broken off, it goes on where it was when it 
 --no-wait  ends when all is recorded
 --json     {"listed","lacking","fetched"}; with --dry-run {"listed","lacking","sampled","requests","bytes","seconds"}
 exit 0: done · 1: some builds are still unsettled when no more comes in, or cannot be read · 130: Ctrl-C; workers go on with what is recorded`,
+  changes: ({ values }) => values['dry-run'] !== true,
   run: runBackfill,
 };
 

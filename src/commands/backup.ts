@@ -15,6 +15,7 @@ place of KITEMIRROR_DATA and start: names of files, views, pages and lists are m
 --json: {"folder":"…","files":0,"bytes":0,"removed":0}
 exit 0: all is copied · 1: broken off; the next call goes on · 64: no folder was named`,
   takesWords: true,
+  changes: () => false,
   run: async (context) => {
     const { io, words, values, signal } = context;
     const [folder] = words;

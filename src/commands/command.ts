@@ -58,6 +58,8 @@ export interface Command {
   readonly options?: ParseArgsOptionsConfig;
   /** Whether words may stand beside the options. */
   readonly takesWords?: boolean;
+  /** Whether it would change anything of the mirror or at Buildkite, asked so: then it is on record. */
+  readonly changes: (asked: Pick<CommandContext, 'words' | 'values'>) => boolean;
   /** @returns the exit code; what it throws is printed by its message, with the code that its ErrorCode means */
   readonly run: (context: CommandContext) => Promise<number>;
 }

@@ -18,7 +18,7 @@ export const checkReaders: Check = async (context) => {
   if (exposure.isOpen)
     return [{ grade: exposure.beyond === null ? 'ok' : 'warn', found, remedy: exposure.beyond && remedy }];
   const policyFile = config.identity?.policyFile ?? null;
-  const policy = policyFile === null ? closedPolicy : await loadPolicy(policyFile);
+  const policy = policyFile === null ? closedPolicy : (await loadPolicy(policyFile)).policy;
   const forAll = grantsFor(policy, null).filter(({ addresses }) => addresses === null);
   const everything = forAll.some(({ rule }) => rule.pipeline === '*' && rule.branches === null);
   const readers: Found = { grade: 'ok', found, remedy: null };

@@ -26,6 +26,7 @@ scopes that are more than is used; the webhook at Buildkite, and from where deli
 configuration. Sends Buildkite two or three requests, and changes nothing.
 --json: {"well","findings":[{"check","grade":"ok|warn|fail|skipped","found","remedy"}]}
 exit 0: nothing is wrong (warnings are printed) · 1: something is · 78: the configuration cannot be read`,
+  changes: () => false,
   run: runDoctor,
 };
 

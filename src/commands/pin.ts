@@ -20,6 +20,7 @@ BUILD: web/42, acme/web/42, its address, or its uuid
 exit 0: done · 1: no such build`,
   options: { remove: { type: 'boolean', default: false }, reason: { type: 'string' } },
   takesWords: true,
+  changes: ({ words }) => words.length > 0,
   run: async (context: CommandContext) => {
     const { words, values, io } = context;
     const paths = openMirror(context);

@@ -13,6 +13,7 @@ test: also runs the tests that stand in it, and prints each.
 --json: check {"rules":2,"tests":3} · test {"passed":3,"failed":0,"outcomes":[{"test":"…","build":"…","expected":"reads","found":"reads"}]}
 exit 0: all well · 1: a test failed · 78: not a policy`,
   takesWords: true,
+  changes: () => false,
   run: async ({ words, values, io, settings }: CommandContext) => {
     const [verb, named, ...more] = words;
     const file = named ?? settings().config.identity?.policyFile ?? undefined;

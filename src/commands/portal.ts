@@ -21,6 +21,7 @@ portal, paste it, and set BUILDKITE_PORTAL_URL and BUILDKITE_PORTAL_TOKEN to wha
 --json: {"document":"…"}; with --check {"ok":true,"checks":[{"name":"…","ok":true,"detail":"…"}]}
 exit 0: printed; all is well · 1: the portal does not do what it should (what, is printed) · 78: no portal is configured`,
   options: { check: { type: 'boolean', default: false }, build: { type: 'string' } },
+  changes: () => false,
   run: async (context) => {
     const { values, io } = context;
     const json = values['json'] === true;

@@ -47,6 +47,7 @@ exit 0: nothing of it is left · 1: something is, or no worker did it (readers a
     'dry-run': { type: 'boolean', default: false },
   },
   takesWords: true,
+  changes: ({ values }) => values['dry-run'] !== true,
   run: async (context: CommandContext) => {
     const { io, values, words } = context;
     const { digest, value, reason } = values;

@@ -24,6 +24,7 @@ Until each of them can be read, no blob is swept: what it names may have no othe
 --json: {"builds":0,"linked":0,"gone":0,"salvaged":[],"unreadable":[],"open":0}; salvaged: builds whose records are made again, open: how
   many of them still are · unreadable: places of which nothing tells what they held, left as they are
 exit 0: all is there · 1: no worker did it, records that could not be read, or files that are gone`,
+  changes: () => true,
   run: async (context) => {
     const { result } = await awaitTask(context, { name: 'rebuild', payload: {} }, 'builds');
     const rebuilt = result as Rebuilt;

@@ -16,6 +16,7 @@ the environment says, such as the files' names, a restart takes.
 --json: {"reloaded":true,"expires_at":"…"}, null without TLS; where it could not be done {"reloaded":false,…}
 exit 0: done · 1: none runs, or it does not show the new certificate · 78: the files are at fault, or Lighttpd runs as another
 user than this: it was not told`,
+  changes: () => true,
   run: async ({ root, io, values }) => {
     // The front's own program knows how it is started.
     const words = ['--disable-warning=ExperimentalWarning', join(root, 'src', 'lighttpd.ts'), '--reload'];

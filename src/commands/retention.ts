@@ -21,6 +21,7 @@ KITEMIRROR_RETENTION_SECONDS. Pinned, unsettled and latest builds are kept and t
   without --dry-run {"dry_run":false,"builds":0}
 exit 0: done · 1: no worker did it, or some records cannot be read`,
   options: { 'dry-run': { type: 'boolean', default: false } },
+  changes: ({ values }) => values['dry-run'] !== true,
   run: async (context: CommandContext) => {
     const { io, values } = context;
     if (values['dry-run'] === true) return simulate(context);

@@ -24,6 +24,7 @@ exit 0: done · 1: nobody is called so`,
     before: { type: 'string' },
     keys: { type: 'boolean' },
   },
+  changes: () => true,
   run: async (context: CommandContext) => {
     const { values, io } = context;
     const given = ['id', 'subject', 'before', 'keys'].filter((name) => values[name] !== undefined);

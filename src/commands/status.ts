@@ -24,6 +24,7 @@ nothing. /-/ledger has each gap with its reasons, kitemirror doctor looks for wh
 --json: {"well","faults":[…],"running":[…],"queues":[…],"budgets":[…],"builds":{…},"gaps":{…},"reconcile":{…},"damaged_records":{…},"sweep":{…},"webhook":{…},"disk":{…}}
 exit 0: all is well · 1: something is not: what, is printed (Redis away, failed tasks, no comparison for long, webhook, disk, a sweep
   that records which cannot be read hold)`,
+  changes: () => false,
   run: runStatus,
 };
 

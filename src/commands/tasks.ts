@@ -18,6 +18,7 @@ drop   takes tasks out. The gap of a build stays and is taken up again: to be ri
 --json: list: {"tasks":[{"id","queue","name","state","class","pipeline","number","build","job","attempts","error",…}]}
         retry, drop: {"done":[ID…],"refused":[ID…]}
 exit 0: done · 1: an ID that is not there, or that runs this moment · 64: an unknown word`,
+  changes: ({ words: [verb] }) => verb === 'retry' || verb === 'drop',
   run: runTasks,
 };
 

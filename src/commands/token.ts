@@ -21,6 +21,7 @@ list: each token's name, what it reads, and when it ends. revoke: ends it, withi
 exit 0: done · 1: there is no such token`,
   takesWords: true,
   options: { name: { type: 'string' }, read: { type: 'string', multiple: true }, ttl: { type: 'string' } },
+  changes: ({ words: [verb] }) => verb === 'create' || verb === 'revoke',
   run: async (context: CommandContext) => {
     const [verb, name, ...more] = context.words;
     if (verb === 'create' && name === undefined) return create(context);

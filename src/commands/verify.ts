@@ -37,6 +37,7 @@ ended, also the one that workers do at KITEMIRROR_VERIFY_RATE. Ctrl-C is fine: t
   open: builds whose records are still being made again
 exit 0: nothing is wrong · 1: something was; what became of it is printed`,
   options: { all: { type: 'boolean', default: false }, sample: { type: 'string' }, rate: { type: 'string' } },
+  changes: () => true,
   run: async (context: CommandContext) => {
     const { values, io } = context;
     const began = performance.now();

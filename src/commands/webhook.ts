@@ -30,6 +30,7 @@ The API token needs read_notification_services, to install and to repair write_n
 be an administrator, or be allowed to manage notification services.
 --json: {"url","id","enabled","done":[…],"findings":[{"code","message"}]}
 exit 0: it is as it should be (now) · 1: something is wrong with it (still) · 78: a setting or a scope is missing`,
+  changes: ({ words: [verb] }) => verb === 'install' || verb === 'repair',
   run: runWebhook,
 };
 

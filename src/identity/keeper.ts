@@ -5,12 +5,13 @@
 
 import { toMirrorError } from '../errors.ts';
 import { type Log, logError } from '../log.ts';
+import { writeAudit } from '../tree/audit.ts';
 import { makeSecretFolder, secretFile } from '../tree/cards.ts';
 import { writeAtomic, writtenAt } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { formatGrants, type GrantTable, type NamedToken, type SubjectGrants } from './grants.ts';
 import { closedPolicy, type Policy, parseRead } from './policy.ts';
-import { loadPolicy } from './policy-file.ts';
+import { type LoadedPolicy, loadPolicy } from './policy-file.ts';
 import { longestLife, type SealKey } from './seals.ts';
 import {
   grantsFile,
@@ -57,7 +58,8 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const now = options.nowSeconds ?? (() => Math.floor(Date.now() / 1000));
   const state = identityState(paths);
   const subjects = await state.subjects.all((name) => log.warn({ name }, 'a subject cannot be read'));
-  let policy = policyFile === null ? closedPolicy : await loadPolicy(policyFile);
+  let loaded = policyFile === null ? null : await loadPolicy(policyFile);
+  let onRecord: string | null = null;
   let seen = await versionsOf(state, policyFile);
   let parts = await readParts(state, now(), log);
   let table = build();
@@ -65,7 +67,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   let refreshing: Promise<void> | undefined;
 
   function build(): GrantTable {
-    return tableOf(policy, subjects, parts, now());
+    return tableOf(loaded?.policy ?? closedPolicy, subjects, parts, now());
   }
 
   async function write(): Promise<void> {
@@ -88,14 +90,23 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
       if (now() - table.time >= heartbeatSeconds) await publish();
       return;
     }
-    if (policyFile !== null) policy = await reload(policyFile, policy, log);
+    if (policyFile !== null) loaded = await reload(policyFile, loaded, log);
     parts = await readParts(state, now(), log);
     await publish();
     seen = found;
   }
 
+  /** Behind its taking force: a full disk must not keep a stricter one out. Until it is written it is tried again. */
+  async function notePolicy(): Promise<void> {
+    if (loaded === null || loaded.sha256 === onRecord) return;
+    const { sha256 } = loaded;
+    await writeAudit(paths, { action: 'policy', what: policyFile ?? '', sha256, reason: 'in force' });
+    onRecord = sha256;
+  }
+
   await forget(state, subjects, now());
   await publish();
+  await notePolicy().catch((thrown: unknown) => logError(log, thrown, 'the policy in force is not on record yet'));
   return {
     table: () => table,
     key: () => parts.keys[0] as SealKey,
@@ -112,6 +123,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     },
     refresh: () => {
       refreshing ??= takeChanges()
+        .then(notePolicy)
         .catch((thrown: unknown) => logError(log, thrown, 'the grants were not brought up to date'))
         .finally(() => {
           refreshing = undefined;
@@ -180,10 +192,10 @@ function tableOf(policy: Policy, cards: ReadonlyMap<string, SubjectCard>, parts:
 }
 
 /** One that cannot be used leaves the one that is in force. */
-async function reload(file: string, current: Policy, log: Log): Promise<Policy> {
+async function reload(file: string, current: LoadedPolicy | null, log: Log): Promise<LoadedPolicy | null> {
   try {
     const next = await loadPolicy(file);
-    log.info({ file, rules: next.rules.length }, 'the policy is in force');
+    log.info({ file, rules: next.policy.rules.length }, 'the policy is in force');
     return next;
   } catch (thrown) {
     log.error(

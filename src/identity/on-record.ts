@@ -12,6 +12,8 @@ export interface Recorded {
   /** The request's method, or what the audit calls it. */
   readonly action: string;
   readonly who: string | null;
+  /** The operating system's user who ran a command. */
+  readonly by: string | null;
   readonly kind: string | null;
   readonly issuer: string | null;
   readonly address: string | null;
@@ -30,7 +32,7 @@ export interface Recorded {
 }
 
 export interface Asked {
-  /** A name, an address, a session's, link's or token's id; null: anybody. `*` stands for any characters. */
+  /** A name, an operator's, an address, a session's, link's or token's id; null: anybody. `*` stands for any characters. */
   readonly who: string | null;
   /** A path and all below it, a digest, or an action; null: anything. `*` stands for any characters. */
   readonly what: string | null;
@@ -97,8 +99,9 @@ async function* fromAudit(paths: DataPaths, asked: Asked): AsyncGenerator<Record
 
 function common(
   entry: JsonLine,
-): Pick<Recorded, 'kind' | 'issuer' | 'bytes' | 'decision' | 'reason' | 'sha256' | 'claims'> {
+): Pick<Recorded, 'by' | 'kind' | 'issuer' | 'bytes' | 'decision' | 'reason' | 'sha256' | 'claims'> {
   return {
+    by: loggedText(entry['by']),
     kind: loggedText(entry['kind']),
     issuer: loggedText(entry['issuer']),
     bytes: numberOf(entry['bytes']),
@@ -122,7 +125,7 @@ function buildPath({ organization, pipeline, number }: JsonLine): string | null 
 
 function isAsked(entry: Recorded, { who, what, since }: Asked): boolean {
   if (since > 0 && !(Date.parse(entry.time) >= since)) return false;
-  const names = [entry.who, entry.address, entry.id];
+  const names = [entry.who, entry.by, entry.address, entry.id];
   if (who !== null && !names.some((name) => name !== null && matchesWildcard(who.toLowerCase(), name.toLowerCase())))
     return false;
   if (what === null) return true;

@@ -47,7 +47,7 @@ export async function refuse(
 }
 
 export async function note(
-  parts: AuthParts,
+  parts: Pick<AuthParts, 'paths'>,
   request: Request,
   line: Omit<AuditLine, 'address' | 'request'>,
 ): Promise<void> {

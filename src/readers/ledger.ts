@@ -9,6 +9,8 @@ import type { Catalog } from '../search/catalog.ts';
 import { createGapReader } from '../tree/gaps.ts';
 import { notFound } from './address.ts';
 import { sendPage } from './answers.ts';
+import { note } from './auth-parts.ts';
+import { readerNow } from './caller.ts';
 import type { ReaderParts } from './parts.ts';
 
 const buildsAPage = 50;
@@ -62,6 +64,11 @@ async function retry(parts: LedgerParts, request: Request, response: Response): 
   const task = build === undefined ? null : await retryTask(parts.paths, parts.catalog(), build);
   if (task === null) throw notFound('the ledger has no such build');
   await parts.queue.enqueue(task, { urgent: true });
+  const { organization, pipeline, number } = task.payload;
+  await note(parts, request, {
+    ...{ action: 'retry', organization, pipeline, number, build: task.payload.build, ...asker() },
+    reason: 'asked for on the ledger',
+  });
   if (request.get('accept')?.includes('text/html') === true) {
     response
       .status(303)
@@ -70,6 +77,14 @@ async function retry(parts: LedgerParts, request: Request, response: Response): 
   } else {
     response.status(202).set('Cache-Control', 'no-store').json({ build: task.payload.build });
   }
+}
+
+/** Nobody where identity is off. */
+function asker(): { who?: string; issuer?: string; id?: string } {
+  const reader = readerNow();
+  if (reader === 'open') return {};
+  const { name: who, issuer, session } = reader;
+  return { who, issuer, ...(session === null ? {} : { id: session }) };
 }
 
 /**

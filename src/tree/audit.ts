@@ -27,7 +27,11 @@ export interface AuditLine {
     | 'refusal'
     | 'token'
     | 'revoke'
-    | 'trim';
+    | 'trim'
+    | 'command'
+    | 'policy'
+    | 'retry'
+    | 'sweep';
   readonly organization?: string;
   readonly pipeline?: string;
   readonly number?: number;
@@ -37,6 +41,8 @@ export interface AuditLine {
   readonly what?: string;
   /** Of identity: as whom, by whose word, by which session, exchange, link or token. */
   readonly who?: string;
+  /** The operating system's user who ran a command. */
+  readonly by?: string;
   readonly issuer?: string;
   readonly id?: string;
   /** All that the identity provider said. */

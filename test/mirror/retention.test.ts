@@ -3,8 +3,11 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { auditParts } from '../../src/tree/audit.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, writeOrder } from '../../src/tree/dropping.ts';
+import { jsonLines } from '../../src/tree/json-lines.ts';
+import type { DataPaths } from '../../src/tree/paths.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
@@ -244,5 +247,18 @@ describe('retention', () => {
     const files = Object.keys(await digestTree(mirror.paths.build(placeOf(old))));
     assert.ok(!files.some((file) => file.endsWith('a.txt')), files.join());
     await until(() => !hasBlob(mirror.paths, sha256), 'the blob to be swept');
+    await until(
+      async () => (await sweptOnRecord(mirror.paths)) > 0,
+      'the sweep to be on record, with its bytes and its reason',
+    );
   });
 });
+
+async function sweptOnRecord(paths: DataPaths): Promise<number> {
+  let bytes = 0;
+  for (const { name } of auditParts(paths))
+    for await (const line of jsonLines(join(paths.audit, name)))
+      if (line['action'] === 'sweep' && Number(line['files']) > 0 && line['reason'] !== '')
+        bytes += Number(line['bytes']);
+  return bytes;
+}

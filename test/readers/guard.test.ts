@@ -1,6 +1,7 @@
 /** The gateway's own door, asked directly: it believes what a request holds, and nothing that a front says of it. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Express } from 'express';
@@ -8,6 +9,8 @@ import request from 'supertest';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
 import { type Seal, seal } from '../../src/identity/seals.ts';
 import { createLog } from '../../src/log.ts';
+import { auditParts } from '../../src/tree/audit.ts';
+import { jsonLines } from '../../src/tree/json-lines.ts';
 import { writeLabel } from '../../src/tree/labels.ts';
 import { sampleBuild, sampleJob } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
@@ -159,5 +162,57 @@ describe('the gateway', () => {
       .set('Origin', 'http://mirror.test')
       .set('Cookie', cookie('bob'))
       .expect(200);
+  });
+});
+
+describe('on record', () => {
+  const lines = async (action: string): Promise<Record<string, unknown>[]> => {
+    const found: Record<string, unknown>[] = [];
+    for (const { name } of auditParts(mirror.paths))
+      for await (const line of jsonLines(join(mirror.paths.audit, name)))
+        if (line['action'] === action) found.push(line);
+    return found;
+  };
+  const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+  it('is each policy that takes force, once, by its digest', async () => {
+    const before = readFileSync(policyFile, 'utf8');
+    const kept = await keep();
+    const next = `${before}  - { who: { user: bob@example.com }, read: acme/* }\n`;
+    try {
+      for (const text of [next, 'version: 1\nrules: no list\n']) {
+        writeFileSync(policyFile, text);
+        await kept.refresh();
+        await kept.refresh();
+      }
+    } finally {
+      writeFileSync(policyFile, before);
+    }
+    const digests = (await lines('policy')).map(({ sha256 }) => sha256);
+    assert.equal(digests[0], digest(before));
+    assert.deepEqual(
+      digests.filter((each) => each !== digest(before)),
+      [digest(next)],
+    );
+  });
+
+  it('is who had a build tried again', async () => {
+    const before = readFileSync(policyFile, 'utf8');
+    writeFileSync(policyFile, `${before}  - { who: { user: bob@example.com }, read: acme/* }\n`);
+    const kept = await keep().finally(() => writeFileSync(policyFile, before));
+    const { id } = sampleBuild([sampleJob(1)]);
+    const retry = (from: string) =>
+      request(readers({ by: kept }))
+        .post(`/-/ledger/${id}/retry`)
+        .set({ Cookie: from, Origin: 'http://mirror.test' });
+    const session = { id: 'session-0002' };
+    await retry(cookie('ann', 'kitemirror', session)).expect(404);
+    await retry(cookie('bob', 'kitemirror', session)).expect(202);
+    const [line, ...more] = await lines('retry');
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [line?.['who'], line?.['issuer'], line?.['id'], line?.['build'], line?.['pipeline']],
+      ['bob@example.com', 'i', session.id, id, 'web'],
+    );
   });
 });
