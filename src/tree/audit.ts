@@ -4,7 +4,7 @@
  * renamed, so that any number of programs can write at once and no line is lost.
  */
 import { readdirSync, statSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { chown, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlinkFile } from './blobs.ts';
 import { isAbsent } from './files.ts';
@@ -60,6 +60,12 @@ export async function writeAudit(paths: DataPaths, line: AuditLine, now: Date = 
   const time = now.toISOString();
   const handle = await open(join(paths.audit, partFor(auditParts(paths), time.slice(0, 7))), 'a', 0o600);
   try {
+    // A command that root runs, from cron say, must not leave what the mirror cannot write on.
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = statSync(paths.root);
+      await chown(paths.audit, uid, gid);
+      await handle.chown(uid, gid);
+    }
     await handle.appendFile(`${JSON.stringify({ time, ...line })}\n`);
     await handle.datasync();
   } finally {

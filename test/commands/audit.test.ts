@@ -1,6 +1,16 @@
 /** `kitemirror audit` over logs as Lighttpd and the mirror write them. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -12,6 +22,7 @@ import { accessEntries } from '../../src/tree/access-log.ts';
 import { auditPartBytes, auditParts, trimAudit, writeAudit } from '../../src/tree/audit.ts';
 import { rotateAccessLog } from '../../src/tree/log-rotation.ts';
 import { type DataPaths, dataPaths } from '../../src/tree/paths.ts';
+import { preparedData } from '../tree/folder.ts';
 import { kitemirror } from './scene.ts';
 
 const data = mkdtempSync(join(tmpdir(), 'kitemirror-audit-'));
@@ -230,4 +241,15 @@ describe('logs that have grown', () => {
     }
     assert.deepEqual(counts, { 'access.log.1': 2000, 'access.log': 2000 });
   });
+});
+
+it('gives what root writes to the mirror’s own user, who is to go on with the file', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root can give a file away');
+  const paths = await preparedData(t);
+  chownSync(paths.root, 65_534, 65_534);
+  await writeAudit(paths, { action: 'command', by: 'root', reason: 'from cron' });
+  const owners = [paths.audit, ...readdirSync(paths.audit).map((name) => join(paths.audit, name))].map(
+    (file) => statSync(file).uid,
+  );
+  assert.deepEqual(owners, [65_534, 65_534]);
 });
