@@ -48,7 +48,7 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
 }
 
 function orderOf({ candidate, parts, reason, text }: Drop): DropOrder {
-  const { organization, pipeline, pipeline_id: pipelineId, number, id: build } = candidate.summary;
+  const { organization, pipeline, pipeline_id: pipelineId, number, id: build, finished_at } = candidate.summary;
   const askedAt = new Date().toISOString();
   return {
     version: 1,
@@ -60,6 +60,7 @@ function orderOf({ candidate, parts, reason, text }: Drop): DropOrder {
     parts: [...parts],
     reason,
     text,
+    finished_at,
     asked_at: askedAt,
   };
 }

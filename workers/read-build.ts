@@ -16,7 +16,7 @@ import {
 } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
-import { isDropped } from '../src/tree/dropping.ts';
+import { forgetDropped, isDropped } from '../src/tree/dropping.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { Place } from '../src/tree/paths.ts';
@@ -47,8 +47,10 @@ export async function readBuild(
 ): Promise<Outcome> {
   const { signal, log, attempt, workClass } = context;
   const { paths, settings, upstream } = worker;
-  if (!settings.includesPipeline(task.pipeline) || (await isDropped(paths, task.build, task.finishedAt))) {
-    const open = await readUnsettled(paths, task.build);
+  const open = await readUnsettled(paths, task.build);
+  // A gap that is taken up again tells since when there is something to see, where its task does not.
+  const endedAt = task.finishedAt ?? (open === null ? null : Date.parse(open.since));
+  if (!settings.includesPipeline(task.pipeline) || (await isDropped(paths, task.build, endedAt))) {
     if (open !== null) await closeUnsettled(paths, open);
     return undefined;
   }
@@ -64,6 +66,7 @@ export async function readBuild(
     since: new Date(heardOf).toISOString(),
   } as const;
   await openUnsettled(paths, { ...gap, pipelineId: null });
+  forgetDropped(paths, task.build);
   const seen = await lookAt(upstream, task, signal);
   if (seen === null) {
     const renamed = await nameNow(worker, task);

@@ -15,6 +15,8 @@ export const DropOrder = BuildRef.extend({
   parts: z.array(z.enum(['artifacts', 'logs', 'build'])).min(1),
   reason: z.enum(['age', 'count', 'bytes']),
   text: z.string(),
+  /** The build's end that the policy judged by (ISO 8601, upstream's clock); null in orders that do not tell. */
+  finished_at: z.string().nullable().default(null),
   asked_at: z.string(),
 });
 export type DropOrder = z.infer<typeof DropOrder>;
@@ -43,27 +45,36 @@ export async function listOrders(paths: DataPaths): Promise<{ orders: DropOrder[
 }
 
 export async function markDropped(paths: DataPaths, order: DropOrder): Promise<void> {
-  const { organization, pipeline, number, reason, text } = order;
-  const line = { organization, pipeline, number, reason, text, dropped_at: new Date().toISOString() };
+  const { organization, pipeline, number, reason, text, finished_at } = order;
+  const line = { organization, pipeline, number, reason, text, finished_at, dropped_at: new Date().toISOString() };
   await writeAtomic(paths.droppedBuild(order.build), `${JSON.stringify(line)}\n`);
 }
 
 /**
- * Whether retention has removed the whole build. One that has ended once more since is new work, and its mark goes.
+ * Whether retention has removed the whole build. One that ended later than the end which was judged is new work, however
+ * long before the removal that was: it may have been heard of by nobody then.
  * @param finishedAt when upstream says that it, or a job of it, ended (ms since 1970); null: not known
  */
 export async function isDropped(paths: DataPaths, build: string, finishedAt: number | null): Promise<boolean> {
   const text = await readIfPresent(paths.droppedBuild(build));
   if (text === null) return false;
-  const droppedAt = Dropped.safeParse(parseJson(text)).data?.dropped_at;
+  const mark = Dropped.safeParse(parseJson(text)).data;
   // A mark that cannot be read is a mark.
-  if (finishedAt === null || droppedAt === undefined || finishedAt <= Date.parse(droppedAt)) return true;
+  if (finishedAt === null || mark === undefined) return true;
+  return finishedAt <= Date.parse(mark.finished_at ?? mark.dropped_at);
+}
+
+/** It is mirrored anew. */
+export function forgetDropped(paths: DataPaths, build: string): void {
   unlinkFile(paths.droppedBuild(build));
-  return false;
 }
 
 /** state/dropped/ab/<build>: of what it tells people, this is read again. */
-const Dropped = z.object({ dropped_at: z.iso.datetime() });
+const Dropped = z.object({
+  /** The end that was judged, by upstream's clock; absent in marks that do not tell: then the removal's time, by ours. */
+  finished_at: z.iso.datetime({ offset: true }).nullish(),
+  dropped_at: z.iso.datetime(),
+});
 
 function parseJson(text: string): unknown {
   try {

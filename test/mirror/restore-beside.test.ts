@@ -46,7 +46,7 @@ test('a build that is dropped between its reading and its entry leaves none', as
   const build = uuidOf('build', 7);
   const order: DropOrder = {
     ...{ version: 1, organization, pipeline, number: 7, build, pipelineId: uuidOf('pipeline', 1) },
-    ...{ parts: ['build'], reason: 'age', text: 'old', asked_at: new Date().toISOString() },
+    ...{ parts: ['build'], reason: 'age', text: 'old', finished_at: null, asked_at: new Date().toISOString() },
   };
   const catalog = await restoredWhile(
     t,

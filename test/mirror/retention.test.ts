@@ -4,11 +4,13 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { auditParts } from '../../src/tree/audit.ts';
+import { takeUpGaps } from '../../src/reconcile/take-up.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, writeOrder } from '../../src/tree/dropping.ts';
 import { jsonLines } from '../../src/tree/json-lines.ts';
 import type { DataPaths } from '../../src/tree/paths.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
+import { openUnsettled } from '../../src/tree/unsettled.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
 import { buildOf, scriptOf, textArtifact } from './samples.ts';
@@ -143,6 +145,51 @@ describe('retention', () => {
     assert.equal(existsSync(mirror.paths.droppedBuild(ancient.id)), false);
   });
 
+  describe('a build that ran again before it was removed whole, which nobody had heard of', () => {
+    /** Removed by its old end, while upstream has shown a later one for three days. */
+    async function removedUnheard(pipeline: string): Promise<SampleBuild> {
+      const [ancient, latest] = [aged(pipeline, 1, 400), aged(pipeline, 2, 1)];
+      await mirrored(ancient, latest);
+      const again = { ...ancient, finishedAt: Date.now() - 3 * dayMs };
+      mirror.standIn.put(again);
+      await retention();
+      assert.ok(!existsSync(mirror.paths.build(placeOf(ancient))));
+      return again;
+    }
+
+    async function isWholeAgain(build: SampleBuild): Promise<void> {
+      assert.equal((await mirror.settled(build)).complete, true);
+      assert.equal(existsSync(mirror.paths.droppedBuild(build.id)), false);
+    }
+
+    it('is mirrored anew when a delivery tells of it', async () => {
+      const again = await removedUnheard('heard');
+      await mirror.tell(again);
+      await isWholeAgain(again);
+    });
+
+    it('is mirrored anew when a comparison finds it', async () => {
+      const again = await removedUnheard('compared');
+      assert.equal((await run('reconcile', '--since', '5d')).code, 0);
+      await isWholeAgain(again);
+    });
+
+    it('is mirrored anew when a backfill finds it', async () => {
+      const again = await removedUnheard('filled');
+      assert.equal((await run('backfill', '--since', '5d', '--pipeline', 'filled')).code, 0);
+      await isWholeAgain(again);
+    });
+
+    it('is mirrored anew when its gap outlived the task that knew its end', async () => {
+      const again = await removedUnheard('taken-up');
+      const where = { organization: 'acme', pipeline: 'taken-up', number: 1, build: again.id };
+      const since = new Date(again.finishedAt ?? 0).toISOString();
+      await openUnsettled(mirror.paths, { version: 1, ...where, pipelineId: null, since, learnedFrom: 'reconcile' });
+      await takeUpGaps(mirror.paths, mirror.queue);
+      await isWholeAgain(again);
+    });
+  });
+
   it('keeps a pinned build until the pin is removed', async () => {
     const [old, latest] = [aged('pinned', 1, 40), aged('pinned', 2, 39)];
     await mirrored(old, latest);
@@ -233,7 +280,7 @@ describe('retention', () => {
         build: old.id,
         pipelineId: old.pipeline.id,
       },
-      ...{ parts: ['artifacts'], reason: 'age', text: 'a test', asked_at: new Date().toISOString() },
+      ...{ parts: ['artifacts'], reason: 'age', text: 'a test', finished_at: null, asked_at: new Date().toISOString() },
     };
     await mirror.stopWorker('SIGKILL');
     // As a crash leaves it between the record and the names: recorded as dropped, and still there.
