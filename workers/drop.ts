@@ -6,7 +6,8 @@ import { judgeBuilds } from '../src/search/candidates.ts';
 import { type DropOrder, listOrders } from '../src/tree/dropping.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Drop } from '../src/tree/retention.ts';
-import { dropBuild } from './drop-build.ts';
+import { dropBuild, endDrop } from './drop-build.ts';
+import type { Dropped } from './drop-count.ts';
 import type { Upkeep } from './upkeep.ts';
 
 /** A worker that starts makes a new catalog whole first: then there is something to judge by. */
@@ -25,22 +26,22 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
   if (unreadable.length > 0) log.warn({ unreadable }, 'orders in state/dropping cannot be read and are left alone');
   let [removed, seen] = [0, 0];
   let failure: MirrorError | null = null;
-  const dropEach = async (these: readonly DropOrder[], total: number): Promise<void> => {
-    for (const order of these) {
+  const each = async (orders: readonly DropOrder[], total: number, work: Removing): Promise<void> => {
+    for (const order of orders) {
       signal.throwIfAborted();
       at((seen += 1), total);
-      const outcome = await dropOne(upkeep, order, signal, log);
+      const outcome = await dropOne(upkeep, order, () => work(upkeep, order, signal), { signal, log });
       if (outcome instanceof MirrorError) failure ??= outcome;
       else if (outcome) removed += 1;
     }
   };
   // First, so that what a crash broke off is not counted as if it were still there.
-  await dropEach(orders, orders.length);
+  await each(orders, orders.length, endDrop);
   const { drops, kept } = await judgeBuilds(paths, catalog, policy, signal);
   for (const [because, of] of Map.groupBy(kept, (each) => each.because)) {
     log.info({ because, builds: of.length }, 'builds that the policy would remove are kept');
   }
-  await dropEach(drops.map(orderOf), seen + drops.length);
+  await each(drops.map(orderOf), seen + drops.length, dropBuild);
   if (removed > 0) log.info({ builds: removed }, 'retention has removed');
   // All others are through: what may have gone by is tried again soon, and not with the next run.
   if (failure !== null) throw failure;
@@ -65,24 +66,25 @@ function orderOf({ candidate, parts, reason, text }: Drop): DropOrder {
   };
 }
 
-/** One build that cannot be removed keeps no other from it. @returns whether it was; an error that may go by */
+type Removing = (upkeep: Upkeep, order: DropOrder, signal: AbortSignal) => Promise<Dropped | null>;
+
+/** One build that cannot be removed keeps no other from it. @returns whether anything was; an error that may go by */
 async function dropOne(
   upkeep: Upkeep,
   order: DropOrder,
-  signal: AbortSignal,
-  log: TaskContext['log'],
+  work: () => Promise<Dropped | null>,
+  { signal, log }: Pick<TaskContext, 'signal' | 'log'>,
 ): Promise<boolean | MirrorError> {
   const { pipeline, number } = order;
   try {
-    const outcome = await dropBuild(upkeep, order, signal);
-    if (outcome.kept !== null) {
-      log.info({ pipeline, number, because: outcome.kept }, 'a build that the policy would remove is kept');
-      return false;
-    }
-    upkeep.onRemoved('artifact', order.reason, outcome.artifacts);
-    upkeep.onRemoved('log', order.reason, outcome.logs);
-    if (order.parts.includes('build')) upkeep.onRemoved('build', order.reason, 1);
-    return true;
+    const outcome = await work();
+    if (outcome === null) return false;
+    const { kept, artifacts, logs } = outcome;
+    if (kept !== null) log.info({ pipeline, number, because: kept }, 'a build that the policy would remove is kept');
+    upkeep.onRemoved('artifact', order.reason, artifacts);
+    upkeep.onRemoved('log', order.reason, logs);
+    if (kept === null && order.parts.includes('build')) upkeep.onRemoved('build', order.reason, 1);
+    return kept === null || artifacts + logs > 0;
   } catch (thrown) {
     const error = toMirrorError(thrown);
     const { code } = error;

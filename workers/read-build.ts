@@ -16,7 +16,7 @@ import {
 } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
-import { forgetDropped, isDropped } from '../src/tree/dropping.ts';
+import { forgetDropped, isDropped, readOrder } from '../src/tree/dropping.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { Place } from '../src/tree/paths.ts';
@@ -37,6 +37,8 @@ import { markGone, markUnlisted } from './mark-gone.ts';
 /** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
 const restMsPerJob = 2;
 const restFromJobs = 200;
+/** How soon a build is looked at again of which something is just being removed. */
+const afterDropMs = 2000;
 /** How often a build that upstream does not yet show as a delivery said is looked at again. */
 const behindAttempts = 6;
 
@@ -66,6 +68,12 @@ export async function readBuild(
     since: new Date(heardOf).toISOString(),
   } as const;
   await openUnsettled(paths, { ...gap, pipelineId: null });
+  // A removal that has begun comes to its end first: what is mirrored meanwhile would go with it. Its own look at the gap
+  // comes after its order, as this one after the gap: one of the two sees the other.
+  if ((await readOrder(paths, task.build)) !== null) {
+    await worker.queue.enqueue({ name: 'drop', payload: {} }, { workClass: 'bulk' });
+    return { againMs: afterDropMs };
+  }
   forgetDropped(paths, task.build);
   const seen = await lookAt(upstream, task, signal);
   if (seen === null) {

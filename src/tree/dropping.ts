@@ -1,11 +1,11 @@
 /**
  * Removals that are under way. An order is on disk before anything is touched and struck out when all of it is done, so
- * that what a crash broke off is taken up again. A build that was removed whole leaves a mark: it is not mirrored anew.
+ * that what a crash broke off is taken up again; while it stands nobody mirrors anything of the build. A build that was removed whole leaves a mark: it is not mirrored anew.
  */
 import { z } from 'zod';
 import { BuildRef, Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
-import { listFolder, readIfPresent, writeAtomic } from './files.ts';
+import { listFolder, readIfPresent, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
 
 /** state/dropping/<build>.json */
@@ -29,6 +29,12 @@ export function strikeOrder(paths: DataPaths, build: string): void {
   unlinkFile(paths.dropOrder(build));
 }
 
+/** @returns null where there is none, and where what is there cannot be read */
+export async function readOrder(paths: DataPaths, build: string): Promise<DropOrder | null> {
+  const text = await readIfPresent(paths.dropOrder(build));
+  return text === null ? null : (DropOrder.safeParse(parseJson(text)).data ?? null);
+}
+
 /** @returns orders, and the names of files that are none: those are left alone */
 export async function listOrders(paths: DataPaths): Promise<{ orders: DropOrder[]; unreadable: string[] }> {
   const orders: DropOrder[] = [];
@@ -42,6 +48,11 @@ export async function listOrders(paths: DataPaths): Promise<{ orders: DropOrder[
     else orders.push(order);
   }
   return { orders, unreadable };
+}
+
+/** Whether the removal of a whole build has begun: its mark is the first thing that is done. */
+export function isMarked(paths: DataPaths, build: string): boolean {
+  return writtenAt(paths.droppedBuild(build)) !== null;
 }
 
 export async function markDropped(paths: DataPaths, order: DropOrder): Promise<void> {
@@ -64,7 +75,7 @@ export async function isDropped(paths: DataPaths, build: string, finishedAt: num
   return finishedAt <= Date.parse(mark.finished_at ?? mark.dropped_at);
 }
 
-/** It is mirrored anew. */
+/** It is mirrored anew, or was not removed after all. */
 export function forgetDropped(paths: DataPaths, build: string): void {
   unlinkFile(paths.droppedBuild(build));
 }

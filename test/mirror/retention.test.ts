@@ -9,6 +9,10 @@ import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, writeOrder } from '../../src/tree/dropping.ts';
 import { jsonLines } from '../../src/tree/json-lines.ts';
 import type { DataPaths } from '../../src/tree/paths.ts';
+import { createHold } from '../../src/queue/hold.ts';
+import { takeUpGaps } from '../../src/reconcile/take-up.ts';
+import { hasBlob } from '../../src/tree/blobs.ts';
+import { type DropOrder, markDropped, writeOrder } from '../../src/tree/dropping.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
 import { openUnsettled } from '../../src/tree/unsettled.ts';
 import { kitemirror } from '../commands/scene.ts';
@@ -29,6 +33,13 @@ after(() => mirror.stop());
 function aged(pipeline: string, number: number, days: number, text = `${pipeline} ${number}`): SampleBuild {
   const artifacts = [textArtifact('out/a.txt', text), textArtifact('b\u0001.txt', `odd name ${text}`)];
   return buildOf([artifacts], { pipeline, number, finishedAt: Date.now() - days * dayMs, logBytes: 200 });
+}
+
+/** As the policy passes it: by the end that the build has now. */
+function orderFor({ id, pipeline, number, finishedAt }: SampleBuild, parts: DropOrder['parts']): DropOrder {
+  const where = { organization: 'acme', pipeline: pipeline.slug, pipelineId: pipeline.id, number, build: id };
+  const finished_at = new Date(finishedAt ?? 0).toISOString();
+  return { version: 1, ...where, parts, reason: 'age', text: 'a test', finished_at, asked_at: finished_at };
 }
 
 async function mirrored(...builds: SampleBuild[]): Promise<void> {
@@ -266,26 +277,126 @@ describe('retention', () => {
     await mirror.idle();
   });
 
+  describe('a removal that waits while a task has the build', () => {
+    /** `work` happens when the verdict is passed and the removal waits. */
+    async function whileItWaits(build: SampleBuild, work: () => Promise<unknown>): Promise<void> {
+      const identity = `publish-build/${build.id}`;
+      const held = await createHold(mirror.redis.client).take(identity, false);
+      assert.ok(held !== null);
+      const done = retention();
+      const isWanted = async () => (await mirror.redis.client.exists(`kitemirror:wanted:${identity}`)) === 1;
+      await until(isWanted, 'the removal to wait');
+      await work();
+      await held.release();
+      assert.equal(await done, 0);
+      assert.ok(existsSync(join(mirror.paths.build(placeOf(build)), 'build.json')));
+      assert.deepEqual(readdirSync(mirror.paths.dropping), []);
+      assert.equal(existsSync(mirror.paths.droppedBuild(build.id)), false);
+    }
+
+    async function ancientOf(pipeline: string): Promise<[SampleBuild, SampleBuild]> {
+      const builds: [SampleBuild, SampleBuild] = [aged(pipeline, 1, 400), aged(pipeline, 2, 1)];
+      await mirrored(...builds);
+      return builds;
+    }
+
+    it('does not happen once the build is pinned', async () => {
+      const [ancient] = await ancientOf('pinned-late');
+      await whileItWaits(ancient, async () => {
+        assert.equal((await run('pin', 'pinned-late/1')).code, 0);
+      });
+    });
+
+    it('does not happen once the build runs again', async () => {
+      const [ancient] = await ancientOf('again-late');
+      const again = { ...ancient, finishedAt: Date.now() - dayMs };
+      await whileItWaits(ancient, async () => {
+        mirror.standIn.put(again);
+        await mirror.tell(again);
+        await until(() => existsSync(mirror.paths.unsettledBuild(again.id)), 'the gap');
+      });
+      assert.equal((await mirror.settled(again)).complete, true);
+      assert.equal(await retention(), 0);
+    });
+
+    it('does not happen once the build is the latest that passed', async () => {
+      const [ancient, latest] = await ancientOf('latest-late');
+      await whileItWaits(ancient, async () => {
+        const again = { ...latest, state: 'failed', finishedAt: Date.now() - 1000 };
+        mirror.standIn.put(again);
+        await mirror.tell(again);
+        await until(() => mirror.build(latest).state === 'failed' && mirror.build(latest).settled, 'the failure');
+        await until(() => !existsSync(mirror.paths.unsettledBuild(latest.id)), 'its gap to be closed');
+      });
+    });
+  });
+
+  it('does not execute an order whose removal never began when the build has run again since', async () => {
+    const [ancient, latest] = [aged('untouched', 1, 400), aged('untouched', 2, 1)];
+    await mirrored(ancient, latest);
+    await writeOrder(mirror.paths, orderFor(ancient, ['build']));
+    const again = { ...ancient, finishedAt: Date.now() - dayMs };
+    mirror.standIn.put(again);
+    await mirror.tell(again);
+    await mirror.settled(again);
+    assert.equal(await retention(), 0);
+    assert.equal(mirror.build(again).complete, true);
+    assert.deepEqual(readdirSync(mirror.paths.dropping), []);
+  });
+
+  it('ends the removal of a whole build that has begun before it mirrors the build anew', async () => {
+    const [ancient, latest] = [aged('ended-first', 1, 400), aged('ended-first', 2, 1)];
+    await mirrored(ancient, latest);
+    const folder = mirror.paths.build(placeOf(ancient));
+    const whole = Object.keys(await digestTree(folder));
+    await mirror.stopWorker('SIGKILL');
+    // As a crash leaves it between its folder and what the views are.
+    const order = orderFor(ancient, ['build']);
+    await writeOrder(mirror.paths, order);
+    await markDropped(mirror.paths, order);
+    rmSync(folder, { recursive: true });
+    const again = { ...ancient, finishedAt: Date.now() - dayMs };
+    mirror.standIn.put(again);
+    await mirror.tell(again);
+    await mirror.startWorker();
+    assert.equal((await mirror.settled(again)).complete, true);
+    assert.deepEqual(Object.keys(await digestTree(folder)), whole);
+    assert.deepEqual(readdirSync(mirror.paths.dropping), []);
+    assert.equal(existsSync(mirror.paths.droppedBuild(again.id)), false);
+  });
+
+  it('takes no more of a pinned build than a removal that was broken off has recorded', async () => {
+    const [old, latest] = [aged('half', 1, 40), aged('half', 2, 39)];
+    await mirrored(old, latest);
+    const job = mirror.job(old, scriptOf(old).id);
+    assert.equal((await run('pin', 'half/1')).code, 0);
+    const order = orderFor(old, ['artifacts']);
+    await writeOrder(mirror.paths, order);
+    const reason = `removed by retention: ${order.text}`;
+    const gone = { state: 'dropped', reason, url: null, merged: false } as const;
+    const artifacts = job.artifacts.map((each) => (each.path === 'out/a.txt' ? { ...each, ...gone } : each));
+    const counts = { expected: job.expected - 1, present: job.present - 1 };
+    await writeJobRecord(mirror.paths, placeOf(old), { ...job, ...counts, artifacts });
+    await retention();
+    const files = Object.keys(await digestTree(mirror.paths.job(placeOf(old), job.id)));
+    assert.ok(!files.includes('artifacts/out/a.txt'), files.join());
+    assert.equal(mirror.build(old).stored?.artifacts, 1);
+    const left = mirror.job(old, job.id).artifacts.map(({ path, state }) => (path === 'out/a.txt' ? 'gone' : state));
+    assert.deepEqual(left.toSorted(), ['gone', 'present']);
+    assert.deepEqual(readdirSync(mirror.paths.dropping), []);
+  });
+
   it('ends a removal that was broken off, and the sweep deletes what nothing shows', async () => {
     const [old, latest] = [aged('broken-off', 1, 40), aged('broken-off', 2, 39)];
     await mirrored(old, latest);
     const job = mirror.job(old, scriptOf(old).id);
     const sha256 = job.artifacts[0]?.sha256 ?? '';
-    const order: DropOrder = {
-      ...{
-        version: 1,
-        organization: 'acme',
-        pipeline: 'broken-off',
-        number: 1,
-        build: old.id,
-        pipelineId: old.pipeline.id,
-      },
-      ...{ parts: ['artifacts'], reason: 'age', text: 'a test', finished_at: null, asked_at: new Date().toISOString() },
-    };
+    const order = orderFor(old, ['artifacts']);
     await mirror.stopWorker('SIGKILL');
     // As a crash leaves it between the record and the names: recorded as dropped, and still there.
     await writeOrder(mirror.paths, order);
-    const dropped = { state: 'dropped', reason: 'x', url: null, merged: false } as const;
+    const reason = `removed by retention: ${order.text}`;
+    const dropped = { state: 'dropped', reason, url: null, merged: false } as const;
     const artifacts = job.artifacts.map((each) => ({ ...each, ...dropped }));
     await writeJobRecord(mirror.paths, placeOf(old), { ...job, artifacts, expected: 1, present: 1 });
     await mirror.startWorker();
