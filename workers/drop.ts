@@ -20,8 +20,15 @@ export async function drop(upkeep: Upkeep, context: TaskContext): Promise<Outcom
   return undefined;
 }
 
-async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgress): Promise<{ builds: number }> {
-  const { paths, catalog, policy } = upkeep;
+/** What the mark of a run tells. */
+interface Result {
+  readonly builds: number;
+  /** Why no limit of age applied; null: they did. */
+  readonly ages_wait: string | null;
+}
+
+async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgress): Promise<Result> {
+  const { paths, catalog, policy, compareEveryMs } = upkeep;
   const { orders, unreadable } = await listOrders(paths);
   if (unreadable.length > 0) log.warn({ unreadable }, 'orders in state/dropping cannot be read and are left alone');
   let [removed, seen] = [0, 0];
@@ -37,7 +44,9 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
   };
   // First, so that what a crash broke off is not counted as if it were still there.
   await each(orders, orders.length, endDrop);
-  const { drops, kept } = await judgeBuilds(paths, catalog, policy, signal);
+  const options = { policy, compareEveryMs, now: Date.now() };
+  const { drops, kept, agesWait } = await judgeBuilds(paths, catalog, options, signal);
+  if (agesWait !== null) log.warn({ because: agesWait }, 'no limit of age applies');
   for (const [because, of] of Map.groupBy(kept, (each) => each.because)) {
     log.info({ because, builds: of.length }, 'builds that the policy would remove are kept');
   }
@@ -45,7 +54,7 @@ async function dropAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgr
   if (removed > 0) log.info({ builds: removed }, 'retention has removed');
   // All others are through: what may have gone by is tried again soon, and not with the next run.
   if (failure !== null) throw failure;
-  return { builds: removed };
+  return { builds: removed, ages_wait: agesWait };
 }
 
 function orderOf({ candidate, parts, reason, text }: Drop): DropOrder {

@@ -156,6 +156,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const upkeep: Upkeep = {
     ...worker.bulk,
     policy: config.retention,
+    compareEveryMs: config.reconcileSeconds * 1000,
     verifyRate: config.verifyRate,
     holding: (identity, signal, work) => whileHolding(hold, identity, signal, work),
     onRemoved: (what, reason, count) => metrics.removed.inc({ what, reason }, count),

@@ -7,6 +7,8 @@ export type RemovalReason = 'age' | 'count' | 'bytes' | 'unlinked' | 'purge' | '
 
 export interface Upkeep extends WorkerContext {
   readonly policy: RetentionPolicy;
+  /** ms between two comparisons with upstream. */
+  readonly compareEveryMs: number;
   /** Bytes a second that are read to check what is stored; null: none. */
   readonly verifyRate: number | null;
   /** Does the work while no task of that identity runs anywhere: records have one writer at a time. */

@@ -17,8 +17,9 @@ export const retention: Command = {
 KITEMIRROR_RETENTION_SECONDS. Pinned, unsettled and latest builds are kept and told of.
 --dry-run: removes nothing and says what would go and why, the bytes that would be freed (what other builds show too stays),
   and which latest, commit and pull request links would lead elsewhere
---json: {"dry_run":true,"drops":[…],"kept":[…],"unreadable":[…],"artifacts":0,"logs":0,"bytes":0,"freed_bytes":0,"pointers":[…]};
-  without --dry-run {"dry_run":false,"builds":0}
+No limit of age applies while the clock is far beyond the last complete comparison with Buildkite: it may be wrong.
+--json: {"dry_run":true,"drops":[…],"kept":[…],"ages_wait":null,"unreadable":[…],"artifacts":0,"logs":0,"bytes":0,"freed_bytes":0,"pointers":[…]};
+  without --dry-run {"dry_run":false,"builds":0,"ages_wait":null}
 exit 0: done · 1: no worker did it, or some records cannot be read`,
   options: { 'dry-run': { type: 'boolean', default: false } },
   changes: ({ values }) => values['dry-run'] !== true,
@@ -26,14 +27,16 @@ exit 0: done · 1: no worker did it, or some records cannot be read`,
     const { io, values } = context;
     if (values['dry-run'] === true) return simulate(context);
     const { result } = await awaitTask(context, { name: 'drop', payload: {} }, 'builds');
-    const { builds } = result as { builds: number };
-    if (values['json'] === true) sayJson(io, { dry_run: false, builds });
-    else
+    const { builds, ages_wait } = result as { builds: number; ages_wait: string | null };
+    if (values['json'] === true) sayJson(io, { dry_run: false, builds, ages_wait });
+    else {
       io.say(
         builds === 0
           ? 'the policy removes nothing now'
           : `removed from ${builds} builds; their bytes go with the next sweep`,
       );
+      tellOfWait(io, ages_wait);
+    }
     return exit.ok;
   },
 };
@@ -42,8 +45,9 @@ async function simulate(context: CommandContext): Promise<number> {
   const { io, values, settings } = context;
   const paths = openMirror(context);
   const catalog = openBuilds(context);
-  const policy = settings().config.retention;
-  const { candidates, drops, kept } = await judgeBuilds(paths, catalog, policy, context.signal);
+  const { retention: policy, reconcileSeconds } = settings().config;
+  const options = { policy, compareEveryMs: reconcileSeconds * 1000, now: Date.now() };
+  const { candidates, drops, kept, agesWait } = await judgeBuilds(paths, catalog, options, context.signal);
   const unreadable: Removal[] = [];
   const progress = startProgress(io, { unit: 'builds' });
   const freed = await measureFreed(paths, drops.map(removalOf), {
@@ -56,7 +60,7 @@ async function simulate(context: CommandContext): Promise<number> {
   const whole = new Set(
     going.flatMap(({ candidate, parts }) => (parts.includes('build') ? [candidate.summary.id] : [])),
   );
-  const findings = { drops: going, kept, unreadable, freed, pointers: movedPointers(candidates, whole) };
+  const findings = { drops: going, kept, agesWait, unreadable, freed, pointers: movedPointers(candidates, whole) };
   if (values['json'] === true) sayJson(io, jsonOf(findings));
   else tell(io, findings);
   return unreadable.length === 0 ? exit.ok : exit.fault;
@@ -69,17 +73,19 @@ function removalOf({ candidate: { folder, summary }, parts }: Drop): Removal {
 interface Findings {
   readonly drops: readonly Drop[];
   readonly kept: readonly Kept[];
+  readonly agesWait: string | null;
   readonly unreadable: readonly Removal[];
   readonly freed: Freed;
   readonly pointers: readonly MovedPointer[];
 }
 
-function jsonOf({ drops, kept, unreadable, freed, pointers }: Findings): unknown {
+function jsonOf({ drops, kept, agesWait, unreadable, freed, pointers }: Findings): unknown {
   const { artifacts, logs, bytes, freedBytes } = freed;
   return {
     dry_run: true,
     drops: drops.map(dropJson),
     kept: kept.map(({ because, drop }) => ({ ...dropJson(drop), because })),
+    ages_wait: agesWait,
     unreadable: unreadable.map(({ place, build }) => ({ pipeline: place.folder, number: place.number, build })),
     artifacts,
     logs,
@@ -94,7 +100,7 @@ function dropJson({ candidate: { summary }, parts, reason, text }: Drop) {
   return { pipeline, number, build, branch, state, finished_at, bytes, parts, reason, text };
 }
 
-function tell(io: Io, { drops, kept, unreadable, freed, pointers }: Findings): void {
+function tell(io: Io, { drops, kept, agesWait, unreadable, freed, pointers }: Findings): void {
   for (const { candidate, parts, text } of drops) io.say(`${nameOf(candidate)}  ${parts.join(', ')}: ${text}`);
   for (const { candidate, because, drop } of kept) io.say(`${nameOf(candidate)}  kept, ${because}: ${drop.text}`);
   for (const { place } of unreadable) io.say(`${place.folder} #${place.number}  kept: a record of it cannot be read`);
@@ -107,6 +113,11 @@ function tell(io: Io, { drops, kept, unreadable, freed, pointers }: Findings): v
   io.say(
     `would remove of ${drops.length} builds ${artifacts} artifacts and ${logs} logs, ${formatBytes(bytes)}, and free ${formatBytes(freedBytes)}`,
   );
+  tellOfWait(io, agesWait);
+}
+
+function tellOfWait(io: Io, agesWait: string | null): void {
+  if (agesWait !== null) io.say(`no limit of age applies: ${agesWait}`);
 }
 
 function nameOf({ summary }: Drop['candidate']): string {

@@ -112,6 +112,15 @@ export async function readReconciledUntil(paths: DataPaths): Promise<number | nu
   return completed === null ? null : Date.parse(completed.beganAt) - markOverlapMs;
 }
 
+/**
+ * Upstream's clock when the last complete comparison began (ms since 1970); null: there was none.
+ * @throws MirrorError ERR_TREE_CORRUPT where nothing of the state can be read
+ */
+export async function readComparedAt(paths: DataPaths): Promise<number | null> {
+  const state = await readReconcileState(paths);
+  return state === null || state.completed === null ? null : Date.parse(state.mark) + markOverlapMs;
+}
+
 /** Gaps that were opened before are on disk by their names when this returns, too. */
 export async function writeReconcileState(paths: DataPaths, state: ReconcileState): Promise<void> {
   await syncGaps(paths);

@@ -51,8 +51,8 @@ interface Ruled {
 }
 
 export interface SelectOptions {
-  /** ms since 1970. */
-  readonly now: number;
+  /** ms since 1970; null: nobody knows for sure, and no limit of age applies. */
+  readonly now: number | null;
   /** What blobs take on the disk now. */
   readonly storedBytes: number;
 }
@@ -142,7 +142,7 @@ function endOf({ finished_at: end }: BuildSummary): number | null {
   return Number.isNaN(at) ? null : at;
 }
 
-function limited(ruled: Ruled, now: number): Drop | null {
+function limited(ruled: Ruled, now: SelectOptions['now']): Drop | null {
   const { candidate, rule } = ruled;
   const build = exceeded(ruled, rule.builds, now);
   if (build !== null) return { candidate, parts: ['build'], ...worded(rule, 'builds', build) };
@@ -157,10 +157,14 @@ function limited(ruled: Ruled, now: number): Drop | null {
   return first === null ? null : { candidate, parts, ...first };
 }
 
-function exceeded({ candidate, rank }: Ruled, { ageMs, count }: Limits, now: number): 'age' | 'count' | null {
+function exceeded(
+  { candidate, rank }: Ruled,
+  { ageMs, count }: Limits,
+  now: SelectOptions['now'],
+): 'age' | 'count' | null {
   const end = endOf(candidate.summary);
   // Without an end it has no age; it is told of as kept where a count would remove it.
-  if (ageMs !== null && end !== null && now - end > ageMs) return 'age';
+  if (ageMs !== null && end !== null && now !== null && now - end > ageMs) return 'age';
   return count !== null && rank >= count ? 'count' : null;
 }
 

@@ -13,6 +13,7 @@ import { createHold } from '../../src/queue/hold.ts';
 import { takeUpGaps } from '../../src/reconcile/take-up.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, markDropped, writeOrder } from '../../src/tree/dropping.ts';
+import { readComparedAt, readReconcileState, writeReconcileState } from '../../src/tree/reconcile-state.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
 import { openUnsettled } from '../../src/tree/unsettled.ts';
 import { kitemirror } from '../commands/scene.ts';
@@ -218,6 +219,24 @@ describe('retention', () => {
     await until(() => !buildPage('pinned', 1).includes('Pinned: '), 'the page to tell of the pin no more');
     await retention();
     assert.equal(mirror.build(old).stored?.artifacts, 0);
+  });
+
+  it('removes nothing by its age while the clock is far beyond the last comparison, and says so', async () => {
+    const [old, latest] = [aged('clock', 1, 40), aged('clock', 2, 39)];
+    await mirrored(old, latest);
+    await until(async () => (await readComparedAt(mirror.paths)) !== null, 'the first comparison');
+    const state = await readReconcileState(mirror.paths);
+    assert.ok(state !== null);
+    // Of two clocks that differ it is the same which one is told to be wrong.
+    await writeReconcileState(mirror.paths, { ...state, mark: new Date(Date.now() - 2 * dayMs).toISOString() });
+    const dry = await run('retention', '--dry-run');
+    assert.match(dry.out, /no limit of age applies: the clock is 47h \d+m beyond the last complete comparison/);
+    const { out } = await run('retention', '--json');
+    assert.match(out, /"builds":0,"ages_wait":"the clock is 47h/);
+    assert.ok(mirror.output.some((line) => line.includes('no limit of age applies')));
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+    await writeReconcileState(mirror.paths, state);
+    assert.equal(await retention(), 1);
   });
 
   it('counts bytes as freed only where no other build shows them', async () => {

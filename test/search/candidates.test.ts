@@ -2,21 +2,23 @@ import assert from 'node:assert/strict';
 import { linkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { RetentionPolicy } from '../../src/config/retention.ts';
+import type { Limits, RetentionPolicy } from '../../src/config/retention.ts';
 import { parseGlobs } from '../../src/config/values.ts';
 import { judgeBuilds } from '../../src/search/candidates.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
 import type { DataPaths } from '../../src/tree/paths.ts';
+import { markOverlapMs, writeReconcileState } from '../../src/tree/reconcile-state.ts';
 import { sampleBuild, summaryOfBuild, uuid } from '../pages/samples.ts';
 import { preparedData } from '../tree/folder.ts';
 
 const never = { ageMs: null, count: null };
 const everything = parseGlobs('*');
 const rule = { name: 'test', pipelines: everything, branches: everything, states: null, keepLatest: 0 };
-const atMost = (maxBytes: number): RetentionPolicy => ({
-  rules: [{ ...rule, artifacts: never, logs: never, builds: never }],
-  maxBytes,
-});
+const hourMs = 3_600_000;
+const now = Date.UTC(2026, 0, 10);
+const by = (policy: RetentionPolicy) => ({ policy, compareEveryMs: 300_000, now });
+const limits = { artifacts: never, logs: never, builds: never };
+const atMost = (maxBytes: number) => by({ rules: [{ ...rule, ...limits }], maxBytes });
 const signal = new AbortController().signal;
 
 /** Three builds of 100 bytes each; the sum that is counted along says 900. */
@@ -58,4 +60,36 @@ test('nothing is judged while the catalog may lack builds', async (t) => {
   const { paths, catalog } = await mirrored(t);
   catalog.noteStage('partial');
   await assert.rejects(judgeBuilds(paths, catalog, atMost(1), signal), { code: 'ERR_NOT_READY' });
+});
+
+test('no limit of age applies while the clock is far beyond the last comparison with upstream', async (t) => {
+  const { paths, catalog } = await mirrored(t);
+  const policy = (artifacts: Limits): RetentionPolicy => ({
+    rules: [{ ...rule, ...limits, artifacts }],
+    maxBytes: null,
+  });
+  const old = policy({ ageMs: 24 * hourMs, count: null });
+  const judged = async (options: ReturnType<typeof by>) => {
+    const { drops, agesWait } = await judgeBuilds(paths, catalog, options, signal);
+    return [drops.length, agesWait];
+  };
+  assert.deepEqual(await judged(by(old)), [3, null], 'a mirror that was never compared has nothing to go by');
+  const compared = async (ms: number): Promise<void> => {
+    const [at, mark] = [new Date(ms).toISOString(), new Date(ms - markOverlapMs).toISOString()];
+    const completed = { beganAt: at, endedAt: at };
+    const state = { version: 1, mark, first: mark, comparison: null, completed, settings: null } as const;
+    await writeReconcileState(paths, state);
+  };
+  await compared(now - hourMs / 2);
+  assert.deepEqual(await judged(by(old)), [3, null]);
+  // Of a clock that jumped as of an upstream that was away for a day.
+  await compared(now - 25 * hourMs);
+  const why = 'the clock is 25h 0m beyond the last complete comparison with Buildkite';
+  assert.deepEqual(await judged(by(old)), [0, why]);
+  assert.deepEqual(await judged(by(policy({ ageMs: null, count: 1 }))), [2, why], 'what needs no clock applies');
+  assert.deepEqual(await judged({ ...by(old), compareEveryMs: 24 * hourMs }), [3, null]);
+  await compared(now + 48 * hourMs);
+  assert.deepEqual(await judged(by(old)), [3, null], 'a clock that is behind removes too late');
+  for (const file of [paths.reconcileState, paths.reconcileCopy]) writeFileSync(file, 'torn');
+  assert.equal((await judged(by(old)))[0], 0);
 });
