@@ -77,7 +77,15 @@ test('no limit of age applies while the clock is far beyond the last comparison 
   const compared = async (ms: number): Promise<void> => {
     const [at, mark] = [new Date(ms).toISOString(), new Date(ms - markOverlapMs).toISOString()];
     const completed = { beganAt: at, endedAt: at };
-    const state = { version: 1, mark, first: mark, comparison: null, completed, settings: null } as const;
+    const state = {
+      version: 1,
+      mark,
+      first: mark,
+      comparison: null,
+      partial: null,
+      completed,
+      settings: null,
+    } as const;
     await writeReconcileState(paths, state);
   };
   await compared(now - hourMs / 2);
