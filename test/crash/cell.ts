@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readComparedAt } from '../../src/tree/reconcile-state.ts';
 import { type Mirror, stableTree, startMirror } from '../mirror/harness.ts';
 import { until } from '../mirror/until.ts';
 import { outcome, tornFiles, wholeFiles } from './outcome.ts';
@@ -32,6 +33,8 @@ export interface Story {
    * would tell it: so the second time it must change nothing.
    */
   readonly tell: (mirror: Mirror) => Promise<void>;
+  /** A clock that is wrong holds it up on purpose: somebody sets it right, and has it done anew. */
+  readonly waitsForClock?: boolean;
   /** Waits for the end, however often it was disturbed. */
   readonly end: (mirror: Mirror) => Promise<unknown>;
 }
@@ -172,6 +175,13 @@ async function goesOn(mirror: Mirror, story: Story, plan: Plan): Promise<boolean
     await redis.start();
     await tellAgain(mirror, story);
   } else if (plan.fault === 'redis-flush') {
+    await tellAgain(mirror, story);
+  } else if (story.waitsForClock === true && (plan.fault === 'ahead' || plan.fault === 'back')) {
+    await mirror.stopWorker();
+    await mirror.startWorker();
+    // What was compared by a clock that was behind is too old for the right one.
+    const isCompared = async () => Date.now() - ((await readComparedAt(mirror.paths)) ?? 0) < 600_000;
+    await until(isCompared, 'a comparison by the right clock', 120_000);
     await tellAgain(mirror, story);
   }
   return true;

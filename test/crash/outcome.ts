@@ -1,6 +1,7 @@
 /** What must have become of a mirror in the end, and what nobody may see meanwhile. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf } from '../../src/errors.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
 import { digestTree, type Mirror, stableTree } from '../mirror/harness.ts';
 import type { Whole } from './scenario.ts';
@@ -39,7 +40,7 @@ export function wholeFiles(...states: readonly Record<string, unknown>[]): Whole
 /** Files under public names that no reader may see: other bytes than upstream has, records that are no JSON. */
 export async function tornFiles(of: Mirror, whole: Whole): Promise<string[]> {
   const folder = of.paths.tree;
-  const found = await digestTree(folder);
+  const found = await digestMoving(folder);
   return Object.entries(found).flatMap(([file, digest]) => {
     // A start that was killed while it tried the links; no address leads there, and the next start removes it.
     if (probe.test(file)) return [];
@@ -48,6 +49,17 @@ export async function tornFiles(of: Mirror, whole: Whole): Promise<string[]> {
     if (file.endsWith('SHA256SUMS')) return [];
     return digest === 'hidden' || isWhole(file, digest, whole) ? [] : [file];
   });
+}
+
+/** Of a tree that builds may go from meanwhile: then it is looked at anew. */
+async function digestMoving(folder: string): Promise<Record<string, string>> {
+  for (;;) {
+    try {
+      return await digestTree(folder);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+    }
+  }
 }
 
 const probe = /^\.[^/]+\.part$/;
