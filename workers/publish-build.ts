@@ -98,7 +98,8 @@ export async function publishBuild(
     },
     { delayMs: pipelineDelayMs },
   );
-  if (done && gap !== null) {
+  // One that was only just opened is for upstream to be asked: until then nobody knows what it is for.
+  if (done && gap !== null && gap.pipelineId !== null) {
     for (const job of jobs.filter((each) => wantsLogPage(paths, place, each)))
       await queue.enqueue({ name: 'index-log', payload: { ...task, job: job.id } });
     await closeUnsettled(paths, gap);

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { takeUpGaps } from '../../src/reconcile/take-up.ts';
 import type { ReconcileState } from '../../src/tree/reconcile-state.ts';
+import { openUnsettled, readUnsettled } from '../../src/tree/unsettled.ts';
 import { type Mirror, placeOf, readJson, startMirror } from './harness.ts';
 import { artifactOf, newBuild, scriptOf, textArtifact, withArtifact, withScript } from './samples.ts';
 import { until } from './until.ts';
@@ -116,6 +118,23 @@ describe('a comparison', () => {
     await mirror.startWorker();
     await until(() => mirror.build(partly).present === 3 && mirror.build(partly).complete, 'what was excluded', 30_000);
     assert.equal((await mirror.settled(hidden)).complete, true);
+  });
+
+  it('leaves a gap that stays open until upstream was asked, whatever is published meanwhile', async () => {
+    const build = fresh();
+    mirror.standIn.put(build);
+    await mirror.settled(build);
+    const { organization, folder, number } = placeOf(build);
+    const where = { organization, pipeline: folder, number, build: build.id };
+    await openUnsettled(mirror.paths, {
+      ...{ version: 1, ...where, pipelineId: null },
+      ...{ since: new Date().toISOString(), learnedFrom: 'reconcile' },
+    });
+    await mirror.queue.enqueue({ name: 'publish-build', payload: { ...where, pipelineId: build.pipeline.id } });
+    await mirror.idle();
+    assert.notEqual(await readUnsettled(mirror.paths, build.id), null);
+    await takeUpGaps(mirror.paths, mirror.queue);
+    await until(async () => (await readUnsettled(mirror.paths, build.id)) === null, 'the gap to be closed');
   });
 
   it('takes gaps up again when Redis was emptied', async () => {
