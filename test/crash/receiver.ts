@@ -183,15 +183,20 @@ async function mend({ redis }: Scene, plan: Plan): Promise<void> {
 /** It takes deliveries again, and all that was ever acknowledged is queued, but for what a comparison had covered. */
 async function afterwards(scene: Scene, program: Receiver, fault: Fault, first: string | undefined): Promise<string[]> {
   const { acknowledged, paths } = scene;
-  const isAnother = hasEnded(program);
-  const last = isAnother ? await start(scene) : program;
+  let last = program;
+  // A step that few batches of the journal come to is perhaps met only now.
+  const alive = async (): Promise<Receiver> => {
+    if (hasEnded(last)) last = await start(scene);
+    return last;
+  };
   try {
     const before = acknowledged.length;
-    await until(async () => (await deliver(scene, last)) === inABatch, 'deliveries to be taken again');
+    await until(async () => (await deliver(scene, await alive())) === inABatch, 'deliveries to be taken again');
     const lost = fault === 'redis-kill' || fault === 'redis-flush';
     const isCut = first === undefined || !segmentsOf(scene).includes(first);
     const owed = lost && isCut ? acknowledged.slice(Math.min(inABatch, before)) : acknowledged;
-    await until(() => allQueued(scene, owed), 'all that was acknowledged to be queued', 40_000).catch(() => undefined);
+    const isQueued = async (): Promise<boolean> => (await alive()) === last && allQueued(scene, owed);
+    await until(isQueued, 'all that was acknowledged to be queued', 40_000).catch(() => undefined);
     const queued = await queuedBuilds(scene);
     const missing = owed.filter((build) => !queued.has(build)).map((build) => `acknowledged and not queued: ${build}`);
     last.child.kill('SIGTERM');
