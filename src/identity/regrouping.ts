@@ -30,6 +30,7 @@ export async function openRegrouping(
   const all = new Map<string, Asking>();
   let running: Promise<void> | undefined;
   let keeping = Promise.resolve();
+  let isKeepingDue = false;
 
   if (people !== null) {
     const lost = (why: string): void =>
@@ -38,12 +39,19 @@ export async function openRegrouping(
       all.set(id, people.resume(tokens));
   }
 
-  /** What has been refreshed is good for nothing after a restart unless its successor is on disk by then. */
+  /**
+   * What has been refreshed is good for nothing after a restart unless its successor is on disk by then. Who comes while a
+   * writing waits for the one before is in it: many tokens end at once.
+   */
   function keep(): void {
+    if (isKeepingDue) return;
+    isKeepingDue = true;
+    const write = (): Promise<void> => {
+      isKeepingDue = false;
+      return writeKeptTokens(paths, keeper.key(), new Map(Array.from(all, ([id, asking]) => [id, asking.tokens()])));
+    };
     keeping = keeping
-      .then(() =>
-        writeKeptTokens(paths, keeper.key(), new Map(Array.from(all, ([id, asking]) => [id, asking.tokens()]))),
-      )
+      .then(write)
       .catch((thrown: unknown) =>
         logError(log, thrown, 'by what the provider is asked about people could not be kept'),
       );
