@@ -7,6 +7,8 @@ import type { Log } from '../log.ts';
 /** How long a producer's command may take before it counts as lost: Buildkite waits about 5 s for an answer. */
 export const producerTimeoutMs = 2000;
 
+type Credentials = Pick<RedisOptions, 'username' | 'password'>;
+
 export type RedisRole = 'producer' | 'worker';
 
 /** `redis://`, `rediss://` or `unix:///path`; asked again before each new connection, for the user's name and the password. */
@@ -21,7 +23,10 @@ export function connectRedis(url: RedisUrl, role: RedisRole, log: Log): Redis {
     ...(role === 'producer' ? { enableOfflineQueue: false, commandTimeout: producerTimeoutMs } : {}),
   };
   const path = unixPath(url());
-  const redis = path === null ? following(new Redis(url(), options), url) : new Redis({ ...options, path });
+  const redis =
+    path === null
+      ? prepared(new Redis(url(), options), () => credentialsOf(url()))
+      : prepared(new Redis({ ...options, path }), () => ({}));
   let downSince: number | null = null;
   redis.on('error', (error: Error) => {
     if (downSince === null) log.warn({ error: error.message }, 'Redis cannot be reached; waiting for it');
@@ -35,18 +40,27 @@ export function connectRedis(url: RedisUrl, role: RedisRole, log: Log): Redis {
 }
 
 /**
- * ioredis signs in with what it was made with, for ever; its options are read at each attempt. BullMQ has connections of its
- * own made from ours, for commands that block: they follow too.
+ * BullMQ has connections of its own made from ours, for commands that block: what is done here is done for them too.
+ *
+ * ioredis signs in with what it was made with, for ever; its options are read at each attempt.
+ *
+ * Where it is told to end while it waits for its next attempt it forgets that attempt, and says to nobody that it has ended
+ * (seen in 6.0.0): a worker would wait for that for ever. An attempt that is under way is ended as it should be.
  */
-function following(redis: Redis, url: RedisUrl): Redis {
-  redis.on('close', () => Object.assign(redis.options, credentialsOf(url())));
+function prepared(redis: Redis, credentials: () => Credentials): Redis {
+  redis.on('close', () => Object.assign(redis.options, credentials()));
+  const disconnect = redis.disconnect.bind(redis);
+  redis.disconnect = (again?: boolean) => {
+    if (again !== true && redis.status === 'reconnecting') redis.connect().catch(() => undefined);
+    disconnect(again);
+  };
   const duplicate = redis.duplicate.bind(redis);
-  redis.duplicate = (override?: Partial<RedisOptions>) => following(duplicate(override), url);
+  redis.duplicate = (override?: Partial<RedisOptions>) => prepared(duplicate(override), credentials);
   return redis;
 }
 
 /** Nothing of what is no URL: what was used before stays in force. */
-function credentialsOf(url: string): Pick<RedisOptions, 'username' | 'password'> {
+function credentialsOf(url: string): Credentials {
   const parsed = URL.parse(url);
   return parsed === null ? {} : { username: unescape(parsed.username), password: unescape(parsed.password) };
 }

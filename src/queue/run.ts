@@ -47,7 +47,7 @@ export interface RunOptions {
 }
 
 export interface Runner {
-  /** Takes no more tasks, gives those that run `graceMs` to end and then tells them to stop. */
+  /** Takes no more tasks, gives those that run `graceMs` to end and then tells them to stop. Waits for no Redis that is away then. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -68,7 +68,11 @@ export function runTasks(options: RunOptions): Runner {
   const workers = (Object.keys(queues) as QueueName[]).map((name) => startWorker(name, options, hold, stopping.signal));
   return {
     stop: async (graceMs) => {
-      const timer = setTimeout(() => stopping.abort(new MirrorError('ERR_STOPPING', 'the worker stops')), graceMs);
+      const timer = setTimeout(() => {
+        stopping.abort(new MirrorError('ERR_STOPPING', 'the worker stops'));
+        // A Redis that is away takes nothing back, and would be waited for: another worker notices what was left here.
+        if (options.redis.status !== 'ready') options.redis.disconnect();
+      }, graceMs);
       await Promise.all(workers.map((worker) => worker.close()));
       clearTimeout(timer);
     },
