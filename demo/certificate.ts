@@ -4,9 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { promisify } from 'node:util';
-import { findCommand, type ProgramNeed } from '../src/programs.ts';
-
-export const opensslNeed: ProgramNeed = { name: 'openssl', commands: ['openssl'], packages: [['openssl']] };
+import { findCommand, opensslNeed } from '../src/programs.ts';
 
 export interface CertificateFiles {
   readonly cert: string;

@@ -11,12 +11,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readEnv } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
-import { lighttpdNeed, redisNeed } from '../src/programs.ts';
+import { lighttpdNeed, lighttpdTlsNeed, opensslNeed, redisNeed } from '../src/programs.ts';
 import { ensurePrograms } from '../src/supervise/install.ts';
 import { createPrinter, type Printer } from '../src/supervise/lines.ts';
 import { type Leave, leaveOnSignals } from '../src/supervise/signals.ts';
 import { type Stack, startStack } from '../src/supervise/stack.ts';
-import { certificateIn, makeCertificate, opensslNeed } from './certificate.ts';
+import { certificateIn, makeCertificate } from './certificate.ts';
 import { checkAll } from './check.ts';
 import { demoFolder, emptyFolder, removeFolder } from './folder.ts';
 import { deliverAll, type Mirrored, untilMirrored } from './follow.ts';
@@ -54,7 +54,7 @@ async function main(): Promise<number> {
   try {
     show.title(`Kitemirror, end to end: ${builds.length} builds of a made-up team`);
     const upstream = await standIn.start();
-    await ensurePrograms(options.tls ? [redisNeed, lighttpdNeed, opensslNeed] : [redisNeed, lighttpdNeed], {
+    await ensurePrograms(options.tls ? [redisNeed, lighttpdTlsNeed, opensslNeed] : [redisNeed, lighttpdNeed], {
       root,
       env: machine,
       isRoot: process.getuid?.() === 0,

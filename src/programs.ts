@@ -37,6 +37,9 @@ export const lighttpdTlsNeed: ProgramNeed = {
   },
 };
 
+/** Makes the certificates of the demo and of tests. */
+export const opensslNeed: ProgramNeed = { name: 'openssl', commands: ['openssl'], packages: [['openssl']] };
+
 export const chromiumNeed: ProgramNeed = {
   name: 'chromium',
   commands: ['chromium', 'chromium-browser'],
@@ -44,6 +47,8 @@ export const chromiumNeed: ProgramNeed = {
 };
 
 export const promtoolNeed: ProgramNeed = { name: 'promtool', commands: ['promtool'], packages: [['prometheus']] };
+
+export const shellcheckNeed: ProgramNeed = { name: 'shellcheck', commands: ['shellcheck'], packages: [['shellcheck']] };
 
 /** Where servers are kept; an ordinary user's PATH leaves these out on Debian. */
 const serverFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];

@@ -13,7 +13,14 @@ import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { readEnv } from '../src/config.ts';
 import { toMirrorError } from '../src/errors.ts';
-import { chromiumNeed, lighttpdNeed, promtoolNeed, redisNeed } from '../src/programs.ts';
+import {
+  chromiumNeed,
+  lighttpdTlsNeed,
+  opensslNeed,
+  promtoolNeed,
+  redisNeed,
+  shellcheckNeed,
+} from '../src/programs.ts';
 import { ensurePrograms } from '../src/supervise/install.ts';
 import { ensureReportTools } from './reports/tools.ts';
 
@@ -66,7 +73,7 @@ function say(line: string): void {
 }
 
 async function ensureTestPrograms(): Promise<void> {
-  await ensurePrograms([redisNeed, lighttpdNeed, chromiumNeed, promtoolNeed], {
+  await ensurePrograms([redisNeed, lighttpdTlsNeed, opensslNeed, chromiumNeed, promtoolNeed, shellcheckNeed], {
     root,
     env: readEnv(root),
     isRoot: process.getuid?.() === 0,
