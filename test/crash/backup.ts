@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { prepareData } from '../../src/tree/data.ts';
 import { type DataPaths, dataPaths } from '../../src/tree/paths.ts';
+import { machine } from '../machine.ts';
 import { digestTree } from '../mirror/harness.ts';
 import {
   type Cell,
@@ -68,7 +69,7 @@ async function withScene<T>(within: string | undefined, work: (scene: Scene) => 
 
 async function backUp({ source, copy }: Scene, env: Record<string, string> = {}): Promise<number | null> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, 'backup', copy.root], {
-    env: { PATH: process.env['PATH'] ?? '', BUILDKITE_ORGANIZATION: 'acme', KITEMIRROR_DATA: source.root, ...env },
+    env: { ...machine, BUILDKITE_ORGANIZATION: 'acme', KITEMIRROR_DATA: source.root, ...env },
     stdio: 'ignore',
   });
   const [code] = (await once(child, 'exit')) as [number | null];

@@ -4,6 +4,7 @@
  *   npm run crash-matrix                          all of it: some thousand cells, hours on two cores
  *   npm run crash-matrix -- retry kill            scenarios and faults by name
  *   npm run crash-matrix -- --every 20            every twentieth cell
+ *   npm run crash-matrix -- --every 2 --from 1    the half that --every 2 leaves out
  *   npm run crash-matrix -- --json                a JSON line a cell
  * exit 0: every cell converged · 1: not, which ones is printed · 130: Ctrl-C
  */
@@ -16,6 +17,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     every: { type: 'string', default: '1' },
+    from: { type: 'string', default: '0' },
     'at-once': { type: 'string', default: String(4 * availableParallelism()) },
     json: { type: 'boolean', default: false },
   },
@@ -28,6 +30,7 @@ const startedAt = performance.now();
 const { verdicts, left } = await runMatrix({
   only: positionals,
   every: Math.max(1, Number(values.every)),
+  from: Number(values.from),
   atOnce: Math.max(1, Number(values['at-once'])),
   signal: stop.signal,
   onVerdict: (verdict, done, all) => {

@@ -44,8 +44,10 @@ export function cellsOf(scenario: Scenario, { steps }: Reference): Cell[] {
 export interface MatrixOptions {
   /** Scenarios and faults by name; all where it is empty. */
   readonly only: readonly string[];
-  /** Of all cells every how manieth is run. */
+  /** Of all cells every how manieth is run, */
   readonly every: number;
+  /** beginning with which: 0 unless told. */
+  readonly from?: number;
   readonly atOnce: number;
   readonly onVerdict: (verdict: Verdict, done: number, all: number) => void;
   /** All cells of a kind of step are through. */
@@ -80,7 +82,7 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     .flatMap(({ scenario, reference }) => cellsOf(scenario, reference).map((cell) => ({ scenario, cell, reference })))
     .filter(({ scenario, cell }) => !isRepeated(scenario, cell.step.label))
     .filter(({ cell }) => wanted(cell.fault, faults))
-    .filter((_, index) => index % options.every === 0);
+    .filter((_, index) => index % options.every === (options.from ?? 0) % options.every);
   const rows = rowsOf(cells, options.onRow);
   let done = 0;
   const verdicts = await inParallel(cells, options.atOnce, async (each) => {

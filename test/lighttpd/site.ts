@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
+import { machine } from '../machine.ts';
 import { ask } from './ask.ts';
 import { until } from './until.ts';
 
@@ -97,7 +98,7 @@ export async function startBackEnd(name: string, socket: string): Promise<BackEn
 /** The least that Lighttpd's program must be told. */
 export function settings(data: string, port: number, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return {
-    PATH: '/usr/local/bin:/usr/bin:/bin',
+    ...machine,
     BUILDKITE_ORGANIZATION: 'acme',
     KITEMIRROR_DATA: data,
     KITEMIRROR_LISTEN: `127.0.0.1:${port}`,

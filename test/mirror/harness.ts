@@ -17,6 +17,7 @@ import { openQueue, type TaskQueue } from '../../src/queue/queue.ts';
 import { taskOfHint } from '../../src/queue/tasks.ts';
 import { isMirrored } from '../../src/tree/mirrored.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
+import { machine } from '../machine.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { until } from './until.ts';
 
@@ -73,7 +74,7 @@ export async function startMirror(options: MirrorOptions = {}): Promise<Mirror> 
   let workers: ChildProcess[] = [];
 
   const environment = (extra: Record<string, string> = {}): Record<string, string> => ({
-    PATH: process.env['PATH'] ?? '',
+    ...machine,
     BUILDKITE_ORGANIZATION: 'acme',
     BUILDKITE_API_TOKEN: defaultToken.token,
     BUILDKITE_API_URL: address.apiUrl,

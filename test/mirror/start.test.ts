@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
+import { machine } from '../machine.ts';
 import { smallDisk } from '../tree/small-disk.ts';
 import { startRedis } from './redis.ts';
 
@@ -20,7 +21,7 @@ interface Start {
 async function start(folder: string, env: Record<string, string>): Promise<Start> {
   const child = spawn(process.execPath, [main], {
     env: {
-      PATH: process.env['PATH'] ?? '',
+      ...machine,
       BUILDKITE_ORGANIZATION: 'acme',
       BUILDKITE_API_TOKEN: 'bkua_none',
       BUILDKITE_API_URL: 'http://127.0.0.1:9',

@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { machine } from '../machine.ts';
 
 const entry = join(import.meta.dirname, '../../src/gateway.ts');
 
 function start(env: Record<string, string>): ChildProcess {
-  const own = { PATH: process.env['PATH'], BUILDKITE_ORGANIZATION: 'acme', ...env };
+  const own = { ...machine, BUILDKITE_ORGANIZATION: 'acme', ...env };
   return spawn(process.execPath, [entry, '--supervised'], { env: own, stdio: ['pipe', 'pipe', 'pipe'] });
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { machine } from '../machine.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -35,7 +36,7 @@ export function temporaryFolder(t: TestContext): string {
 export async function stackEnv(data: string, more: NodeJS.ProcessEnv = {}): Promise<NodeJS.ProcessEnv> {
   const [front = 0, metrics = 0, workerMetrics = 0, nobody = 0] = await freePorts(4);
   return {
-    PATH: process.env.PATH,
+    ...machine,
     HOME: process.env.HOME,
     BUILDKITE_ORGANIZATION: 'acme',
     BUILDKITE_API_TOKEN: 'bkua_a-token-of-this-test',

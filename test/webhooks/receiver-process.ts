@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { machine } from '../machine.ts';
 import { headersOf, secret } from './deliveries.ts';
 import { until } from './until.ts';
 
@@ -32,7 +33,7 @@ export async function startReceiver(
       cwd: root,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: {
-        PATH: process.env['PATH'] ?? '',
+        ...machine,
         BUILDKITE_ORGANIZATION: 'acme',
         BUILDKITE_WEBHOOK_TOKEN: secret,
         KITEMIRROR_DATA: join(folder, 'data'),
