@@ -19,8 +19,10 @@ export function connectRedis(url: RedisUrl, role: RedisRole, log: Log): Redis {
     connectionName: `kitemirror-${role}`,
     maxRetriesPerRequest: null,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.75 + Math.random() / 2),
-    // BullMQ's blocking commands outlive any timeout, so only producers have one.
-    ...(role === 'producer' ? { enableOfflineQueue: false, commandTimeout: producerTimeoutMs } : {}),
+    // BullMQ's blocking commands outlive any timeout, and would hold up what shares a pipeline with them.
+    ...(role === 'producer'
+      ? { enableOfflineQueue: false, commandTimeout: producerTimeoutMs, enableAutoPipelining: true }
+      : {}),
   };
   const path = unixPath(url());
   const redis =

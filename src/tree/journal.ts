@@ -132,7 +132,7 @@ export class Journal {
   }
 
   /** Some of what follows a place, in order, about `maxBytes` of it. A line that is no hint is reported and left out. */
-  async read(from: Position, maxBytes = 128 * 1024): Promise<Batch> {
+  async read(from: Position, maxBytes = 256 * 1024): Promise<Batch> {
     const found = this.#segments.findIndex(({ number, bytes }) => isBefore(from, { segment: number, offset: bytes }));
     const segment = this.#segments[found];
     if (segment === undefined) return { hints: [], next: from };
