@@ -97,7 +97,7 @@ async function runCell(story: Story, cell: Cell, reference: Reference, within?: 
   const notes = mkdtempSync(join(tmpdir(), 'kitemirror-steps-'));
   try {
     await prepared(mirror, story);
-    await story.tell(mirror);
+    await tell(mirror, story);
     const { redis } = mirror;
     const plan: Plan = {
       root,
@@ -119,13 +119,7 @@ async function runCell(story: Story, cell: Cell, reference: Reference, within?: 
     await starting;
     rmSync(plan.filler, { force: true });
     const torn = await tornFiles(mirror, reference.whole);
-    if (mirror.hasEnded()) {
-      await mirror.stopWorker();
-      await letLocksExpire(mirror);
-      await mirror.startWorker();
-    }
-    await story.end(mirror);
-    await gapsClosed(mirror);
+    await toItsEnd(mirror, story);
     await mirror.stopWorker();
     const differences = differencesOf(reference.end, await outcome(mirror));
     return { ...verdict, isReached, faults: [...torn.map((file) => `torn: ${file}`), ...differences] };
@@ -173,18 +167,36 @@ async function goesOn(mirror: Mirror, story: Story, plan: Plan): Promise<boolean
   } else if (plan.fault === 'redis-kill') {
     await redis.kill();
     await redis.start();
-    await tellAgain(mirror, story);
+    await tell(mirror, story);
   } else if (plan.fault === 'redis-flush') {
-    await tellAgain(mirror, story);
+    await tell(mirror, story);
   } else if (story.waitsForClock === true && (plan.fault === 'ahead' || plan.fault === 'back')) {
     await mirror.stopWorker();
     await mirror.startWorker();
     // What was compared by a clock that was behind is too old for the right one.
     const isCompared = async () => Date.now() - ((await readComparedAt(mirror.paths)) ?? 0) < 600_000;
     await until(isCompared, 'a comparison by the right clock', 120_000);
-    await tellAgain(mirror, story);
+    await tell(mirror, story);
   }
   return true;
+}
+
+/** A worker that ends by itself says why: its disk is full when it starts, say. Whoever supervises it starts another. */
+async function toItsEnd(mirror: Mirror, story: Story): Promise<void> {
+  for (let starts = 0; ; starts += 1) {
+    if (mirror.hasEnded()) {
+      await mirror.stopWorker();
+      await letLocksExpire(mirror);
+      await mirror.startWorker();
+    }
+    try {
+      await story.end(mirror);
+      await gapsClosed(mirror);
+      return;
+    } catch (thrown) {
+      if (!mirror.hasEnded() || starts === 3) throw thrown;
+    }
+  }
 }
 
 /** After a loss of Redis what was open is taken up within seconds, also where the queue was empty meanwhile. */
@@ -193,7 +205,8 @@ async function gapsClosed(mirror: Mirror): Promise<void> {
   await mirror.idle();
 }
 
-async function tellAgain(mirror: Mirror, story: Story): Promise<void> {
+/** On a busy machine, or after a loss of Redis, it may take a while until Redis answers. */
+async function tell(mirror: Mirror, story: Story): Promise<void> {
   await until(
     () =>
       story.tell(mirror).then(
