@@ -81,6 +81,22 @@ describe('kitemirror policy test', () => {
     assert.match(missing.err, /there is no policy at .*nowhere\.yml/);
   });
 
+  it('lets an address open nothing by itself, and with anonymous what it says', async () => {
+    const policy = (who: string): string => `version: 1
+rules: [{ who: ${who}, read: acme/web }]
+tests:
+  - { as: { address: 203.0.113.7 }, reads: acme/web }
+  - { as: { email: ann@example.com, address: 203.0.113.7 }, reads: acme/web }
+  - { as: { address: 198.51.100.7 }, reads: acme/web }
+`;
+    const found = async (who: string): Promise<string[]> => {
+      const { out } = await kitemirror(['policy', 'test', policyFile(policy(who)), '--json']);
+      return (JSON.parse(out) as { outcomes: { found: string }[] }).outcomes.map((each) => each.found);
+    };
+    assert.deepEqual(await found('{ address: 203.0.113.0/24 }'), ['refused', 'refused', 'refused']);
+    assert.deepEqual(await found('{ anonymous: true, address: 203.0.113.0/24 }'), ['reads', 'reads', 'refused']);
+  });
+
   it('passes the example of docs/identity.md', async () => {
     const [, example] =
       /```yaml\n(version: 1\n.*?)```/s.exec(readFileSync(join(root, 'docs', 'identity.md'), 'utf8')) ?? [];

@@ -81,6 +81,12 @@ test('an address opens nothing alone, and narrows what is beside it', () => {
   const open = policy('  - { who: { anonymous: true, address: 10.0.0.0/8 }, read: acme/web }');
   assert.equal(reads(open, null), true);
   assert.equal(reads(open, null, {}, '11.0.0.1'), false);
+  const alone = policy('  - { who: { address: 10.0.0.0/8 }, read: acme/web }');
+  for (const subject of [null, person(), job('web')]) assert.equal(reads(alone, subject), false);
+  const mixed = policy('  - { who: { user: bob, anonymous: true, address: 10.0.0.0/8 }, read: acme/web }');
+  for (const subject of [null, person()]) assert.equal(reads(mixed, subject), false);
+  const either = policy('  - { who: [{ address: 10.0.0.0/8 }, { user: ann@example.com }], read: acme/web }');
+  assert.deepEqual([reads(either, null), reads(either, person(), {}, '11.0.0.1')], [false, true]);
 });
 
 test('a branch narrows, and a fork is never the branch', () => {
