@@ -16,14 +16,15 @@ export interface Tokens {
 
 /**
  * Each call asks once more.
- * @param onTokens hears of newer tokens, which may have made the older ones void
+ * @param onTokens hears of newer tokens, which may have made the older ones void, and of the claims of the id token that
+ *   came with them; null: there came none
  * @throws when the provider cannot be asked now: then nothing is known
  */
 export function askingAgain(
   configuration: () => Promise<oidc.Configuration>,
   first: Tokens,
   subject: string,
-  onTokens: (tokens: Tokens) => void,
+  onTokens: (tokens: Tokens, claims: Known | null) => void,
 ): () => Promise<Told> {
   let tokens = first;
   const ask = async (): Promise<Told> => {
@@ -37,8 +38,10 @@ export function askingAgain(
     const next = await oidc.refreshTokenGrant(await configuration(), refreshToken).catch(unlessRefused);
     if (next === null) return 'refused';
     tokens = { access_token: next.access_token, refresh_token: next.refresh_token ?? refreshToken };
-    onTokens(tokens);
-    return ask();
+    const claims = next.claims() ?? null;
+    onTokens(tokens, claims === null ? null : { ...claims });
+    // By the standard it is of the same person, or it is to be refused.
+    return claims !== null && claims.sub !== subject ? 'refused' : ask();
   };
 }
 

@@ -11,7 +11,7 @@ import type { DataPaths } from '../tree/paths.ts';
 import type { SealKey } from './seals.ts';
 
 export const KeptTokens = z.object({
-  /** Of the id token that they signed in with. */
+  /** Of their newest id token, as far as the provider has not told the same at its userinfo address. */
   claims: z.record(z.string(), z.unknown()),
   access_token: z.string(),
   refresh_token: z.string().optional(),

@@ -4,7 +4,7 @@ import * as oidc from 'openid-client';
 import type { PeopleSettings } from '../config/identity.ts';
 import type { Secret } from '../config/secret.ts';
 import { loopbackNames } from '../config/values.ts';
-import { askingAgain, type Tokens, type Told } from './asking-again.ts';
+import { askingAgain, type Known, type Tokens, type Told } from './asking-again.ts';
 import { issuerKeys } from './issuer-keys.ts';
 import type { KeptTokens } from './kept-tokens.ts';
 import type { LoginState } from './sealed-state.ts';
@@ -49,16 +49,24 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
   const provider = providerOf(settings, secret, now);
   const { assertion, issuer, groupsClaim } = settings;
   const keys = assertion === null ? null : issuerKeys(assertion.jwksUrl);
-  const personOf = (claims: JWTPayload): PersonCard => toPerson(claims, issuer, groupsClaim, Math.floor(now() / 1000));
+  const personOf = (claims: JWTPayload, vouching: Vouching = 'provider'): PersonCard =>
+    toPerson(claims, vouching, issuer, groupsClaim, Math.floor(now() / 1000));
 
   const asking = (kept: KeptTokens): Asking => {
-    const { claims } = kept;
+    const subject = String(kept.claims['sub']);
     let tokens: Tokens = kept;
-    const ask = askingAgain(provider, kept, String(claims['sub']), (newer) => (tokens = newer));
+    let { claims } = kept;
+    const ask = askingAgain(provider, kept, subject, (newer, ofToken) => {
+      tokens = newer;
+      // Without an id token of their own they have outlived what the one before them said.
+      claims = ofToken ?? { sub: subject };
+    });
     return {
       ask: async () => {
         const told = await ask();
-        return typeof told === 'string' ? told : personOf({ ...claims, ...told.info });
+        if (typeof told === 'string') return told;
+        claims = leftOfToken(claims, told.info, groupsClaim);
+        return personOf({ ...claims, ...told.info });
       },
       tokens: () => ({
         claims,
@@ -123,9 +131,19 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
         requiredClaims: ['sub', 'exp', 'iat'],
         currentDate: new Date(now()),
       });
-      return { person: personOf(payload), claims: payload, again: null };
+      return { person: personOf(payload, 'proxy'), claims: payload, again: null };
     },
   };
+}
+
+/**
+ * What an id token says counts for as long as userinfo has said nothing of it: from then on userinfo's silence means that
+ * there are no groups, or no address. An address and whether it is verified are one word.
+ */
+function leftOfToken(claims: Known, info: Known, groupsClaim: string): Known {
+  const words = [[groupsClaim], ['email', 'email_verified']];
+  const told = words.flatMap(([name = '', ...beside]) => (Object.hasOwn(info, name) ? [name, ...beside] : []));
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !told.includes(name)));
 }
 
 function providerOf(
@@ -163,10 +181,20 @@ function inProvidersWords(thrown: unknown): unknown {
   return new Error(`the provider says ${error}${description && `: ${description}`}`, { cause: thrown });
 }
 
-function toPerson(claims: JWTPayload, issuer: string, groupsClaim: string, seen: number): PersonCard {
+/** Whose word it is: a provider may let anybody type an address in, a proxy has let its user in by it. */
+type Vouching = 'provider' | 'proxy';
+
+function toPerson(
+  claims: JWTPayload,
+  vouching: Vouching,
+  issuer: string,
+  groupsClaim: string,
+  seen: number,
+): PersonCard {
   const user = claims.sub ?? '';
   if (user === '') throw new Error('the token has no subject');
   const { email, email_verified: isVerified } = claims as { email?: unknown; email_verified?: unknown };
+  const counts = isVerified === true || (isVerified === undefined && vouching === 'proxy');
   const groups = claims[groupsClaim];
   return {
     id: subjectId(issuer, user),
@@ -175,7 +203,7 @@ function toPerson(claims: JWTPayload, issuer: string, groupsClaim: string, seen:
     seen,
     user,
     // One that anybody may have typed in says nothing.
-    email: typeof email === 'string' && isVerified === true ? email.toLowerCase() : null,
+    email: typeof email === 'string' && counts ? email.toLowerCase() : null,
     groups: [groups ?? []].flat().filter((group): group is string => typeof group === 'string'),
   };
 }

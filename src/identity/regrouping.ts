@@ -2,6 +2,7 @@
  * Asks the identity provider again about people who are signed in, so that a change of their groups counts without a new
  * login, before and after a restart.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { toMirrorError } from '../errors.ts';
 import { type Log, logError } from '../log.ts';
 import { writeAudit } from '../tree/audit.ts';
@@ -64,10 +65,10 @@ export async function openRegrouping(
 
   async function lookAt(id: string, asking: Asking): Promise<void> {
     // No session of theirs can be left.
-    const { until, access_token: before } = asking.tokens();
-    if (until * 1000 < Date.now()) return forget(id);
+    const before = asking.tokens();
+    if (before.until * 1000 < Date.now()) return forget(id);
     const told = await asking.ask().finally(() => {
-      if (asking.tokens().access_token !== before) keep();
+      if (!isDeepStrictEqual(asking.tokens(), before)) keep();
     });
     // Who has signed in once more in the meantime is asked about by their newer tokens.
     if (all.get(id) !== asking) return;

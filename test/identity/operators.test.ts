@@ -116,6 +116,17 @@ describe('whoever comes by a proxy that vouches for them', () => {
     assert.equal(me.name, 'ann@example.com');
   });
 
+  it('has the address that the proxy tells, unless it says itself that it is not verified', async () => {
+    const name = async (claims: JWTPayload): Promise<[string, number]> => {
+      const cookie = await signIn({ sub: 'kim', email: 'kim@example.com', ...claims });
+      const { text: told } = await mirror.get('/-/auth/me', { headers: cookie });
+      return [(JSON.parse(told) as { name: string }).name, await status(cookie)];
+    };
+    assert.deepEqual(await name({ email_verified: undefined }), ['kim@example.com', 200]);
+    assert.deepEqual(await name({ email_verified: false, sub: 'kim-2' }), ['kim-2', 404]);
+    assert.deepEqual(await name({ email_verified: 'no', sub: 'kim-3' }), ['kim-3', 404]);
+  });
+
   it('is let in by a clock that is a little ahead of ours', async () => {
     const now = Math.floor(Date.now() / 1000);
     await signIn({ nbf: now + 10, iat: now + 10 });

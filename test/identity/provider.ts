@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { Provider } from 'oidc-provider';
 
 export interface Account {
-  email: string;
-  email_verified: boolean;
-  groups: string[];
+  email?: string;
+  email_verified?: boolean;
+  groups?: string[];
 }
 
 export interface TestProvider {
@@ -16,6 +16,8 @@ export interface TestProvider {
   readonly accounts: Map<string, Account>;
   /** Accounts that are closed. */
   readonly closed: Set<string>;
+  /** What is told of an account, in an id token or at the userinfo address: all of it in both, until a test says otherwise. */
+  tells: (use: string, account: Account) => Account;
   /** The type of each grant that was made. */
   readonly grants: string[];
   /** While it is true, every question is answered with 503. */
@@ -28,12 +30,14 @@ interface ProviderOptions {
   readonly accessTokenLife?: number;
   /** Whether refresh tokens are given. */
   readonly refreshes?: boolean;
+  /** Whether an id token is given with each refresh. */
+  readonly idTokensAgain?: boolean;
 }
 
 /** @param redirect the callback of the client `mirror`, whose secret is `sesame` */
 export async function startProvider(
   redirect: string,
-  { accessTokenLife = 600, refreshes = false }: ProviderOptions = {},
+  { accessTokenLife = 600, refreshes = false, idTokensAgain = true }: ProviderOptions = {},
 ): Promise<TestProvider> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
@@ -52,7 +56,10 @@ export async function startProvider(
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['groups'] },
     cookies: { keys: ['test'] },
     findAccount: (_context, id) =>
-      closed.has(id) ? undefined : { accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) },
+      closed.has(id)
+        ? undefined
+        : { accountId: id, claims: (use) => ({ sub: id, ...mine.tells(use, accounts.get(id) ?? {}) }) },
+    conformIdTokenClaims: false,
     clockTolerance: accessTokenLife < 60 ? 0 : 15,
     issueRefreshToken: () => refreshes,
     ttl: {
@@ -67,6 +74,12 @@ export async function startProvider(
   });
   const grants: string[] = [];
   provider.on('grant.success', (context) => grants.push(String(context.oidc.params?.['grant_type'])));
+  provider.use(async (context, next) => {
+    await next();
+    const isRefresh = context.oidc?.params?.['grant_type'] === 'refresh_token';
+    const { body } = context as { body?: Record<string, unknown> };
+    if (isRefresh && !idTokensAgain && body !== undefined) delete body['id_token'];
+  });
   const handle = provider.callback();
   server.on('request', (request, response) => {
     if (mine.isAway) response.writeHead(503).end();
@@ -77,6 +90,7 @@ export async function startProvider(
     accounts,
     closed,
     grants,
+    tells: (_use, account) => account,
     isAway: false,
     close: async () => {
       server.closeAllConnections();

@@ -34,9 +34,13 @@ afterEach(async () => {
 });
 
 /** @returns the id of Ann, who has signed in */
-async function signIn(options: Parameters<typeof startProvider>[1]): Promise<string> {
+async function signIn(
+  options: Parameters<typeof startProvider>[1],
+  tells: TestProvider['tells'] = (_use, told) => told,
+): Promise<string> {
   provider = await startProvider(callback.href, options);
   provider.accounts.set('ann', account(engineer));
+  provider.tells = tells;
   await start();
   const begun = await people.begin('/', callback);
   assert.ok(begun !== null);
@@ -60,6 +64,21 @@ async function start(): Promise<void> {
 function groupsOf(id: string): readonly string[] {
   const card = keeper.subject(id);
   return card?.kind === 'user' ? card.groups : [];
+}
+
+function emailOf(id: string): string | null {
+  const card = keeper.subject(id);
+  return card?.kind === 'user' ? card.email : null;
+}
+
+const refreshes = (): number => provider.grants.filter((type) => type === 'refresh_token').length;
+
+async function untilRefreshed(): Promise<void> {
+  const before = refreshes();
+  await until('there is another access token', async () => {
+    await regrouping.round();
+    return refreshes() > before;
+  });
 }
 
 describe('the groups of somebody who is signed in', () => {
@@ -128,6 +147,66 @@ describe('the groups of somebody who is signed in', () => {
     assert.equal(groupsOf(id).length, 1);
     assert.equal(keeper.table().subjects.get(id)?.since, 0);
   });
+});
+
+describe('what the login’s id token said', () => {
+  const { email: _, ...nameless } = account([]);
+  /** As a provider that has but the name to tell at its userinfo address. */
+  const inTokenAlone: TestProvider['tells'] = (use, told) => (use === 'id_token' ? told : {});
+
+  it('of groups is over once the userinfo address tells of none, also after a restart', async () => {
+    const id = await signIn({});
+    provider.tells = (_use, { groups: __, ...told }) => told;
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), []);
+    assert.equal(emailOf(id), 'ann@example.com');
+    await start();
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), []);
+  });
+
+  it('of an address is over with the address, and vouches for no other', async () => {
+    const id = await signIn({});
+    assert.equal(emailOf(id), 'ann@example.com');
+    provider.tells = (use, told) => (use === 'id_token' ? told : { email: 'boss@example.com', groups: engineer });
+    await regrouping.round();
+    assert.equal(emailOf(id), null);
+    provider.tells = (use, told) => (use === 'id_token' ? told : { ...nameless, groups: engineer });
+    await regrouping.round();
+    assert.equal(emailOf(id), null);
+    assert.deepEqual(groupsOf(id), engineer);
+  });
+
+  it('counts while nothing newer is told, where the provider tells it in id tokens alone', async () => {
+    const id = await signIn({}, inTokenAlone);
+    await regrouping.round();
+    assert.deepEqual([groupsOf(id), emailOf(id)], [engineer, 'ann@example.com']);
+  });
+
+  it('is replaced by what the id token of a refresh says, and by what it leaves out', async () => {
+    const id = await signIn({ accessTokenLife: 1, refreshes: true }, inTokenAlone);
+    provider.accounts.set('ann', account(guest));
+    await untilRefreshed();
+    assert.deepEqual([groupsOf(id), emailOf(id)], [guest, 'ann@example.com']);
+    provider.accounts.set('ann', {});
+    await untilRefreshed();
+    assert.deepEqual([groupsOf(id), emailOf(id)], [[], null]);
+  });
+
+  it('counts no more after a refresh that came without an id token', async () => {
+    const id = await signIn({ accessTokenLife: 1, refreshes: true, idTokensAgain: false }, inTokenAlone);
+    await untilRefreshed();
+    assert.deepEqual([groupsOf(id), emailOf(id)], [[], null]);
+    await start();
+    await regrouping.round();
+    assert.deepEqual([groupsOf(id), emailOf(id)], [[], null]);
+  });
+});
+
+it('an address that the provider does not call verified counts for nothing', async () => {
+  const id = await signIn({}, (_use, { email_verified: __, ...told }) => told);
+  assert.equal(emailOf(id), null);
+  assert.deepEqual(groupsOf(id), engineer);
 });
 
 it('somebody whose account was closed is out, and that is on record', async () => {
