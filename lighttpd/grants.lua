@@ -52,7 +52,8 @@ local function parse(text, hexdec)
       }
     end,
     token = function(parts)
-      found.tokens[parts[2]] = { sha256 = parts[3], expires = tonumber(parts[4]), subject = parts[5] }
+      local made = tonumber(parts[6]) or error("it does not say when a token was made")
+      found.tokens[parts[2]] = { sha256 = parts[3], expires = tonumber(parts[4]), subject = parts[5], made = made }
     end,
     revoked = function(parts) found.revoked[parts[2]] = true end,
   }

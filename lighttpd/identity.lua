@@ -2,7 +2,7 @@
 -- stands in the grants.
 
 local letters = { session = "s", bearer = "b", content = "c", link = "l" }
-local longest = { s = 30 * 86400, b = 3600, c = 86400, l = 30 * 86400 }
+local longest = { s = 30 * 86400, b = 3600, c = 366 * 86400, l = 30 * 86400 }
 local skew, stale_after = 60, 15 * 60
 local nobody = string.rep("0", 64)
 
@@ -51,7 +51,7 @@ return function(lighty, grants_reader, cookie_name)
       found = grants.subjects[subject]
       if not found then return nil, "unknown" end
     end
-    if issued and issued <= found.since then return nil, "revoked" end
+    if issued <= found.since then return nil, "revoked" end
     return {
       kind = found.kind, subject = subject, name = found.name, issuer = found.issuer, session = session,
       grants = found.grants, everyone = grants.everyone,
@@ -93,8 +93,9 @@ return function(lighty, grants_reader, cookie_name)
       right = digest_eq(c.md("sha256", secret), found and found.sha256 or nobody)
     end
     if not found or not right or found.expires <= now then return nil, "invalid" end
+    if found.made < grants.before or grants.revoked[id] then return nil, "revoked" end
     if now - grants.time > stale_after then return nil, "stale" end
-    local of, why = caller(grants, found.subject, nil, nil)
+    local of, why = caller(grants, found.subject, found.made, nil)
     if of then of.address = r.req_attr["request.remote-addr"] end
     return of, why
   end

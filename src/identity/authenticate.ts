@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Access } from './decide.ts';
 import { type GrantTable, staleAfterSeconds } from './grants.ts';
-import { openSeal, type SealKind } from './seals.ts';
+import { openSeal, type Seal, type SealKind } from './seals.ts';
 
 export interface Credentials {
   /** The header's value. */
@@ -22,8 +22,8 @@ export interface Caller {
   readonly issuer: string;
   /** Of the session or the exchange; null where there is none. */
   readonly session: string | null;
-  /** Seconds since 1970: when what they showed ends; null where nothing was shown. */
-  readonly expires: number | null;
+  /** What they showed, a named token too: whatever is given out for it stands and falls with it. null: nothing. */
+  readonly shown: Seal | null;
   readonly access: Access;
 }
 
@@ -63,16 +63,30 @@ export function anonymous({ everyone }: GrantTable, address: string): Caller {
     name: '-',
     issuer: '-',
     session: null,
-    expires: null,
+    shown: null,
     access: { grants: everyone, address },
   };
 }
 
+/**
+ * Whether what was given out with these facts holds still, and whom it names. That it was given out by us, and has not
+ * ended, is looked at before.
+ */
+export function holderOf(table: GrantTable, shown: Seal, address: string, now: number): Caller | Refusal {
+  const { id, subject, issued } = shown;
+  if (issued < table.before || table.revoked.has(id)) return 'revoked';
+  if (now - table.time > staleAfterSeconds) return 'stale';
+  const found = table.subjects.get(subject);
+  if (found === undefined) return 'unknown';
+  if (issued <= found.since) return 'revoked';
+  const { kind, name, issuer, grants } = found;
+  const access = { grants: [...grants, ...table.everyone], address };
+  return { kind, subject, name, issuer, session: id, shown, access };
+}
+
 function sealed(table: GrantTable, kind: SealKind, token: string, address: string, now: number): Caller | Refusal {
   const opened = openSeal(table.keys, kind, token, now);
-  if (opened === null) return 'invalid';
-  if (opened.issued < table.before || table.revoked.has(opened.id)) return 'revoked';
-  return callerOf(table, opened.subject, opened.issued, { session: opened.id, expires: opened.expires, address, now });
+  return opened === null ? 'invalid' : holderOf(table, opened, address, now);
 }
 
 /** `kmt_<id>_<secret>`: random, known to us by its digest alone. */
@@ -84,21 +98,9 @@ function named(table: GrantTable, token: string, address: string, now: number): 
   // Compared in any case, so that no answer comes sooner for an id that does not exist.
   const isRight = timingSafeEqual(digest, Buffer.from(found?.sha256 ?? '0'.repeat(64), 'hex'));
   if (found === undefined || !isRight || found.expires <= now) return 'invalid';
-  return callerOf(table, found.subject, null, { session: null, expires: found.expires, address, now });
-}
-
-function callerOf(
-  table: GrantTable,
-  subject: string,
-  issued: number | null,
-  { session, expires, address, now }: { session: string | null; expires: number; address: string; now: number },
-): Caller | Refusal {
-  if (now - table.time > staleAfterSeconds) return 'stale';
-  const found = table.subjects.get(subject);
-  if (found === undefined) return 'unknown';
-  if (issued !== null && issued <= found.since) return 'revoked';
-  const { kind, name, issuer, grants } = found;
-  return { kind, subject, name, issuer, session, expires, access: { grants: [...grants, ...table.everyone], address } };
+  const { subject, made: issued, expires } = found;
+  const holder = holderOf(table, { id, subject, issued, expires }, address, now);
+  return typeof holder === 'string' ? holder : { ...holder, session: null };
 }
 
 /** More than one of a name is a sign of somebody who plants cookies. */

@@ -22,6 +22,7 @@ export interface NamedToken {
   /** Of the secret part, hex. */
   readonly sha256: string;
   /** Seconds since 1970. */
+  readonly made: number;
   readonly expires: number;
   readonly subject: string;
 }
@@ -29,7 +30,7 @@ export interface NamedToken {
 export interface GrantTable {
   /** Seconds since 1970: when it was last known to be right. */
   readonly time: number;
-  /** Seals from before are void. */
+  /** What was given out before is void. */
   readonly before: number;
   readonly keys: readonly SealKey[];
   /** What holds without signing in, and for everybody who has. */
@@ -38,7 +39,7 @@ export interface GrantTable {
   readonly subjects: ReadonlyMap<string, SubjectGrants>;
   /** By the id that stands in the token. */
   readonly tokens: ReadonlyMap<string, NamedToken>;
-  /** Ids of sessions, exchanges and links. */
+  /** Ids of sessions, exchanges, links and named tokens. */
   readonly revoked: ReadonlySet<string>;
 }
 
@@ -88,8 +89,8 @@ export function formatGrants(table: GrantTable): string {
     const references = grants.map(refer);
     lines.push(line('subject', id, kind, since, oneLine(name), oneLine(issuer), ...references));
   }
-  for (const [id, { sha256, expires, subject }] of table.tokens)
-    lines.push(line('token', id, sha256, expires, subject));
+  for (const [id, { sha256, made, expires, subject }] of table.tokens)
+    lines.push(line('token', id, sha256, expires, subject, made));
   for (const id of table.revoked) lines.push(line('revoked', id));
   return `${lines.join('\n')}\n${lastLine}\n`;
 }

@@ -167,7 +167,7 @@ function tableOf(policy: Policy, cards: ReadonlyMap<string, SubjectCard>, parts:
   };
   for (const { seen: _, ...subject } of cards.values()) add(subject);
   const tokens = new Map<string, NamedToken>();
-  for (const { id, name, sha256, expires, reads } of parts.tokens) {
+  for (const { id, name, sha256, made, expires, reads } of parts.tokens) {
     if (expires <= now) continue;
     const subject = `token-${id}`;
     add({
@@ -177,7 +177,7 @@ function tableOf(policy: Policy, cards: ReadonlyMap<string, SubjectCard>, parts:
       name,
       reads: reads.map((read) => toRule(parseRead(read))),
     });
-    tokens.set(id, { sha256, expires, subject });
+    tokens.set(id, { sha256, made, expires, subject });
   }
   return {
     time: now,
@@ -219,8 +219,10 @@ async function forget(state: IdentityState, subjects: Map<string, SubjectCard>, 
     await state.subjects.remove(name);
     subjects.delete(name);
   }
-  for (const [name, { what, at }] of await state.revoked.all()) {
-    if (what === 'before' || now - at <= longestLife.session + 86_400) continue;
+  const tokens = new Set([...(await state.tokens.all()).values()].map(({ id }) => id));
+  for (const [name, { what, value, at }] of await state.revoked.all()) {
+    // A named token may outlive what else there is.
+    if (what === 'before' || (what === 'id' && tokens.has(value)) || now - at <= longestLife.session + 86_400) continue;
     await state.revoked.remove(name);
   }
 }

@@ -5,16 +5,15 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../errors.ts';
-import { sessionCookie } from '../identity/authenticate.ts';
-import { seal } from '../identity/seals.ts';
-import { newId } from '../identity/state.ts';
+import { holderOf, sessionCookie } from '../identity/authenticate.ts';
+import { type Seal, seal } from '../identity/seals.ts';
 import { readIfPresent } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { readBuildRecord } from '../tree/records.ts';
 import { notFound, placeOf } from './address.ts';
 import { noteDecision } from './answers.ts';
 import { readerNow } from './caller.ts';
-import type { GuardIdentity } from './guard.ts';
+import { addressOf, type GuardIdentity } from './guard.ts';
 import { nowSeconds, setCookie } from './session.ts';
 
 export interface EntryParts {
@@ -26,14 +25,12 @@ export interface EntryParts {
 }
 
 interface Ticket {
-  readonly subject: string;
-  readonly session: string;
+  /** What the reader came by: what is given for it bears its id and its time, so that it is revoked with it. */
+  readonly shown: Seal;
   /** The label of the host that it is for. */
   readonly host: string;
   readonly to: string;
   readonly expires: number;
-  /** When what the reader came by ends: nothing that is given for it lasts longer. */
-  readonly ends: number;
 }
 
 export interface ContentEntry {
@@ -56,19 +53,11 @@ export function contentEntry(parts: EntryParts): ContentEntry {
     if (contentUrl === null || request.query['open'] === undefined) return next();
     const host = await hostOf(parts, request);
     const reader = readerNow();
-    if (reader === 'open' || reader.subject === null) throw notFound();
+    if (reader === 'open' || reader.shown === null) throw notFound();
     const to = request.originalUrl.replace(/([?&])open(=[^&]*)?(&|$)/, '$1').replace(/[?&]$/, '');
     const ticket = randomBytes(32).toString('base64url');
-    const { subject, session, expires: ends } = reader;
     forgetOld(tickets);
-    tickets.set(digestOf(ticket), {
-      subject,
-      session: session ?? newId(),
-      host,
-      to,
-      expires: nowSeconds() + ticketSeconds,
-      ends: ends ?? 0,
-    });
+    tickets.set(digestOf(ticket), { shown: reader.shown, host, to, expires: nowSeconds() + ticketSeconds });
     redirect(response, `${contentUrl.replace('*', host)}/-/enter?ticket=${ticket}`);
   });
   enter.get('/-/enter', (request, response) => {
@@ -77,19 +66,21 @@ export function contentEntry(parts: EntryParts): ContentEntry {
     const ticket = tickets.get(digest);
     tickets.delete(digest);
     const host = (request.get('host') ?? '').split('.')[0] ?? '';
-    if (ticket === undefined || ticket.expires <= nowSeconds() || ticket.host !== host)
-      throw new MirrorError(
-        'ERR_SIGN_IN_FAILED',
-        'this way in was used, or is too old: open the report again from its build',
-      );
+    const now = nowSeconds();
+    if (ticket === undefined || ticket.expires <= now || ticket.host !== host) throw noWayIn();
     const { keeper, isSecure } = parts.identity;
-    const issued = nowSeconds();
-    const expires = Math.min(issued + visitSeconds, ticket.ends);
-    const facts = { id: ticket.session, subject: ticket.subject, issued, expires };
-    const cookie = seal(keeper.key(), 'content', facts, host);
+    const { shown, to } = ticket;
+    const expires = Math.min(now + visitSeconds, shown.expires);
+    const holder = expires <= now ? 'invalid' : holderOf(keeper.table(), shown, addressOf(request), now);
+    if (holder === 'stale') throw new MirrorError('ERR_IDENTITY_UNAVAILABLE', 'who may read what cannot be told now');
+    if (typeof holder === 'string') {
+      noteDecision(response, 'refused', holder);
+      throw noWayIn();
+    }
+    const cookie = seal(keeper.key(), 'content', { ...shown, expires }, host);
     noteDecision(response, 'allowed', 'ticket');
-    setCookie(response, `${sessionCookie(isSecure)}-content`, cookie, { isSecure, seconds: expires - issued });
-    redirect(response, ticket.to);
+    setCookie(response, `${sessionCookie(isSecure)}-content`, cookie, { isSecure, seconds: expires - now });
+    redirect(response, to);
   });
   return { leave, enter };
 }
@@ -103,6 +94,13 @@ async function hostOf({ paths, organization }: EntryParts, request: Request): Pr
     .update(`kitemirror content\n${build.id}`)
     .digest('hex')
     .slice(0, 40);
+}
+
+function noWayIn(): MirrorError {
+  return new MirrorError(
+    'ERR_SIGN_IN_FAILED',
+    'this way in was used, or is too old: open the report again from its build',
+  );
 }
 
 function redirect(response: Response, location: string): void {

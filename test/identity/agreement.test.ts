@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { authenticate, type Caller, cookiesCalled, type Refusal } from '../../src/identity/authenticate.ts';
+import { authenticate, type Caller, cookiesCalled, holderOf, type Refusal } from '../../src/identity/authenticate.ts';
 import { canRead, isPublicPath, knowsPipeline } from '../../src/identity/decide.ts';
 import { formatGrants, type GrantTable } from '../../src/identity/grants.ts';
-import { openSeal, type SealKey, seal } from '../../src/identity/seals.ts';
+import { openSeal } from '../../src/identity/seals.ts';
 import { findCommand, lighttpdNeed } from '../../src/programs.ts';
 import type { Label } from '../../src/tree/labels.ts';
 import { ask } from '../lighttpd/ask.ts';
@@ -43,6 +43,17 @@ test('the gate and the gateway agree on who asks, what they read, what they know
   assert.deepEqual(differing, []);
 });
 
+test('named tokens are among the cases that are revoked: by their id, and by when they were made', () => {
+  const revoked = cases.filter(
+    ({ authorization }, index) =>
+      authorization?.startsWith('Bearer kmt_') === true && answers[index]?.startsWith('revoked '),
+  );
+  const isById = ({ table, authorization = '' }: Case): boolean =>
+    tables[table]?.revoked.has(authorization.slice('Bearer kmt_'.length).split('_')[0] ?? '') === true;
+  for (const way of [revoked.filter(isById), revoked.filter((each) => !isById(each))])
+    assert.ok(way.length >= 10, String(way.length));
+});
+
 test('the cases are of all kinds: allowed and refused, each kind of caller, each reason', () => {
   const first = new Map<string, number>();
   for (const [kind = ''] of answers.map((answer) => answer.split(' '))) first.set(kind, (first.get(kind) ?? 0) + 1);
@@ -73,14 +84,12 @@ function boundFields({ table, now, kind, token, bound }: BoundCase): (string | n
   return [table, now, kind, token, bound];
 }
 
-/** What opens is then judged as a session of the same facts is. */
 function openHere({ table: number, now, kind, token, bound }: BoundCase): string {
   const table = tables[number] as GrantTable;
   const [shown = ''] = kind === 'link' ? [token] : cookiesCalled('kitemirror', `kitemirror=${token}`);
   const opened = openSeal(table.keys, kind, shown, now, bound);
   if (opened === null) return 'invalid - -';
-  const cookie = `kitemirror=${seal(table.keys[0] as SealKey, 'session', opened)}`;
-  const caller = authenticate(table, { authorization: undefined, cookie, address: '' }, 'kitemirror', now);
+  const caller = holderOf(table, opened, '', now);
   return typeof caller === 'string' ? `${caller} - -` : `${caller.kind} ${caller.subject} ${caller.session}`;
 }
 

@@ -21,7 +21,7 @@ const open: Place = { organization: 'acme', folder: 'docs', number: 1 };
 const addressOf = (at: Place): string => `/${at.organization}/${at.folder}/builds/${at.number}`;
 const now = (): number => Math.floor(Date.now() / 1000);
 const key: SealKey = { id: 'k1', secret: randomBytes(32) };
-const robot = newToken({ name: 'robot', reads: [], made: 0, expires: now() + 600 });
+const robot = newToken({ name: 'robot', reads: [], made: now() - 60, expires: now() + 600 });
 const rule = (pipeline: string, branches: string[] | null = null): Grant => ({
   rule: { organization: 'acme', pipeline, pipelineId: null, branches },
   addresses: null,
@@ -46,6 +46,7 @@ function sealed(kind: SealKind, subject: string, more: Partial<Seal> = {}, bound
 const as = (subject: string, more: Partial<Seal> = {}): Question => ({
   headers: { Cookie: `kitemirror=${sealed('session', subject, more)}` },
 });
+const bearer = (token: string): Question => ({ headers: { Authorization: `Bearer ${token}` } });
 const get = (path: string, question: Question = {}): ReturnType<typeof ask> => ask(site.port, path, question);
 const status = async (path: string, question: Question = {}): Promise<number> => (await get(path, question)).status;
 
@@ -112,9 +113,7 @@ before(async () => {
         { kind: 'token', name: 'robot', issuer: 'kitemirror', since: 0, grants: [rule('web')] },
       ],
     ]),
-    tokens: new Map([
-      [robot.card.id, { sha256: robot.card.sha256, expires: robot.card.expires, subject: `token-${robot.card.id}` }],
-    ]),
+    tokens: new Map([[robot.card.id, { ...robot.card, subject: `token-${robot.card.id}` }]]),
     revoked: new Set(['session-gone']),
   };
   publish();
@@ -244,7 +243,6 @@ describe('signed in', () => {
   });
 
   it('a job and a robot read by their bearer tokens, and a wrong one is told at once', async () => {
-    const bearer = (token: string): Question => ({ headers: { Authorization: `Bearer ${token}` } });
     assert.equal(await status(file, bearer(sealed('bearer', 'job'))), 200);
     assert.equal(await status(file, bearer(robot.token)), 200);
     assert.equal(await status(`${addressOf(open)}/`, bearer(sealed('session', 'ann'))), 401);
@@ -346,8 +344,17 @@ describe('the grants', () => {
   it('void what was sealed before a time, for one subject and for all', async () => {
     publish({ before: now() - 1 });
     await untilEverywhere('the seal is void', async () => (await status(file, as('ann'))) === 401);
+    assert.equal(await status(file, bearer(robot.token)), 401);
     publish({ before: 0 });
     await untilEverywhere('the seal is good', async () => (await status(file, as('ann'))) === 200);
+  });
+
+  it('void one session or one named token by its id', async () => {
+    publish({ revoked: new Set([...table.revoked, robot.card.id]) });
+    await untilEverywhere('the token is void', async () => (await status(file, bearer(robot.token))) === 401);
+    assert.equal(await status(file, as('ann')), 200);
+    publish({ revoked: new Set(['session-gone']) });
+    await untilEverywhere('the token is good', async () => (await status(file, bearer(robot.token))) === 200);
   });
 
   it('without a sign of life let nobody in who could have been revoked', async () => {

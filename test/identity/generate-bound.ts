@@ -47,9 +47,10 @@ function madeFor(thrown: Dice): Pick<BoundCase, 'kind' | 'token' | 'bound'> {
       now + 100,
       now + 100,
       now,
-      issued + 86_400,
-      issued + 86_401,
+      issued + 30 * 86_400,
       issued + 31 * 86_400,
+      issued + 366 * 86_400,
+      issued + 366 * 86_400 + 1,
     ]),
   };
   const by = thrown.pick([key, key, key, older, stranger]);

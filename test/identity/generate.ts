@@ -118,12 +118,16 @@ export function generateTables(count: number): GrantTable[] {
           id,
           {
             sha256: createHash('sha256').update(secret).digest('hex'),
+            made: thrown.pick([now - 10, now - 10, now - 100, now - 200]),
             expires: thrown.chance(0.8) ? now + 10 : now,
             subject: subjects[at + 2] as string,
           },
         ]),
       ),
-      revoked: new Set(thrown.chance(0.2) ? ['session-1'] : []),
+      revoked: new Set([
+        ...(thrown.chance(0.2) ? ['session-1'] : []),
+        ...secrets.flatMap(({ id }) => (thrown.chance(0.2) ? [id] : [])),
+      ]),
     };
   });
 }

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Express } from 'express';
 import request from 'supertest';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
-import { seal } from '../../src/identity/seals.ts';
+import { openSeal, type Seal, seal } from '../../src/identity/seals.ts';
 import { createLog } from '../../src/log.ts';
 import { ensureKeys } from '../../src/tree/keys.ts';
 import { writeLabel } from '../../src/tree/labels.ts';
@@ -51,8 +51,8 @@ before(async () => {
 after(() => mirror.close());
 
 /** Where somebody who may read the report is sent. */
-async function leave(number: number): Promise<URL> {
-  const facts = { id: 'session-0001', subject: 'ann', issued: now(), expires: now() + 600 };
+async function leave(number: number, more: Partial<Seal> = {}): Promise<URL> {
+  const facts = { id: 'session-0001', subject: 'ann', issued: now(), expires: now() + 600, ...more };
   const cookie = `kitemirror=${seal(keeper.key(), 'session', facts)}`;
   const { headers } = await request(app)
     .get(`${report(number)}?open`)
@@ -91,6 +91,39 @@ describe('a ticket to a report', () => {
     writeFileSync(mirror.paths.contentKeys, `\n# exchanged in November\n${keys}`);
     assert.equal((await leave(42)).host, before);
     writeFileSync(mirror.paths.contentKeys, keys);
+  });
+
+  it('becomes a cookie that bears the id and the time of the session, and ends with it', async () => {
+    for (const [age, left] of [
+      [0, 600],
+      [20 * 86_400, 600],
+      [3600, 12 * 3600],
+    ] as const) {
+      const [issued, expires] = [now() - age, now() + left];
+      const way = await leave(42, { issued, expires });
+      const { headers } = await enter(way).expect(302);
+      const [, token = ''] = /^kitemirror-content=([^;]+);/.exec(String(headers['set-cookie'])) ?? [];
+      const found = openSeal(keeper.table().keys, 'content', token, now(), way.hostname.split('.')[0]);
+      assert.deepEqual([found?.id, found?.subject, found?.issued], ['session-0001', 'ann', issued]);
+      assert.ok((found?.expires ?? Infinity) <= Math.min(expires, now() + 8 * 3600));
+    }
+  });
+
+  it('opens nothing any more once its session, its reader or all from before were revoked', async () => {
+    const at = now();
+    for (const [issued, card] of [
+      [at - 50, { what: 'id', value: 'session-0002', at }],
+      [at - 30, { what: 'subject', value: 'ann', at: at - 30 }],
+      [at - 20, { what: 'before', value: 'all', at: at - 10 }],
+    ] as const) {
+      const way = await leave(42, { id: card.what === 'id' ? card.value : 'session-0003', issued });
+      await keeper.revoke(card);
+      const { body, headers } = await enter(way).expect(403);
+      assert.equal(body.error, 'ERR_SIGN_IN_FAILED', card.what);
+      assert.equal(headers['set-cookie'], undefined, card.what);
+    }
+    // Who has signed in since has a way in.
+    await enter(await leave(42)).expect(302);
   });
 
   it('that nobody was given opens nothing', async () => {

@@ -38,7 +38,7 @@ function readerOf(...rules: [pipeline: string, branches: string[] | null][]): Re
   const grants = rules.map((rule) => ({ rule: ruleOf(rule), addresses: null }));
   const access = { grants, address: '127.0.0.1' };
   const issuer = 'https://login.example';
-  return { kind: 'user', subject: 'ann', name: 'ann', issuer, session: 'one', expires: null, access };
+  return { kind: 'user', subject: 'ann', name: 'ann', issuer, session: 'one', shown: null, access };
 }
 
 function seen(reader: Reader): { newest: number[]; pipelines: [string, number][]; builds: number | null } {
