@@ -17,7 +17,8 @@ export const token: Command = {
   help: `create: prints a token that reads what --read says (it may be given again), for --ttl: 12h, 30d (the default), at most ${longestDays}d.
 It is shown once; only its digest is kept. The policy may give it more, by its name. Send it as Authorization: Bearer.
 list: each token's name, what it reads, and when it ends. revoke: ends it, within seconds.
---json: create {"name":"…","token":"…","expires_at":"…"} · list one such object a line, without the token
+--json: create {"name":"…","token":"…","expires_at":"…"} · list one such object a line, without the token · revoke {"name":"…","revoked":1},
+        0 where there is no such token
 exit 0: done · 1: there is no such token`,
   takesWords: true,
   options: { name: { type: 'string' }, read: { type: 'string', multiple: true }, ttl: { type: 'string' } },
@@ -83,14 +84,14 @@ async function list(context: CommandContext): Promise<number> {
 async function revoke(context: CommandContext, name: string): Promise<number> {
   const paths = openPaths(context);
   const { tokens } = identityState(paths);
+  const { io, values } = context;
   const card = await tokens.get(name);
-  if (card === null || !(await tokens.remove(name))) {
-    context.io.note(`kitemirror token: there is no token "${name}"`);
-    return exit.fault;
-  }
-  await writeAudit(paths, { action: 'revoke', who: name, id: card.id, reason: 'revoked by command' });
-  context.io.note(`${name} is revoked; the gate knows within seconds`);
-  return exit.ok;
+  const isRevoked = card !== null && (await tokens.remove(name));
+  if (isRevoked) await writeAudit(paths, { action: 'revoke', who: name, id: card.id, reason: 'revoked by command' });
+  if (values['json'] === true) sayJson(io, { name, revoked: isRevoked ? 1 : 0 });
+  else if (isRevoked) io.note(`${name} is revoked; the gate knows within seconds`);
+  else io.note(`kitemirror token: there is no token "${name}"`);
+  return isRevoked ? exit.ok : exit.fault;
 }
 
 function described({ name, reads, made, expires }: TokenCard) {

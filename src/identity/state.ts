@@ -49,8 +49,8 @@ export const TokenCard = z.object({
 export type TokenCard = z.infer<typeof TokenCard>;
 
 /**
- * `id`: one session, exchange or link. `subject`: all that was sealed for it until `at`. `before`: all that was sealed
- * before `at`. A named token and a key are revoked by removing their cards.
+ * `id`: one session, exchange, link or named token. `subject`: all that was sealed for it until `at`. `before`: all that
+ * was given out before `at`. A named token is also revoked by removing its card, a key by that alone.
  */
 export const RevocationCard = z.object({
   what: z.enum(['id', 'subject', 'before']),
@@ -103,6 +103,12 @@ export function subjectId(...parts: readonly string[]): string {
 /** Of a session, an exchange or a link. Given on command lines (`revoke --id`), where nothing may begin with a dash. */
 export function newId(): string {
   return randomBytes(16).toString('hex');
+}
+
+/** Which of our ids has this form; null: none. A named token's is the shorter one, and has a card. */
+export function kindOfId(text: string): 'token' | 'seal' | null {
+  if (!/^[0-9a-f]+$/.test(text)) return null;
+  return text.length === 16 ? 'token' : text.length === 32 ? 'seal' : null;
 }
 
 /** The card of a revocation: named by what it revokes, so that one thing has one card. */

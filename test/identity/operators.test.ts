@@ -70,6 +70,15 @@ const status = async (headers: Record<string, string>, path = file(web)): Promis
 const becomes = (what: string, wanted: number, headers: Record<string, string>, path?: string): Promise<void> =>
   until(what, async () => (await status(headers, path)) === wanted, promisedMs);
 
+/** One that reads the vault, once it does. */
+async function makeToken(name: string): Promise<{ id: string; headers: { Authorization: string } }> {
+  const made = await kitemirror('token', 'create', '--name', name, '--read', 'acme/vault', '--json');
+  const { token } = JSON.parse(made.out) as { token: string };
+  const headers = { Authorization: `Bearer ${token}` };
+  await becomes(`${name} reads`, 200, headers, file(vault));
+  return { id: token.split('_')[1] ?? '', headers };
+}
+
 describe('whoever comes by a proxy that vouches for them', () => {
   it('has the groups that the proxy told last, without a new login, whatever older word comes after it', async () => {
     const now = Math.floor(Date.now() / 1000);
@@ -191,13 +200,22 @@ describe('a named token', () => {
     const again = await kitemirror('token', 'create', '--name', 'nightly', '--read', 'acme/web');
     assert.notEqual(again.code, 0);
     assert.match(again.said, /revoke it first/);
-    assert.equal((await kitemirror('token', 'revoke', 'nightly')).code, 0);
+    const ended = await kitemirror('token', 'revoke', 'nightly', '--json');
+    assert.deepEqual([ended.code, ended.out, ended.said], [0, '{"name":"nightly","revoked":1}\n', '']);
     await becomes('the token is void', 401, headers, file(vault));
-    assert.equal((await kitemirror('token', 'revoke', 'nightly')).code, 1);
+    const gone = await kitemirror('token', 'revoke', 'nightly', '--json');
+    assert.deepEqual([gone.code, gone.out], [1, '{"name":"nightly","revoked":0}\n']);
     const by = mirror
       .audit()
       .flatMap(({ action, who, reason }) => (who === 'nightly' ? [`${String(action)} ${String(reason)}`] : []));
     assert.deepEqual(by, ['token created by command', 'revoke revoked by command']);
+  });
+
+  it('ends by its id', async () => {
+    const [first, second] = [await makeToken('weekly'), await makeToken('monthly')];
+    assert.equal((await kitemirror('revoke', '--id', first.id)).code, 0);
+    await becomes('weekly is void', 401, first.headers, file(vault));
+    assert.equal(await status(second.headers, file(vault)), 200);
   });
 });
 
@@ -225,13 +243,22 @@ describe('kitemirror revoke', () => {
     assert.equal((await kitemirror('revoke', '--subject', 'nobody@example.com')).code, 1);
   });
 
-  it('ends what was given before a time', async () => {
-    const cookie = await signIn();
-    const past = new Date(Date.now() - 3_600_000).toISOString();
-    assert.equal((await kitemirror('revoke', '--before', past)).code, 0);
+  it('ends what was given before a time, named tokens too', async () => {
+    const [cookie, token] = [await signIn(), await makeToken('yearly')];
     const before = await kitemirror('revoke', '--before', 'now');
     assert.equal(before.code, 0, before.said);
     await becomes('everybody is out', 401, cookie);
+    await becomes('and so is the token', 401, token.headers, file(vault));
+    const past = new Date(Date.now() - 3_600_000).toISOString();
+    const weaker = await kitemirror('revoke', '--before', past);
+    assert.equal(weaker.code, 0, weaker.said);
+    assert.match(weaker.said, /^all from before \d{4}-\S+Z is revoked already: nothing has changed$/m);
+    const told = JSON.parse((await kitemirror('revoke', '--before', past, '--json')).out) as Record<string, unknown>;
+    assert.equal(told.revoked, 0);
+    assert.ok(Date.parse(String(told.before)) > Date.parse(past));
+    // Each process of Lighttpd looks once a second: none may have taken the earlier time by then.
+    await pause(1500);
+    assert.equal(await status(cookie), 401);
     await until('one comes in again', async () => (await status(await signIn())) === 200, promisedMs);
   });
 
@@ -248,10 +275,27 @@ describe('kitemirror revoke', () => {
   });
 
   it('wants one thing to end, and says so', async () => {
-    for (const args of [[], ['--keys', '--before', 'now'], ['--before', 'tomorrow']]) {
+    for (const args of [
+      [],
+      ['--keys', '--before', 'now'],
+      ['--before', 'tomorrow'],
+      ['--before', '2999-01-01T00:00Z'],
+    ]) {
       const { code, said } = await kitemirror('revoke', ...args);
       assert.equal(code, 64, said);
       assert.match(said, /one of --id, --subject, --before/);
     }
+  });
+
+  it('takes for an id only what has its form, and of a named token only one that there is', async () => {
+    for (const id of ['session-1', '0123456789abcdef0123456789abcde', 'A'.repeat(32), 'nightly']) {
+      const { code, out, said } = await kitemirror('revoke', '--id', id);
+      assert.deepEqual([code, out], [64, ''], id);
+      assert.match(said, /--id is "/, id);
+    }
+    const unknown = await kitemirror('revoke', '--id', '0123456789abcdef', '--json');
+    assert.deepEqual([unknown.code, unknown.out], [1, '{"revoked":0}\n']);
+    // Of these there is no list.
+    assert.equal((await kitemirror('revoke', '--id', 'f'.repeat(32))).code, 0);
   });
 });
