@@ -24,7 +24,7 @@ return function(lighty, files, answers)
   local new_identity = dofile(home .. "identity.lua")
   local identity = new_identity(lighty, grants_reader, cookie_name)
   local visitors = new_identity(lighty, grants_reader, cookie_name .. "-content")
-  -- Of the request that is being answered.
+  -- Of the request that is being answered; `begin` forgets the one before.
   local grants, caller, now
   local may_read = decide.may_read
 
@@ -77,6 +77,10 @@ return function(lighty, files, answers)
     now = answers.now
     grants = grants_reader.current(now)
     return not grants and unavailable("no grants") or nil
+  end
+
+  function access.begin()
+    grants, caller, now = nil, nil, nil
   end
 
   function access.enter()
@@ -134,24 +138,26 @@ return function(lighty, files, answers)
     return true
   end
 
-  -- Whether the caller may have what lies at this path of a build.
-  function access.allows(path, build, rest)
-    local label = label_at(build)
+  -- Whether the caller, or anybody, may have what lies at this path of a build.
+  local function is_theirs(label, rest)
     if may_read(caller, label) then
       note("allowed")
       return true
     end
-    if not label then return false end
-    if rest ~= "" and decide.is_public_path(grants.publics, label, rest) then
-      note("allowed", "public path")
-      return true
-    end
-    return linked(label, path)
+    if not label or rest == "" or not decide.is_public_path(grants.publics, label, rest) then return false end
+    note("allowed", "public path")
+    return true
   end
 
-  -- Signed in and not allowed is what a missing file is; anybody else is asked who they are.
+  -- By a link too, where the request shows one.
+  function access.allows(path, build, rest)
+    local label = label_at(build)
+    return is_theirs(label, rest) or label ~= nil and linked(label, path)
+  end
+
+  -- Signed in and not allowed is what a missing file is; anybody else, or nobody, is asked who they are.
   function access.refuse()
-    if caller.kind == "anonymous" then return challenge(caller.why or "not signed in") end
+    if not caller or caller.kind == "anonymous" then return challenge(caller and caller.why or "not signed in") end
     note("refused", "policy")
     return answers.absent()
   end
@@ -181,7 +187,8 @@ return function(lighty, files, answers)
     if status then return status end
     local build, rest = build_of(path)
     if not build then return answers.absent() end
-    if access.allows(path, build, rest) then return nil end
+    -- A link opens a file at the mirror's own host alone, where nothing of it runs.
+    if is_theirs(label_at(build), rest) then return nil end
     note("refused", caller.why or "not signed in")
     local accept = request["Accept"]
     if attribute["request.method"] == "GET" and accept and accept:find("text/html", 1, true) then

@@ -4,7 +4,7 @@
 local pcall = pcall
 local home = os.getenv("SITE_HOME") .. "/lighttpd/"
 local shapes = dofile(home .. "shapes.lua")
-local assets = os.getenv("SITE_HOME") .. "/src/pages/assets/"
+local assets, assets_address = os.getenv("SITE_HOME") .. "/src/pages/assets/", "/-/assets/"
 local site = { tree = os.getenv("SITE_TREE"), pages = os.getenv("SITE_PAGES"), hosts = {} }
 for host in os.getenv("SITE_HOSTS"):gmatch("%S+") do site.hosts[host] = true end
 
@@ -76,6 +76,7 @@ return function(lighty)
       if not reads then return answers.refuse_method("GET, HEAD") end
       return send(pages .. path, answers.page_policy(), pages .. path) or answers.absent()
     end
+    if path:sub(1, 10) == assets_address then return answers.absent() end
     local room = path:match("^/%-/(%l+)")
     if not gateway[room] then return access.on and access.refuse() or answers.absent() end
     if is_kept_off(room, path) then return refuse_address() end
@@ -241,13 +242,14 @@ return function(lighty)
 
   local function is_open_to_all(path)
     return path == "/-/healthz" or path == "/-/readyz" or path:sub(1, 12) == "/-/webhooks/" or path:sub(1, 8) == "/-/auth/"
-      or path:sub(1, 11) == "/-/assets/"
+      or path:sub(1, 10) == assets_address
   end
 
   local function answer()
     local host, path, method = attribute["uri.authority"] or "", attribute["uri.path"], attribute["request.method"]
     if path == "/-/detour" and forwarding.is_detour() then return forwarding.resume() end
     answers.begin(method)
+    if access.on then access.begin() end
     if find_reader then find_reader() end
     if is_crowded and is_crowded(answers.now) then return refuse_crowd() end
     local label = not hosts[host] and content.label_of(host)

@@ -1,7 +1,7 @@
 /** The gate with identity on, as a client meets it: the real Lighttpd, grants as the gateway writes them. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Grant } from '../../src/identity/decide.ts';
@@ -284,6 +284,19 @@ describe('links', () => {
     assert.equal(await status(`${build}/jobs/${openJob}/artifacts/badge.svgx?${query}`), 401);
     assert.equal(await status(`${build}/jobs/${openJob}/artifacts/r/index.html?${query}`), 401);
     assert.equal(await status(link(`${build}/`)), 401);
+  });
+
+  it('open nothing at the host of the build’s reports, where what is public and a report’s own cookie do', async () => {
+    const [line = ''] = readFileSync(site.paths.contentKeys, 'utf8').split('\n');
+    const uuid = `0190a1b2-0000-4000-8000-00000000000${place.number}`;
+    const mac = createHmac('sha256', Buffer.from(line, 'hex')).update(`kitemirror content\n${uuid}`);
+    const label = mac.digest('hex').slice(0, 40);
+    const headers = { Host: `${label}.localhost:${site.port}` };
+    const Cookie = `kitemirror-content=${sealed('content', 'ann', {}, label)}`;
+    assert.equal((await get(file, { headers: { ...headers, Cookie } })).text, 'of web 42');
+    assert.equal(await status(`${build}/jobs/${openJob}/artifacts/badge.svg`, { headers }), 200);
+    assert.equal(await status(link(file), { headers }), 401);
+    assert.equal(await status(link(file)), 200);
   });
 
   it('are logged by their id and their maker, without the link', async () => {
