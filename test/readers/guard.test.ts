@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Express } from 'express';
 import request from 'supertest';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
-import { type Seal, seal } from '../../src/identity/seals.ts';
+import { openSeal, type Seal, seal } from '../../src/identity/seals.ts';
 import { createLog } from '../../src/log.ts';
 import { auditParts } from '../../src/tree/audit.ts';
 import { jsonLines } from '../../src/tree/json-lines.ts';
@@ -193,6 +193,42 @@ describe('on record', () => {
     assert.deepEqual(
       digests.filter((each) => each !== digest(before)),
       [digest(next)],
+    );
+  });
+
+  it('is each link, by the one path that was judged and sealed; one that means another path is none', async () => {
+    const file = '/acme/web/builds/42/artifacts/';
+    const make = (path: string) =>
+      request(readers())
+        .post('/-/auth/links')
+        .set({ Cookie: cookie('ann', 'kitemirror', { id: 'session-0003' }), Origin: 'http://mirror.test' })
+        .send({ path });
+    for (const path of [
+      'a/../../../43/artifacts/b',
+      'a/%2e%2E/b',
+      './a',
+      'a//b',
+      'a\\b',
+      'a\t',
+      'a/',
+      '%',
+      'a?b',
+      'a#b',
+    ]) {
+      const { body } = await make(`${file}${path}`).expect(400);
+      assert.equal(body.error, 'ERR_REQUEST_MALFORMED', path);
+    }
+    await make('//other.example/acme/web/builds/42/artifacts/a').expect(400);
+    for (const path of [`${file}a.zip`, `${file}ä b?.zip`]) {
+      const { body } = await make(encodeURI(path).replaceAll('?', '%3F')).expect(200);
+      const link = new URL(String(body.url));
+      assert.equal(decodeURIComponent(link.pathname), path);
+      const opened = openSeal(keeper.table().keys, 'link', link.searchParams.get('link') ?? '', now(), path);
+      assert.deepEqual([opened?.id, opened?.subject], [body.id, 'ann']);
+    }
+    assert.deepEqual(
+      (await lines('link')).map(({ what }) => what),
+      [`${file}a.zip`, `${file}ä b?.zip`],
     );
   });
 
