@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type BucketRule, parseBuckets } from './config/buckets.ts';
 import { EnvReader } from './config/env-reader.ts';
-import { type IdentitySettings, readIdentity } from './config/identity.ts';
+import { type IdentitySettings, openWire, readIdentity } from './config/identity.ts';
 import { type ReachSettings, readReach } from './config/reach.ts';
 import { type RetentionPolicy, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
@@ -216,6 +216,8 @@ export function parseConfig(
     read.refuse(
       'KITEMIRROR_HTTP2 cannot be on beside KITEMIRROR_TRUSTED_PROXIES: readers would be taken for one another',
     );
+  const wire = openWire(config);
+  if (wire !== null) read.refuse(wire);
   if (needs('all', 'worker', 'command')) read.together('BUILDKITE_PORTAL_URL', 'BUILDKITE_PORTAL_TOKEN');
   read.finish();
   return { config, secrets };

@@ -1,6 +1,6 @@
 /** Who can read, and from where: what nobody should find out by accident. */
 import type { Config } from '../config.ts';
-import { loopbackNames } from './values.ts';
+import { isLoopbackHost, loopbackNames } from './values.ts';
 
 export interface Exposure {
   /** No identity is set up: whoever reaches the mirror reads everything. */
@@ -22,7 +22,7 @@ export function describeExposure({ isOpen, beyond }: Exposure): string {
 }
 
 function beyondLoopback(host: string, url: URL, proxies: readonly string[]): string | null {
-  if (!/^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host)) return `KITEMIRROR_LISTEN is on ${host}`;
+  if (!isLoopbackHost(host)) return `KITEMIRROR_LISTEN is on ${host}`;
   if (!loopbackNames.includes(url.hostname)) return `KITEMIRROR_URL is ${url.origin}`;
   return proxies.length > 0 ? 'KITEMIRROR_TRUSTED_PROXIES is set' : null;
 }

@@ -1,6 +1,8 @@
 /** The settings of identity: who may be who, and where the policy lies. Without any of them there is no identity. */
 import type { EnvReader } from './env-reader.ts';
-import { loopbackNames } from './values.ts';
+import type { ReachSettings } from './reach.ts';
+import type { TlsSettings } from './tls.ts';
+import { isLoopbackHost, loopbackNames } from './values.ts';
 
 export interface IdentitySettings {
   /** Absolute; null: nobody reads anything but by a named token. */
@@ -68,6 +70,29 @@ export function readIdentity(
   if (url !== null && !isSecure && !loopbackNames.includes(url.hostname))
     read.refuse(`KITEMIRROR_URL is ${url.origin}: identity needs https, or anyone on the way could take it`);
   return { policyFile, people: issuer === null ? null : { issuer, ...people }, ci, isSecure };
+}
+
+interface Wire {
+  readonly identity: IdentitySettings | null;
+  /** null where it is at fault itself. */
+  readonly listen: { readonly host: string } | null;
+  readonly tls: TlsSettings | null;
+  readonly reach: ReachSettings;
+}
+
+/**
+ * What keeps identity from being safe: sessions and tokens on the network in the clear. A front that speaks https for the
+ * mirror is known by being trusted.
+ * @returns a sentence that says what is set, why it is refused, and the remedies; null: nothing does
+ */
+export function openWire({ identity, listen, tls, reach }: Wire): string | null {
+  if (identity === null || listen === null || isLoopbackHost(listen.host)) return null;
+  if (tls !== null || reach.trustedProxies.length > 0) return null;
+  return (
+    `KITEMIRROR_LISTEN is on ${listen.host}: identity needs https beyond this machine, or anyone on the way could take it; ` +
+    'set KITEMIRROR_TLS_CERT and KITEMIRROR_TLS_KEY, or name the front that speaks https by KITEMIRROR_TRUSTED_PROXIES, ' +
+    'or listen on 127.0.0.1'
+  );
 }
 
 function readAssertion(read: EnvReader): AssertionSettings | null {

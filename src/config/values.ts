@@ -122,6 +122,11 @@ function parseWildcard(value: string): URL {
 /** Names of this machine to itself. */
 export const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
 
+/** Whether who listens there is reached from this machine alone. @param host as `parseHostPort` has it */
+export function isLoopbackHost(host: string): boolean {
+  return /^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host);
+}
+
 export function parseRedisUrl(value: string): string {
   if (!/^(rediss?:\/\/.+|unix:\/\/\/.+)$/.test(value)) throw new Error('is not redis://, rediss:// or unix:///path');
   return value;

@@ -87,3 +87,32 @@ test('identity over plain http beyond this machine stops the start, whatever ide
   }
   assert.equal(parse({ KITEMIRROR_URL: 'http://ci.example.com' }).config.identity, null);
 });
+
+test('identity stops the start where Lighttpd listens beyond this machine with no https of its own and no front that is named', () => {
+  const identity = { KITEMIRROR_POLICY: 'policy.yml' };
+  const certificate = { KITEMIRROR_TLS_CERT: 'cert.pem', KITEMIRROR_TLS_KEY: 'key.pem' };
+  const front = { KITEMIRROR_TRUSTED_PROXIES: '10.0.0.7' };
+  const https = { KITEMIRROR_URL: 'https://ci.example.com' };
+  for (const [listen, host] of [
+    ['0.0.0.0:8080', '0\\.0\\.0\\.0'],
+    ['[::]:8080', '::'],
+    ['10.1.2.3:80', '10\\.1\\.2\\.3'],
+    ['ci.example.com:8080', 'ci\\.example\\.com'],
+  ] as const) {
+    const beyond = { ...identity, KITEMIRROR_LISTEN: listen };
+    for (const url of [{}, { KITEMIRROR_URL: 'http://127.0.0.1:8080' }, https])
+      assert.throws(() => parse({ ...beyond, ...url }), {
+        code: 'ERR_CONFIG',
+        message: new RegExp(
+          `KITEMIRROR_LISTEN is on ${host}: identity needs https.*KITEMIRROR_TLS_CERT.*KITEMIRROR_TRUSTED_PROXIES.*127`,
+        ),
+      });
+    for (const more of [certificate, front])
+      assert.notEqual(parse({ ...beyond, ...https, ...more }).config.identity, null);
+    assert.equal(parse({ KITEMIRROR_LISTEN: listen }).config.identity, null);
+  }
+  const fault = { code: 'ERR_CONFIG', message: /^1 fault .*\n {2}- KITEMIRROR_LISTEN is not host:port/ };
+  assert.throws(() => parse({ ...identity, KITEMIRROR_LISTEN: 'anywhere' }), fault);
+  for (const listen of ['127.0.0.1:8080', '127.0.0.9:80', '[::1]:8080', 'localhost:8080'])
+    assert.notEqual(parse({ ...identity, ...https, KITEMIRROR_LISTEN: listen }).config.identity, null);
+});
