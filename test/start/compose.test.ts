@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
+import { type Program, parseConfig } from '../../src/config.ts';
 import { findCommand, redisNeed } from '../../src/programs.ts';
 import { freePorts, later, root, temporaryFolder, until } from './scene.ts';
 
@@ -73,6 +74,26 @@ test('each service holds the secrets that it needs, no other has them, and none 
       assert.equal(service.environment?.[`${secret.toUpperCase()}_FILE`], `/run/secrets/${secret}`);
     }
     for (const needed of service.depends_on ?? []) assert.ok(compose.services[needed], needed);
+  }
+});
+
+test('with the settings of identity that its comments name, each service takes what it is told', () => {
+  const text = readFileSync(join(root, 'compose.yaml'), 'utf8');
+  const said = text.replaceAll(/^ {2}# (KITEMIRROR_(?:POLICY|TRUSTED_PROXIES): )/gm, '  $1');
+  const services = Object.entries((parse(said, { merge: true }) as Compose).services).filter(
+    ([name]) => name !== 'redis',
+  );
+  const image = instructions('ENV').flatMap((line) => line.split(/\s+/).map((each) => each.split('=')));
+  const url = { BUILDKITE_ORGANIZATION: 'acme', KITEMIRROR_URL: 'https://artifacts.example.com' };
+  for (const [name, { environment = {} }] of services) {
+    const told = Object.entries(environment).flatMap(([key, value]) =>
+      key.endsWith('_FILE') ? [[key.slice(0, -'_FILE'.length), 'x']] : [[key, interpolate(value, url)]],
+    );
+    const env = { ...Object.fromEntries(image), ...Object.fromEntries(told) };
+    const read = (): unknown => parseConfig(env, name as Program, '/app').config.identity;
+    assert.notEqual(read(), null, name);
+    delete env.KITEMIRROR_TRUSTED_PROXIES;
+    assert.throws(read, /KITEMIRROR_LISTEN is on 0\.0\.0\.0: identity needs https/, name);
   }
 });
 
