@@ -3,6 +3,7 @@
  * exit 0: ended in order · 1: something broke · 78: only an operator can mend it
  */
 import { join } from 'node:path';
+import { asksNoRefresh } from './config/identity.ts';
 import { parseConfig, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
@@ -87,6 +88,10 @@ async function openIdentity(
   const looking = setInterval(() => void keeper.refresh(), refreshMs);
   const asking = setInterval(() => void regroup.round(), regroupMs);
   stopper.add('identity', () => [looking, asking].forEach(clearInterval));
+  if (asksNoRefresh(people) && keeper.namesGroups())
+    log.warn(
+      'groups may stay those of the last login once an access token ends: KITEMIRROR_OIDC_SCOPES has no offline_access',
+    );
   if (policyFile === null) log.warn('there is no KITEMIRROR_POLICY: who signs in reads nothing');
   return {
     keeper,

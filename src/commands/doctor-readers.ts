@@ -1,7 +1,8 @@
 /** What the doctor says of who may read, and of who may deliver. */
 import { describeExposure, exposureOf } from '../config/exposure.ts';
+import { asksNoRefresh } from '../config/identity.ts';
 import { formatDuration } from '../durations.ts';
-import { closedPolicy } from '../identity/policy.ts';
+import { closedPolicy, namesGroups, type Policy } from '../identity/policy.ts';
 import { loadPolicy } from '../identity/policy-file.ts';
 import { grantsFor, publicPathsOf } from '../identity/subjects.ts';
 import { readSenders } from '../tree/webhook-senders.ts';
@@ -19,28 +20,32 @@ export const checkReaders: Check = async (context) => {
     return [{ grade: exposure.beyond === null ? 'ok' : 'warn', found, remedy: exposure.beyond && remedy }];
   const policyFile = config.identity?.policyFile ?? null;
   const policy = policyFile === null ? closedPolicy : (await loadPolicy(policyFile)).policy;
-  const forAll = grantsFor(policy, null).filter(({ addresses }) => addresses === null);
-  const everything = forAll.some(({ rule }) => rule.pipeline === '*' && rule.branches === null);
-  const readers: Found = { grade: 'ok', found, remedy: null };
+  const freezes = asksNoRefresh(config.identity?.people ?? null) && namesGroups(policy);
+  return [{ grade: 'ok', found, remedy: null }, openings(policy), ...(freezes ? [frozenGroups] : [])];
+};
+
+const frozenGroups: Found = {
+  grade: 'warn',
+  found: 'groups of who is signed in may stay those of the last login once an access token ends',
+  remedy: 'add offline_access to KITEMIRROR_OIDC_SCOPES, if your provider gives refresh tokens for it',
+};
+
+/** What the policy opens to whoever comes. */
+function openings(policy: Policy): Found {
   if (policy.rules.length === 0)
-    return [
-      readers,
-      { grade: 'warn', found: 'the policy lets nobody read anything', remedy: 'write rules: docs/identity.md' },
-    ];
-  if (everything)
-    return [
-      readers,
-      {
-        grade: 'warn',
-        found: 'a rule of the policy opens every pipeline to everybody',
-        remedy: 'narrow it, if it is not meant so',
-      },
-    ];
+    return { grade: 'warn', found: 'the policy lets nobody read anything', remedy: 'write rules: docs/identity.md' };
+  const forAll = grantsFor(policy, null).filter(({ addresses }) => addresses === null);
+  if (forAll.some(({ rule }) => rule.pipeline === '*' && rule.branches === null))
+    return {
+      grade: 'warn',
+      found: 'a rule of the policy opens every pipeline to everybody',
+      remedy: 'narrow it, if it is not meant so',
+    };
   const open = forAll.length + publicPathsOf(policy).length;
   const said =
     open === 0 ? 'nothing is open to who is not signed in' : `rules that hold for everybody, without a login: ${open}`;
-  return [readers, { grade: 'ok', found: said, remedy: null }];
-};
+  return { grade: 'ok', found: said, remedy: null };
+}
 
 /** The worker looks once a day; so long without a look means that it cannot. */
 const staleMs = 3 * 86_400_000;

@@ -72,6 +72,11 @@ export function readIdentity(
   return { policyFile, people: issuer === null ? null : { issuer, ...people }, ci, isSecure };
 }
 
+/** Whether people sign in here without a refresh token being asked for: then groups are asked for while the access token lives. */
+export function asksNoRefresh(people: PeopleSettings | null): boolean {
+  return people !== null && people.clientId !== null && !people.scopes.split(' ').includes('offline_access');
+}
+
 interface Wire {
   readonly identity: IdentitySettings | null;
   /** null where it is at fault itself. */

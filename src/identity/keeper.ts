@@ -10,7 +10,7 @@ import { makeSecretFolder, secretFile } from '../tree/cards.ts';
 import { writeAtomic, writtenAt } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { formatGrants, type GrantTable, type NamedToken, type SubjectGrants } from './grants.ts';
-import { closedPolicy, type Policy, parseRead } from './policy.ts';
+import { closedPolicy, namesGroups, type Policy, parseRead } from './policy.ts';
 import { type LoadedPolicy, loadPolicy } from './policy-file.ts';
 import { longestLife, type SealKey } from './seals.ts';
 import {
@@ -33,6 +33,8 @@ export interface Keeper {
   /** From now on the gate knows this subject as it is told here. */
   admit(subject: SubjectCard): Promise<void>;
   subject(id: string): SubjectCard | null;
+  /** Whether the policy in force goes by groups. */
+  namesGroups(): boolean;
   revoke(card: RevocationCard): Promise<void>;
   /** Looks whether anything has changed. Called once a second. */
   refresh(): Promise<void>;
@@ -111,6 +113,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     table: () => table,
     key: () => parts.keys[0] as SealKey,
     subject: (id) => subjects.get(id) ?? null,
+    namesGroups: () => loaded !== null && namesGroups(loaded.policy),
     admit: async (subject) => {
       subjects.set(subject.id, subject);
       await state.subjects.put(subject.id, subject);

@@ -123,6 +123,11 @@ const Policy = z.strictObject({
 });
 export type Policy = z.output<typeof Policy>;
 
+/** Whether some rule goes by groups: then what the provider says of them must be asked for again. */
+export function namesGroups({ rules }: Policy): boolean {
+  return rules.some(({ who = [] }) => who.some(({ group }) => group !== undefined));
+}
+
 /** Nobody reads anything. */
 export const closedPolicy: Policy = { version: 1, groups: {}, rules: [], tests: [] };
 

@@ -79,6 +79,10 @@ async function makeToken(name: string): Promise<{ id: string; headers: { Authori
   return { id: token.split('_')[1] ?? '', headers };
 }
 
+it('a start says that groups may stay as they were, where no refresh token is asked for and the policy goes by groups', () => {
+  assert.equal(mirror.said().split('KITEMIRROR_OIDC_SCOPES has no offline_access').length, 2);
+});
+
 describe('whoever comes by a proxy that vouches for them', () => {
   it('has the groups that the proxy told last, without a new login, whatever older word comes after it', async () => {
     const now = Math.floor(Date.now() / 1000);

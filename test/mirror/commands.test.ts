@@ -343,6 +343,15 @@ describe('kitemirror doctor', () => {
       await under('{ who: { anonymous: true }, read: acme/* }'),
       /\nwarn a rule of the policy opens every pipeline/,
     );
+    writeFileSync(file, 'version: 1\nrules: [{ who: { group: ops }, read: acme/web }]\n');
+    const login = {
+      KITEMIRROR_POLICY: file,
+      KITEMIRROR_OIDC_ISSUER: 'https://login.example',
+      KITEMIRROR_OIDC_CLIENT_ID: 'x',
+    };
+    assert.match(await readers(login), /\nwarn groups of who is signed in may stay those of the last login/);
+    const refreshed = await readers({ ...login, KITEMIRROR_OIDC_SCOPES: 'openid email offline_access' });
+    assert.doesNotMatch(refreshed, /groups/);
     const { of } = await look({ KITEMIRROR_WEBHOOK_ADDRESSES: 'buildkite' });
     assert.deepEqual(
       [of('senders')[0]?.grade, of('senders')[0]?.found],
