@@ -47,6 +47,8 @@ export async function publishBuild(
   adjust: (record: JobRecord) => JobRecord = (record) => record,
 ): Promise<Outcome> {
   const { paths, queue, catalog } = worker;
+  // Before all that it is closed for: a gap that is opened again from now on is for something that may not be seen here.
+  const gap = await readUnsettled(paths, task.build);
   const place = await placeOf(paths, task.pipelineId, task.number);
   const view = await orDamaged(readUpstreamView(paths, place));
   const noted = await orDamaged(readBuildRecord(paths, place));
@@ -66,7 +68,6 @@ export async function publishBuild(
   const relinked = await linkViews(paths, place, views);
   const relabelled = await relabel(worker, task, jobs, views.merged);
 
-  const gap = await readUnsettled(paths, task.build);
   const known = before ?? catalog.find(task.build)?.summary ?? null;
   const made = buildRecord({
     organization: place.organization,

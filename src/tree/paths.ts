@@ -70,6 +70,7 @@ export interface DataPaths {
   readonly webhookState: string;
   /** Where webhooks come from; Lighttpd reads it too. */
   readonly webhookSenders: string;
+  readonly backfills: string;
   backfill(name: string): string;
   readonly identity: string;
   readonly catalog: string;
@@ -104,6 +105,8 @@ export interface DataPaths {
   movedPointer(organization: string, slug: string): string;
   unsettledBuild(build: string): string;
   unsettledBuildFile(build: string): string;
+  /** Where that file is while it is being closed. */
+  unsettledAside(build: string): string;
   unsettledJob(build: string, job: string): string;
   readonly pipelineStates: string;
   pipelineState(pipelineId: string): string;
@@ -157,6 +160,7 @@ export function dataPaths(root: string): DataPaths {
     damagedRecords: at('quarantine', 'records'),
     webhookState: at('state', 'webhook.json'),
     webhookSenders: at('state', 'webhook-senders'),
+    backfills: at('state', 'backfills'),
     backfill: (name) => at('state', 'backfills', `${name}.json`),
     identity: at('state', 'identity'),
     catalog: at('pages', 'catalog.sqlite'),
@@ -188,6 +192,7 @@ export function dataPaths(root: string): DataPaths {
     movedPointer: (organization, slug) => at('pages', organization, `${slug}.moved`),
     unsettledBuild: (build) => at('state', 'unsettled', build),
     unsettledBuildFile: (build) => at('state', 'unsettled', build, 'build.json'),
+    unsettledAside: (build) => at('state', 'unsettled', build, 'closing.json'),
     unsettledJob: (build, job) => at('state', 'unsettled', build, job),
     folderOwner: (organization, folder) => at('state', 'folders', organization, folder),
     pins: at('state', 'pins'),

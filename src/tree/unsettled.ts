@@ -2,8 +2,9 @@
  * The index of gaps: state/unsettled/<build>/ exists from before the first fetch until the settled publish. A job's stub
  * in it says what upstream listed for that job, so that the work can be taken up again without asking anew.
  */
+import { randomUUID } from 'node:crypto';
 import { opendirSync } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { link, mkdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, MirrorError } from '../errors.ts';
@@ -22,6 +23,13 @@ export const UnsettledBuild = BuildRef.extend({
   /** ISO 8601: since when the build has a gap. */
   since: z.string(),
   learnedFrom: z.enum(['webhook', 'reconcile', 'backfill', 'reader']),
+  /**
+   * ISO 8601: since when upstream shows nothing of the build's pipeline, which it does for one that is deleted, renamed, or
+   * hidden from the token. Absent or null while it is seen.
+   */
+  unseenSince: z.string().nullish(),
+  /** Another one each time that the gap is opened, so that who closes it sees whether it was opened again. */
+  opened: z.string().optional(),
 });
 export type UnsettledBuild = z.infer<typeof UnsettledBuild>;
 
@@ -44,17 +52,22 @@ export const JobStub = BuildRef.extend({
 });
 export type JobStub = z.infer<typeof JobStub>;
 
-export async function openUnsettled(paths: DataPaths, entry: UnsettledBuild): Promise<void> {
+/** @param entry what it leaves out or has as null is kept as it was; `unseenSince` as null says that the build was seen. @returns it as it is on disk */
+export async function openUnsettled(paths: DataPaths, entry: UnsettledBuild): Promise<UnsettledBuild> {
   const known = await readUnsettled(paths, entry.build);
   // The gap began when it was first seen, whatever is heard of it later.
   const since = known?.since ?? entry.since;
   const learnedFrom = known?.learnedFrom ?? entry.learnedFrom;
   const pipelineId = entry.pipelineId ?? known?.pipelineId ?? null;
-  const text = sealed({ ...entry, since, learnedFrom, pipelineId });
+  const unseenSince = entry.unseenSince === undefined ? known?.unseenSince : entry.unseenSince;
+  const { unseenSince: _, ...rest } = entry;
+  const unseen = unseenSince == null ? {} : { unseenSince };
+  const opened: UnsettledBuild = { ...rest, since, learnedFrom, pipelineId, ...unseen, opened: randomUUID() };
   // Nothing but what is named here may stand in the folder: what else is there would keep the gap open. Who closes it at
   // this very moment takes the folder away, and it is made again.
   const temporary = temporaryFile(paths);
-  await writeAtomic(paths.unsettledBuildFile(entry.build), text, { temporary, makesFolder: true });
+  await writeAtomic(paths.unsettledBuildFile(entry.build), sealed(opened), { temporary, makesFolder: true });
+  return opened;
 }
 
 /** @returns null where there is none, and where what is there cannot be read: see `damagedGaps` */
@@ -182,6 +195,12 @@ export async function listUnsettled(paths: DataPaths): Promise<UnsettledBuild[]>
   return all;
 }
 
+/** Since when upstream shows nothing of the pipeline of some build with a gap (ISO 8601); null: there is no such gap. */
+export async function unseenSince(paths: DataPaths): Promise<string | null> {
+  const all = (await listUnsettled(paths)).flatMap(({ unseenSince: since }) => since ?? []);
+  return all.toSorted()[0] ?? null;
+}
+
 /**
  * Gaps of which nobody can tell what build they are of, though they are not being closed: their record is damaged, or gone
  * and stubs are left.
@@ -205,22 +224,55 @@ export async function removeGap(paths: DataPaths, build: string): Promise<void> 
   await removeFolder(paths.unsettledBuild(build));
 }
 
-/** Ends the gap; a stub that was written meanwhile keeps it open. */
-export async function closeUnsettled(paths: DataPaths, entry: UnsettledBuild): Promise<void> {
-  if (hasStubs(paths, entry.build)) return;
-  unlinkFile(paths.unsettledBuildFile(entry.build));
+/**
+ * Ends the gap as it was read; one that was opened again since stays, as does one with a stub that was written meanwhile.
+ * Its file is taken aside before it is compared: what is opened after that has a file of its own.
+ */
+export async function closeUnsettled(paths: DataPaths, { build, ...read }: UnsettledBuild): Promise<void> {
+  if (hasStubs(paths, build)) return;
+  const aside = paths.unsettledAside(build);
   try {
-    await rmdir(paths.unsettledBuild(entry.build));
+    await rename(paths.unsettledBuildFile(build), aside);
   } catch (thrown) {
-    if (errnoOf(thrown) === 'ENOTEMPTY') await openUnsettled(paths, entry);
-    else if (!isAbsent(thrown)) throw thrown;
+    if (!isAbsent(thrown)) throw thrown;
+  }
+  const text = await readIfPresent(aside);
+  const found = text === null ? null : UnsettledBuild.safeParse(parseSealed(text)).data;
+  if (found !== null && found?.opened !== read.opened) return putBack(paths, build);
+  unlinkFile(aside);
+  try {
+    await rmdir(paths.unsettledBuild(build));
+  } catch (thrown) {
+    if (isAbsent(thrown)) return;
+    if (errnoOf(thrown) !== 'ENOTEMPTY') throw thrown;
+    // A stub came meanwhile, unless it was the gap itself.
+    if (writtenAt(paths.unsettledBuildFile(build)) === null) await openUnsettled(paths, { build, ...read });
   }
 }
 
-/** A closing that was killed halfway leaves an empty folder, which would be counted as a gap for ever. */
+/** What was taken aside is the gap again, unless that was opened anew since. */
+async function putBack(paths: DataPaths, build: string): Promise<void> {
+  const aside = paths.unsettledAside(build);
+  try {
+    await link(aside, paths.unsettledBuildFile(build));
+  } catch (thrown) {
+    // Another who closes it has put it back, or taken it away, this very moment.
+    if (!isAbsent(thrown) && errnoOf(thrown) !== 'EEXIST') throw thrown;
+  }
+  unlinkFile(aside);
+}
+
+/**
+ * A closing that was killed halfway leaves a gap that is put aside, which may have been opened again; or an empty folder,
+ * which would be counted as a gap for ever.
+ */
 export async function removeEmptyGaps(paths: DataPaths): Promise<void> {
   for (const name of await listOpenGaps(paths)) {
     if ((await readIfPresent(paths.unsettledBuildFile(name))) !== null) continue;
+    if (writtenAt(paths.unsettledAside(name)) !== null) {
+      await putBack(paths, name);
+      continue;
+    }
     await rmdir(paths.unsettledBuild(name)).catch((thrown: unknown) => {
       if (!isAbsent(thrown) && errnoOf(thrown) !== 'ENOTEMPTY') throw thrown;
     });

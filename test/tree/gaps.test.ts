@@ -28,8 +28,7 @@ async function gapSince(since: string, build: string = randomUUID()): Promise<Un
     since,
     learnedFrom: 'webhook',
   };
-  await openUnsettled(paths, entry);
-  return entry;
+  return openUnsettled(paths, entry);
 }
 
 describe('the gaps', () => {
@@ -50,9 +49,9 @@ describe('the gaps', () => {
     await read();
     await closeUnsettled(paths, oldest);
     assert.deepEqual(await read(), { unsettled: 0, oldestSince: null });
-    await gapSince(first, oldest.build);
+    const again = await gapSince(first, oldest.build);
     await read();
-    await closeUnsettled(paths, oldest);
+    await closeUnsettled(paths, again);
     await gapSince(second, oldest.build);
     assert.deepEqual(await read(), { unsettled: 1, oldestSince: Date.parse(second) });
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { DataPaths } from '../../src/tree/paths.ts';
@@ -61,6 +61,16 @@ function stub(change: Partial<JobStub> = {}): JobStub {
   };
 }
 
+/** What it says of the build. */
+const facts = (gap: UnsettledBuild | null): unknown => {
+  assert.ok(gap);
+  const { opened, ...rest } = gap;
+  assert.ok(opened);
+  return rest;
+};
+/** As it is now. */
+const close = async (paths: DataPaths): Promise<void> =>
+  closeUnsettled(paths, (await readUnsettled(paths, build)) ?? entry);
 const openNames = (paths: DataPaths): string[] => readdirSync(paths.unsettled);
 
 describe('the index of gaps', () => {
@@ -70,24 +80,24 @@ describe('the index of gaps', () => {
     await openUnsettled(paths, { ...entry, since: '2026-02-02T00:00:00.000Z', learnedFrom: 'reader' });
     await openUnsettled(paths, { ...entry, pipelineId: null });
     assert.deepEqual(
-      await readUnsettled(paths, build),
+      facts(await readUnsettled(paths, build)),
       entry,
       'first since, first learned from, and what is known since',
     );
-    assert.deepEqual(await listUnsettled(paths), [entry]);
-    await closeUnsettled(paths, entry);
+    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    await close(paths);
     assert.deepEqual(openNames(paths), []);
-    await closeUnsettled(paths, entry);
+    await close(paths);
   });
 
   it('stays open while a job has work', async (t) => {
     const paths = await preparedData(t);
     await openUnsettled(paths, entry);
     const name = await writeStub(paths, stub());
-    await closeUnsettled(paths, entry);
-    assert.deepEqual(await listUnsettled(paths), [entry]);
+    await close(paths);
+    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
     await removeStub(paths, build, job, name);
-    await closeUnsettled(paths, entry);
+    await close(paths);
     assert.deepEqual(openNames(paths), []);
   });
 
@@ -110,7 +120,7 @@ describe('the index of gaps', () => {
       await clearTornStubs(paths, build, new Set());
       assert.ok(!hasStubs(paths, build));
     }
-    await closeUnsettled(paths, entry);
+    await close(paths);
     assert.deepEqual(openNames(paths), []);
   });
 
@@ -118,9 +128,44 @@ describe('the index of gaps', () => {
     const paths = await preparedData(t);
     await openUnsettled(paths, entry);
     await openUnsettled(paths, entry);
-    await closeUnsettled(paths, entry);
+    await close(paths);
     await assert.rejects(writeStub(paths, stub()), { code: 'ERR_TREE_MOVED' });
     assert.deepEqual(openNames(paths), [], 'a stub makes no gap that nobody could close');
+  });
+
+  it('stays where it was opened again since it was read, and says what it said', async (t) => {
+    const paths = await preparedData(t);
+    const read = await openUnsettled(paths, entry);
+    await openUnsettled(paths, { ...entry, pipelineId: null });
+    await closeUnsettled(paths, read);
+    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    assert.deepEqual(readdirSync(paths.unsettledBuild(build)), ['build.json']);
+    await close(paths);
+    assert.deepEqual(openNames(paths), []);
+  });
+
+  it('that was being closed when that was killed is open again', async (t) => {
+    const paths = await preparedData(t);
+    await openUnsettled(paths, entry);
+    renameSync(paths.unsettledBuildFile(build), paths.unsettledAside(build));
+    await removeEmptyGaps(paths);
+    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    // Opened anew in between: what was put aside is older.
+    renameSync(paths.unsettledBuildFile(build), paths.unsettledAside(build));
+    const anew = await openUnsettled(paths, { ...entry, number: 8 });
+    await close(paths);
+    assert.deepEqual(openNames(paths), []);
+    assert.equal(anew.number, 8);
+  });
+
+  it('remembers since when its pipeline was not seen until it is', async (t) => {
+    const paths = await preparedData(t);
+    const unseenSince = '2026-03-03T00:00:00.000Z';
+    await openUnsettled(paths, { ...entry, unseenSince });
+    await openUnsettled(paths, entry);
+    assert.equal((await readUnsettled(paths, build))?.unseenSince, unseenSince);
+    await openUnsettled(paths, { ...entry, unseenSince: null });
+    assert.deepEqual(facts(await readUnsettled(paths, build)), entry);
   });
 
   it('is rid of folders that a killed closing left empty, and of no others', async (t) => {
@@ -141,7 +186,7 @@ describe('the index of gaps', () => {
     mkdirSync(paths.unsettledBuild('empty'));
     mkdirSync(paths.unsettledBuild('torn'));
     writeFileSync(paths.unsettledBuildFile('torn'), '{"version":');
-    assert.deepEqual(await listUnsettled(paths), [entry]);
+    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
     assert.equal(await readUnsettled(paths, 'absent'), null);
     assert.equal(hasStubs(paths, 'absent'), false);
     assert.deepEqual(await listStubs(paths, 'absent'), []);
