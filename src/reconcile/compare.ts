@@ -16,6 +16,7 @@ import {
   writeReconcileState,
 } from '../tree/reconcile-state.ts';
 import type { DamagedRecord } from '../tree/salvaged.ts';
+import { unseenSince } from '../tree/unsettled.ts';
 import { type BuildRules, endOf, isDifference, judgeBuild } from './judge.ts';
 import { type Difference, type GapParts, recordGaps } from './record-gaps.ts';
 import { type WalkedPage, walkBuilds, walkStart } from './walk.ts';
@@ -57,17 +58,18 @@ const partialEveryMs = 6 * 3_600_000;
 
 /** @throws MirrorError ERR_UPSTREAM_…, ERR_QUEUE_UNAVAILABLE, with the mark where it was */
 export async function compareStep(parts: CompareParts, signal: AbortSignal): Promise<StepResult> {
-  const beganAt = Date.now();
+  const stepBeganAt = Date.now();
   await mendState(parts);
-  const before = (await readReconcileState(parts.paths)) ?? firstState(beganAt);
-  const comparison = before.comparison ?? newComparison(beginOf(before, beganAt));
+  const before = (await readReconcileState(parts.paths)) ?? firstState(stepBeganAt);
+  const comparison = before.comparison ?? newComparison(await beginOf(parts, before, stepBeganAt));
   const counts = emptyCounts();
   const query = { organization: parts.organization, finishedFrom: comparison.from };
-  let { startedAt, hasHole, isCounted, isPartial } = comparison;
+  let { beganAt, startedAt, hasHole, isCounted, isPartial } = comparison;
   let requests = 0;
   for await (const page of walkBuilds(parts.list, query, comparison.place, signal)) {
     requests += 1;
-    startedAt ??= new Date(Math.min(page.at, beganAt + clockSlackMs)).toISOString();
+    if (startedAt === null) beganAt = new Date(stepBeganAt).toISOString();
+    startedAt ??= new Date(Math.min(page.at, Date.now() + clockSlackMs)).toISOString();
     hasHole ||= page.hasHole;
     isCounted ||= page.isCounted;
     isPartial ||= page.unreadable > 0;
@@ -76,7 +78,7 @@ export async function compareStep(parts: CompareParts, signal: AbortSignal): Pro
     if (page.next === null || requests < pagesAStep) continue;
     await writeReconcileState(parts.paths, {
       ...before,
-      comparison: { ...comparison, startedAt, hasHole, isCounted, isPartial, place: page.next },
+      comparison: { ...comparison, beganAt, startedAt, hasHole, isCounted, isPartial, place: page.next },
     });
     return { counts, requests, isComplete: false };
   }
@@ -92,25 +94,46 @@ export async function compareStep(parts: CompareParts, signal: AbortSignal): Pro
     return { counts, requests, isComplete: false };
   }
   const mark = new Date(Date.parse(startedAt) - markOverlapMs).toISOString();
-  const completed = { beganAt: new Date(beganAt).toISOString(), endedAt: new Date().toISOString() };
-  const partial = partialAfter(before.partial, { from: comparison.from, isPartial, beganAt: completed.beganAt });
+  // One that a version began which did not note it began no earlier than the one before.
+  const completed = {
+    beganAt: beganAt ?? before.completed?.beganAt ?? comparison.from,
+    endedAt: new Date().toISOString(),
+  };
+  const lookedAt = new Date(stepBeganAt).toISOString();
+  const hiddenSince = await unseenSince(parts.paths);
+  const partial = partialAfter(before.partial, { from: comparison.from, isPartial, lookedAt, hiddenSince });
   await writeReconcileState(parts.paths, { ...before, mark, comparison: null, completed, partial });
   return { counts, requests, isComplete: true };
 }
 
-/** Usually the mark; now and then where builds could not be read. */
-function beginOf({ mark, partial }: ReconcileState, now: number): string {
-  const isDue = partial !== null && Math.abs(now - Date.parse(partial.lookedAt)) >= partialEveryMs;
-  return isDue && partial.from < mark ? partial.from : mark;
+/** Usually the mark; now and then, and once all pipelines are seen again, where builds could not be read. */
+async function beginOf({ paths }: Pick<CompareParts, 'paths'>, state: ReconcileState, now: number): Promise<string> {
+  const { mark, partial } = state;
+  if (partial === null || partial.from >= mark) return mark;
+  const isDue = Math.abs(now - Date.parse(partial.lookedAt)) >= partialEveryMs;
+  return isDue || (partial.hidden && (await unseenSince(paths)) === null) ? partial.from : mark;
+}
+
+interface Looked {
+  readonly from: string;
+  /** It was shown builds that cannot be read. */
+  readonly isPartial: boolean;
+  readonly lookedAt: string;
+  /** Since when pipelines are not seen whose builds have gaps (ISO 8601): what else they have is not listed either. */
+  readonly hiddenSince: string | null;
 }
 
 function partialAfter(
   known: ReconcileState['partial'],
-  { from, isPartial, beganAt }: { from: string; isPartial: boolean; beganAt: string },
+  { from, isPartial, lookedAt, hiddenSince }: Looked,
 ): ReconcileState['partial'] {
+  const hidden = hiddenSince !== null;
   const hasLookedBack = known === null || from <= known.from;
-  if (!hasLookedBack) return known;
-  return isPartial ? { from, lookedAt: beganAt } : null;
+  if (hasLookedBack && !isPartial && !hidden) return null;
+  const [earliest = from] = [hasLookedBack ? from : known.from, hiddenSince ?? from].toSorted();
+  return hasLookedBack
+    ? { from: earliest, lookedAt, hidden }
+    : { ...known, from: earliest, hidden: known.hidden || hidden };
 }
 
 /** Whole comparisons by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */
@@ -139,7 +162,8 @@ function firstState(now: number): ReconcileState {
 }
 
 export function newComparison(from: string): NonNullable<ReconcileState['comparison']> {
-  return { from, startedAt: null, place: walkStart, hasHole: false, isCounted: false, repeats: 0, isPartial: false };
+  const fresh = { hasHole: false, isCounted: false, repeats: 0, isPartial: false };
+  return { from, beganAt: null, startedAt: null, place: walkStart, ...fresh };
 }
 
 async function takePage(parts: CompareParts, page: WalkedPage, counts: Counts): Promise<void> {

@@ -35,6 +35,8 @@ export const ReconcileState = z.object({
     .object({
       /** Builds that finished at or after this. */
       from: z.string(),
+      /** Our clock when the first page was asked for (ISO 8601); null: not asked yet. */
+      beganAt: z.string().nullable().default(null),
       /** Upstream's clock at the first page; null: not asked yet. */
       startedAt: z.string().nullable(),
       place: WalkPlace,
@@ -53,9 +55,13 @@ export const ReconcileState = z.object({
   completed: z.object({ beganAt: z.string(), endedAt: z.string() }).nullable(),
   /**
    * Builds that finished at or after `from` cannot all be read, as a comparison saw that began `lookedAt` (ISO 8601, our
-   * clock): the mark has gone on, and some comparisons look back to there until they can. null: none is known.
+   * clock): the mark has gone on, and some comparisons look back to there until they can. `hidden`: because upstream showed
+   * nothing of some pipelines, which may have builds that nobody told of. null: none is known.
    */
-  partial: z.object({ from: z.string(), lookedAt: z.string() }).nullable().default(null),
+  partial: z
+    .object({ from: z.string(), lookedAt: z.string(), hidden: z.boolean().default(false) })
+    .nullable()
+    .default(null),
   /** Digests of the settings that the last complete comparison went by. */
   settings: z.object({ builds: z.string(), files: z.string() }).nullable(),
 });

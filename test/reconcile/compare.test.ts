@@ -8,10 +8,11 @@ import { type CompareParts, compareStep, type StepResult } from '../../src/recon
 import {
   markOverlapMs,
   type ReconcileState,
+  readReconciledUntil,
   readReconcileState,
   writeReconcileState,
 } from '../../src/tree/reconcile-state.ts';
-import { listOpenGaps } from '../../src/tree/unsettled.ts';
+import { listOpenGaps, openUnsettled } from '../../src/tree/unsettled.ts';
 import { preparedData } from '../tree/folder.ts';
 
 const never = new AbortController().signal;
@@ -188,5 +189,38 @@ describe('a comparison', () => {
     assert.equal(scene.upstream.asked.at(-1)?.finishedFrom, partial.from);
     assert.equal(await scene.gaps(), 3);
     assert.equal((await scene.state()).partial, null);
+  });
+
+  it('while a pipeline is hidden goes on, and looks back there once it is seen again', async (t) => {
+    const scene = await open(t, recent(2));
+    const { paths } = scene.parts;
+    const hidden = listed(88, start);
+    const { id: build, number, pipeline } = hidden;
+    const gap = { version: 1, organization: 'acme', pipeline, number, build, pipelineId: null } as const;
+    const since = iso(start - 60_000);
+    await openUnsettled(paths, { ...gap, since, learnedFrom: 'webhook', unseenSince: since });
+    await scene.complete();
+    const { partial, mark } = await scene.state();
+    assert.ok(partial !== null && partial.from < mark);
+    await scene.complete();
+    assert.equal(scene.upstream.asked.at(-1)?.finishedFrom, mark, 'not each time');
+    // No webhook told of this one, and it ended before the mark.
+    scene.upstream.builds.push(listed(77, Date.parse(partial.from) + 1000));
+    await openUnsettled(paths, { ...gap, since, learnedFrom: 'webhook', unseenSince: null });
+    await scene.complete();
+    assert.equal(scene.upstream.asked.at(-1)?.finishedFrom, partial.from);
+    assert.equal(await scene.gaps(), 4);
+    assert.equal((await scene.state()).partial, null);
+  });
+
+  it('of several steps vouches for what was heard before its first one, and for no more', async (t) => {
+    const scene = await open(t, recent(buildsPerPage * 21));
+    const first = await compareStep(scene.parts, never);
+    assert.equal(first.isComplete, false);
+    const beganAt = Date.parse((await scene.state()).comparison?.beganAt ?? '');
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + hourMs });
+    await scene.complete();
+    const until = await readReconciledUntil(scene.parts.paths);
+    assert.equal(until, beganAt - markOverlapMs);
   });
 });
