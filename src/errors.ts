@@ -26,6 +26,7 @@ const table = {
   ERR_UPSTREAM_UNAVAILABLE: { status: 502, task: 'retry', level: 'warn' },
   ERR_UPSTREAM_BEHIND: { status: 502, task: 'retry', level: 'info' },
   ERR_UPSTREAM_DENIED: { status: 502, task: 'wait', level: 'error' },
+  ERR_UPSTREAM_UNSEEN: { status: 502, task: 'wait', level: 'warn' },
   ERR_UPSTREAM_GONE: { status: 404, task: 'never', level: 'info' },
   ERR_UPSTREAM_MALFORMED: { status: 502, task: 'retry', level: 'error' },
   ERR_DOWNLOAD_REFUSED: { status: 502, task: 'never', level: 'warn' },

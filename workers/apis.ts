@@ -94,6 +94,6 @@ export function createApis({ config, secrets, store, shelf, metrics, log }: Apis
       shelf: createShelf(shelf, () => token.reveal(), goodMs),
       onOutcome: (api, outcome) => metrics.linkQueries.inc({ api, outcome }),
     }),
-    upstream: (workClass) => createUpstream(restFor(workClass)),
+    upstream: (workClass) => createUpstream(restFor(workClass), { isForgetful: workClass === 'person' }),
   };
 }

@@ -20,12 +20,13 @@ export async function setRecordAside(
 export type Asking = Pick<WorkerContext, 'paths'> & { readonly queue: Pick<WorkerContext['queue'], 'enqueue'> };
 
 /** Has the build looked at anew: the gap is on disk, so that neither a crash nor a loss of Redis forgets it. */
-export async function askForLook({ paths, queue }: Asking, work: Work): Promise<void> {
+export async function askForLook({ paths, queue }: Asking, work: Work, delayMs = 0): Promise<void> {
   const gap = await readUnsettled(paths, work.build);
   const learnedFrom = gap?.learnedFrom ?? 'reconcile';
-  if (gap === null) await openUnsettled(paths, { version: 1, ...work, since: new Date().toISOString(), learnedFrom });
+  const entry = { version: 1, ...pick(work), pipelineId: work.pipelineId } as const;
+  if (gap === null) await openUnsettled(paths, { ...entry, since: new Date().toISOString(), learnedFrom });
   const payload = { ...pick(work), learnedFrom, heardAt: null, finishedAt: null, job: null };
-  await queue.enqueue({ name: 'read-build', payload }, { workClass: 'reconcile' });
+  await queue.enqueue({ name: 'read-build', payload }, { workClass: 'reconcile', delayMs });
 }
 
 /** Where of a build nothing but its record is wrong: it is derived, and made again without upstream. */

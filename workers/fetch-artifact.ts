@@ -1,6 +1,7 @@
 /** One artifact: reserve, resolve, download to staging, verify, store, link. Nothing is visible before it is verified. */
+import type { UpstreamRef } from '../src/buildkite/sight.ts';
 import { type ErrorCode, MirrorError, toMirrorError } from '../src/errors.ts';
-import type { ArtifactFacts, BuildRef } from '../src/model.ts';
+import type { ArtifactFacts } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
@@ -11,7 +12,7 @@ const maxLinks = 3;
 const bucketErrors: ReadonlySet<ErrorCode> = new Set(['ERR_BUCKET_DENIED', 'ERR_BUCKET_GONE']);
 
 export interface FetchTarget {
-  readonly ref: BuildRef;
+  readonly ref: UpstreamRef;
   /** The job's folder on disk, the file's place in it, and the folders known to be there. */
   readonly base: string;
   readonly file: string;
@@ -73,7 +74,7 @@ async function fetchVerified(
 async function stage(
   worker: WorkerContext,
   facts: ArtifactFacts,
-  ref: BuildRef,
+  ref: UpstreamRef,
   bulk: URL | null,
   signal: AbortSignal,
 ): Promise<Staged> {

@@ -1,6 +1,9 @@
 /** A job's log: streamed to staging as plain text, visible once its transfer has ended properly. */
+
+import type { RestAnswer } from '../src/buildkite/rest.ts';
+import type { UpstreamRef } from '../src/buildkite/sight.ts';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
-import { type BuildRef, hasFailed, type JobFacts, type LogRecord } from '../src/model.ts';
+import { hasFailed, type JobFacts, type LogRecord } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
@@ -15,11 +18,13 @@ const partBytes = 4 * 1024 ** 2;
 const logComesWithinMs = 60_000;
 
 export interface LogTarget {
-  readonly ref: BuildRef;
+  readonly ref: UpstreamRef;
   readonly base: string;
   readonly known: Set<string>;
   /** Bytes that are stored of it already: no more than that is no news. */
   readonly have: number;
+  /** It is not looked for again. */
+  readonly isLast: boolean;
 }
 
 /** The log's record before anything was fetched; null where a job has none to expect. */
@@ -41,8 +46,10 @@ export async function fetchLog(
   signal: AbortSignal,
 ): Promise<LogRecord | null> {
   const fetchedAt = new Date().toISOString();
+  const late = job.finished_at === null || Date.now() - Date.parse(job.finished_at) < logComesWithinMs;
   try {
-    const staged = await stage(worker, job, target.ref, signal);
+    const how = { ahead: hasFailed(job), mayLack: late && !target.isLast && target.have === 0 };
+    const staged = await stage(worker, (on) => worker.upstream.openLog(target.ref, job.id, how, on), signal);
     if (target.have > 0 && staged.size <= target.have) {
       removeStaged(staged.file);
       return null;
@@ -57,21 +64,22 @@ export async function fetchLog(
     if (error.code === 'ERR_BLOB_PURGED') return { ...empty, state: 'purged', reason: error.message };
     if (error.code === 'ERR_DOWNLOAD_REFUSED') return { ...empty, state: 'refused', reason: error.message };
     if (error.code !== 'ERR_UPSTREAM_GONE') throw thrown;
-    const late = job.finished_at === null || Date.now() - Date.parse(job.finished_at) < logComesWithinMs;
-    return late
+    return late && !target.isLast
       ? { ...empty, state: 'pending', reason: 'upstream has no log yet' }
       : { ...empty, state: 'lost', reason: 'upstream has no log' };
   }
 }
 
+type Open = (signal: AbortSignal) => Promise<RestAnswer>;
+
 /** Room for it is reserved as it comes: upstream does not say beforehand how long a log is. */
-async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal: AbortSignal): Promise<Staged> {
+async function stage(worker: WorkerContext, open: Open, signal: AbortSignal): Promise<Staged> {
   const parts = [await worker.space.reserve(partBytes, signal)];
   const room = async (bytes: number): Promise<void> => {
     while (bytes > parts.length * partBytes) parts.push(await worker.space.reserve(partBytes, signal));
   };
   try {
-    return await receive(worker, job, ref, room, signal);
+    return await receive(worker, open, room, signal);
   } finally {
     for (const release of parts) release();
   }
@@ -79,12 +87,11 @@ async function stage(worker: WorkerContext, job: JobFacts, ref: BuildRef, signal
 
 async function receive(
   worker: WorkerContext,
-  job: JobFacts,
-  ref: BuildRef,
+  open: Open,
   room: (bytes: number) => Promise<void>,
   signal: AbortSignal,
 ): Promise<Staged> {
-  const answer = await worker.upstream.openLog(ref, job.id, hasFailed(job), signal);
+  const answer = await open(signal);
   const sink = new StagedFile(temporaryFile(worker.paths), worker.staging, false);
   try {
     const type = String(answer.headers['content-type'] ?? '');
@@ -109,7 +116,7 @@ async function receive(
     answer.body.destroy();
     const error = toMirrorError(thrown);
     if (error.code !== 'ERR_INTERNAL') throw error;
-    throw new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'the log broke off', { job: job.id }, thrown);
+    throw new MirrorError('ERR_UPSTREAM_UNAVAILABLE', 'the log broke off', {}, thrown);
   }
 }
 

@@ -27,8 +27,8 @@ export interface JobWork {
   readonly folders: Set<string>;
 }
 
-/** The disk is full, the build was moved, the token may not: no other file of the job would fare better. */
-const ends = new Set(['ERR_TREE_FULL', 'ERR_TREE_MOVED', 'ERR_UPSTREAM_DENIED', 'ERR_STOPPING']);
+/** The disk is full, the build was moved, the token may not, or sees nothing: no other file of the job would fare better. */
+const ends = new Set(['ERR_TREE_FULL', 'ERR_TREE_MOVED', 'ERR_UPSTREAM_DENIED', 'ERR_UPSTREAM_UNSEEN', 'ERR_STOPPING']);
 
 /** @returns why something is to be tried again; null when nothing is */
 export async function fetchMissing(
@@ -91,6 +91,11 @@ async function takeArtifact(
     if (error.code === 'ERR_BUCKET_GONE') {
       giveUp(worker, record, 'lost', error.message);
       return;
+    }
+    // Of what cannot be seen nothing is known: it waits as it did.
+    if (error.code === 'ERR_UPSTREAM_UNSEEN') {
+      Object.assign(record, { reason: error.message });
+      throw error;
     }
     Object.assign(record, { state: 'failed', reason: error.message });
     worker.onArtifact('failed', 0);
@@ -177,22 +182,23 @@ async function takeLog(worker: WorkerContext, work: JobWork, signal: AbortSignal
       work.log = { ...log, fetched_at: new Date().toISOString() };
       return;
     }
-    const target = { ref: stub, base: work.base, known: work.folders, have: again ? log.size : 0 };
+    const target = {
+      ...{ ref: stub, base: work.base, known: work.folders },
+      ...{ have: again ? log.size : 0, isLast: work.logGivenUp },
+    };
     const fetched = await fetchLog(worker, stub.job, target, signal);
     if (fetched === null || (again && fetched.state !== 'present')) {
       work.log = { ...log, fetched_at: new Date().toISOString() };
       return;
     }
     if (fetched.state === 'present') worker.onArtifact('log', fetched.size);
-    work.log =
-      fetched.state === 'pending' && work.logGivenUp
-        ? { ...fetched, state: 'lost', reason: 'upstream has no log' }
-        : fetched;
+    work.log = fetched;
   } catch (thrown) {
     const error = toMirrorError(thrown);
     const isRefused = error.code === 'ERR_DOWNLOAD_REFUSED';
+    const state = isRefused ? 'refused' : error.code === 'ERR_UPSTREAM_UNSEEN' ? 'pending' : 'failed';
     // What we have of a log stays until the longer one is whole.
-    if (log.state === 'pending') work.log = { ...log, state: isRefused ? 'refused' : 'failed', reason: error.message };
+    if (log.state === 'pending') work.log = { ...log, state, reason: error.message };
     if (!isRefused) throw error;
   }
 }

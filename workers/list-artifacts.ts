@@ -5,7 +5,8 @@
  */
 import type { Links } from '../src/buildkite/bulk-links.ts';
 import type { Upstream } from '../src/buildkite/client.ts';
-import type { ArtifactFacts, BuildRef, JobFacts } from '../src/model.ts';
+import type { UpstreamRef } from '../src/buildkite/sight.ts';
+import type { ArtifactFacts, JobFacts } from '../src/model.ts';
 
 export interface ListingSources {
   readonly upstream: Upstream;
@@ -24,7 +25,7 @@ export type Listed = ReadonlyMap<string, readonly ArtifactFacts[]>;
 /** @returns parts as they come in; every given job is in one of them */
 export async function* listArtifacts(
   { upstream, links }: ListingSources,
-  ref: BuildRef,
+  ref: UpstreamRef,
   all: readonly Unlisted[],
   jobsInBuild: number,
   signal: AbortSignal,
@@ -41,7 +42,7 @@ export async function* listArtifacts(
 
 async function listByRest(
   upstream: Upstream,
-  ref: BuildRef,
+  ref: UpstreamRef,
   jobs: readonly JobFacts[],
   jobsInBuild: number,
   signal: AbortSignal,
@@ -63,7 +64,7 @@ async function listByRest(
 /** @returns false when the build has more pages than there are jobs to ask for: then ask for each */
 async function listBuild(
   upstream: Upstream,
-  ref: BuildRef,
+  ref: UpstreamRef,
   listed: Map<string, ArtifactFacts[]>,
   signal: AbortSignal,
 ): Promise<boolean> {

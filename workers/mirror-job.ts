@@ -36,6 +36,7 @@ import { notUploaded, type PlannedArtifact, planJob } from './plan-job.ts';
 import { relocate } from './relocate.ts';
 import { adopted, salvageJob } from './salvage-job.ts';
 import { saveJob } from './save-job.ts';
+import { noteUnseen, unseenOf } from './unseen.ts';
 
 /** An upload or a log that has not come when its job has ended is looked at again after these, then it never will. */
 const looksAfterMs = [1000, 3000, 10_000, 30_000];
@@ -45,6 +46,25 @@ const [firstSaveMs, saveEveryMs] = [500, 5000];
 const jobsCounted = 500;
 
 export async function mirrorJob(
+  worker: WorkerContext,
+  task: Payload<'mirror-job'>,
+  context: TaskContext,
+): Promise<Outcome> {
+  try {
+    return await mirrorWhereSeen(worker, task, context);
+  } catch (thrown) {
+    const unseen = unseenOf(thrown, context.signal);
+    if (unseen === null) throw thrown;
+    const againMs = unseen.slug === null ? await noteUnseen(worker.paths, task, context.log) : 0;
+    if (againMs === null) return mirrorWhereSeen({ ...worker, upstream: worker.upstream.atItsWord() }, task, context);
+    // One task a build looks whether its pipeline is back, and has all that has a stub mirrored then.
+    await askForLook(worker, { ...task, pipeline: unseen.slug ?? task.pipeline }, againMs);
+    return undefined;
+  }
+}
+
+/** @throws MirrorError ERR_UPSTREAM_UNSEEN with the record as it was, but for what came in before */
+async function mirrorWhereSeen(
   worker: WorkerContext,
   task: Payload<'mirror-job'>,
   { signal, attempt, log }: TaskContext,

@@ -3,6 +3,7 @@
  * is missing, and has the jobs mirrored and the build published. Fetches no file itself.
  */
 import type { Upstream } from '../src/buildkite/client.ts';
+import type { UpstreamRef } from '../src/buildkite/sight.ts';
 import { MirrorError, toMirrorError } from '../src/errors.ts';
 import {
   type AnnotationFacts,
@@ -20,6 +21,7 @@ import { forgetDropped, isDropped, readOrder } from '../src/tree/dropping.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { Place } from '../src/tree/paths.ts';
+import { readOwner } from '../src/tree/pipeline-state.ts';
 import { claimFolder, type OnMove, openFolder, slugOf } from '../src/tree/pipelines.ts';
 import { readMoved } from '../src/tree/pointers.ts';
 import { damaged, orDamaged } from '../src/tree/records.ts';
@@ -33,6 +35,7 @@ import { isUpToDate, isWanting, jobsDue, listedJustNow } from './jobs-due.ts';
 import { listArtifacts } from './list-artifacts.ts';
 import { mayHaveGrown } from './log-growth.ts';
 import { markGone, markUnlisted } from './mark-gone.ts';
+import { noteUnseen, unseenOf } from './unseen.ts';
 
 /** A build's jobs are read again no sooner than this many ms for each of them: a large build's reads stay linear. */
 const restMsPerJob = 2;
@@ -47,7 +50,61 @@ export async function readBuild(
   task: Payload<'read-build'>,
   context: TaskContext,
 ): Promise<Outcome> {
-  const { signal, log, attempt, workClass } = context;
+  // What one tells of a pipeline's name may be older than what another does: no name is tried twice.
+  const tried = new Set([task.pipeline]);
+  for (let named = task; ; ) {
+    const found = await readNamed(worker, named, context);
+    if (found === undefined || 'againMs' in found) return found;
+    const renamed = found.slug ?? (await nameNow(worker, named));
+    if (renamed === null || tried.has(renamed)) return end(worker, named, found, context);
+    tried.add(renamed);
+    named = { ...named, pipeline: renamed };
+  }
+}
+
+/** Not there under the name that was asked for. `slug`: where it is by what upstream tells. */
+interface Absence {
+  /** False: upstream shows nothing of the pipeline, and nothing is known. */
+  readonly isGone: boolean;
+  readonly slug: string | null;
+}
+
+async function readNamed(
+  worker: WorkerContext,
+  task: Payload<'read-build'>,
+  context: TaskContext,
+): Promise<Outcome | Absence> {
+  try {
+    return await readSeen(worker, task, context);
+  } catch (thrown) {
+    const unseen = unseenOf(thrown, context.signal);
+    if (unseen === null) throw thrown;
+    return { isGone: false, slug: unseen.slug };
+  }
+}
+
+async function end(
+  worker: WorkerContext,
+  task: Payload<'read-build'>,
+  { isGone }: Absence,
+  { log, workClass }: TaskContext,
+): Promise<Outcome> {
+  const againMs = isGone ? null : await noteUnseen(worker.paths, task, log);
+  if (againMs !== null) return { againMs };
+  const { build, pipeline, number } = task;
+  log.warn({ build, pipeline, number, isPipelineSeen: isGone }, 'a build is not there upstream');
+  await markGone(worker, task);
+  await resume(worker, task, workClass);
+  return undefined;
+}
+
+/** @throws MirrorError ERR_UPSTREAM_UNSEEN with the gap on disk */
+async function readSeen(
+  worker: WorkerContext,
+  task: Payload<'read-build'>,
+  context: TaskContext,
+): Promise<Outcome | Absence> {
+  const { signal, attempt } = context;
   const { paths, settings, upstream } = worker;
   const open = await readUnsettled(paths, task.build);
   // A gap that is taken up again tells since when there is something to see, where its task does not.
@@ -67,7 +124,7 @@ export async function readBuild(
     learnedFrom: task.learnedFrom,
     since: new Date(heardOf).toISOString(),
   } as const;
-  await openUnsettled(paths, { ...gap, pipelineId: null });
+  const opened = await openUnsettled(paths, { ...gap, pipelineId: null });
   // A removal that has begun comes to its end first: what is mirrored meanwhile would go with it. Its own look at the gap
   // comes after its order, as this one after the gap: one of the two sees the other.
   if ((await readOrder(paths, task.build)) !== null) {
@@ -75,28 +132,24 @@ export async function readBuild(
     return { againMs: afterDropMs };
   }
   forgetDropped(paths, task.build);
-  const seen = await lookAt(upstream, task, signal);
-  if (seen === null) {
-    const renamed = await nameNow(worker, task);
-    if (renamed !== null) return readBuild(worker, { ...task, pipeline: renamed }, context);
-    log.warn({ build: task.build, pipeline: task.pipeline, number: task.number }, 'a build is not there upstream');
-    await markGone(worker, task);
-    await resume(worker, task, workClass);
-    return undefined;
-  }
+  const pipelineId = opened.pipelineId ?? (await ownerOf(worker, task));
+  const seen = await lookAt(upstream, { ...pick(task), pipelineId }, signal);
+  if (seen === null) return { isGone: true, slug: null };
   // What was purged from the records is not to come back by way of upstream.
   const redact = redactor(await listTombstones(paths));
   const { build, jobs, at } = redact(seen);
   if (!settings.includesBranch(build.branch)) {
-    await closeUnsettled(paths, { ...gap, pipelineId: null });
+    await closeUnsettled(paths, opened);
     return undefined;
   }
 
   const ref: BuildRef = { ...task, pipeline: build.pipeline.slug };
   const place = await claimPlace(worker, build);
   const finished = isFinishedBuild(build.state, build.finished_at);
-  await openUnsettled(paths, { ...gap, ...pick(ref), pipelineId: build.pipeline.id });
-  const annotations = redact(finished ? await readAnnotations(upstream, ref, signal) : null);
+  await openUnsettled(paths, { ...gap, ...pick(ref), pipelineId: build.pipeline.id, unseenSince: null });
+  const annotations = redact(
+    finished ? await readAnnotations(upstream, { ...ref, pipelineId: build.pipeline.id }, signal) : null,
+  );
   await openFolder(paths, build.pipeline.id, place, paths.build(place));
   await writeLabel(paths, place, labelFacts(build));
   if ((await orDamaged(readUpstreamView(paths, place))) === damaged)
@@ -181,10 +234,9 @@ async function restFor({ paths }: WorkerContext, task: Payload<'read-build'>): P
 }
 
 /** @returns null when there is no such build any more, or another one has its address now */
-async function lookAt(upstream: Upstream, ref: BuildRef, signal: AbortSignal) {
+async function lookAt(upstream: Upstream, ref: UpstreamRef, signal: AbortSignal) {
   try {
-    const seen = await upstream.readBuild(ref, signal);
-    return seen.build.id === ref.build ? seen : null;
+    return await upstream.readBuild(ref, signal);
   } catch (thrown) {
     if (toMirrorError(thrown).code === 'ERR_UPSTREAM_GONE') return null;
     throw thrown;
@@ -207,7 +259,7 @@ async function claimPlace(worker: WorkerContext, build: BuildFacts): Promise<Pla
 /** Annotations are an extra: a token that may not read them must not keep the files from being mirrored. */
 async function readAnnotations(
   upstream: Upstream,
-  ref: BuildRef,
+  ref: UpstreamRef,
   signal: AbortSignal,
 ): Promise<AnnotationFacts[] | null> {
   try {
@@ -218,6 +270,12 @@ async function readAnnotations(
       return null;
     throw thrown;
   }
+}
+
+/** Whose build it is, where it was not seen yet: as far as the mirror knows, of the pipeline whose builds it keeps under that name. */
+async function ownerOf({ paths, catalog }: WorkerContext, task: Payload<'read-build'>): Promise<string | null> {
+  const known = catalog.find(task.build)?.summary.pipeline_id;
+  return known ?? (await readOwner(paths, task.organization, task.pipeline));
 }
 
 /** The slug that the build's pipeline has been renamed to since the task was made. */

@@ -73,6 +73,10 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     stop,
     put: (build) => upstream.put(build),
     remove: (organization, pipeline, number) => upstream.remove(organization, pipeline, number),
+    hide: (organization, pipeline) => upstream.hide(organization, pipeline, true),
+    show: (organization, pipeline) => upstream.hide(organization, pipeline, false),
+    rename: (organization, pipeline, to) => upstream.rename(organization, pipeline, to),
+    removePipeline: (organization, pipeline) => upstream.removePipeline(organization, pipeline),
     putPortal: (portal) => storePortal(portals, portal),
     get address() {
       return address();

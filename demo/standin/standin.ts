@@ -76,6 +76,12 @@ export interface StandIn {
   /** Adds a build, or replaces the one with its pipeline and number. */
   put(build: SampleBuild): void;
   remove(organization: string, pipeline: string, number: number): boolean;
+  /** Takes the right to see the pipeline from all tokens: it, and what is below it, is not found. @throws Error where there is none */
+  hide(organization: string, pipeline: string): void;
+  show(organization: string, pipeline: string): void;
+  /** The pipeline and its builds have another slug from now on; what is below the old one is not found. */
+  rename(organization: string, pipeline: string, to: string): void;
+  removePipeline(organization: string, pipeline: string): void;
   /** Adds a portal, or replaces the one with its slug. @throws Error when its document does not fit the schema */
   putPortal(portal: Portal): void;
   /** Meaningful once started, as is the one below it. */

@@ -69,9 +69,9 @@ function refuse(request: StorageRequest): Answer | null {
 
 function findObject(upstream: Upstream, path: string): StoredArtifact | undefined {
   const [, , , , , jobId = '', ...rest] = path.split('/');
-  const job = upstream.job(jobId);
+  const job = upstream.objects.job(jobId);
   if (job === undefined || !('objects' in job)) return undefined;
-  if (rest[0] === unnamable) return upstream.artifact(rest[1] ?? '');
+  if (rest[0] === unnamable) return upstream.objects.artifact(rest[1] ?? '');
   return job.objects.get(rest.map(decodeURIComponent).join('/'));
 }
 

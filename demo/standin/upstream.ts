@@ -51,6 +51,32 @@ export class Upstream {
   readonly #builds = new Map<string, StoredBuild>();
   readonly #jobs = new Map<string, StoredJob | StoredScript>();
   readonly #artifacts = new Map<string, StoredArtifact>();
+  readonly #hidden = new Set<string>();
+
+  /** From now on no token may see the pipeline and what is below it, or all may again. Links that were given out still work. */
+  hide(organization: string, slug: string, isHidden: boolean): void {
+    const id = this.#bySlug.get(`${organization}/${slug}`)?.pipeline.id;
+    if (id === undefined) throw new Error(`there is no pipeline ${organization}/${slug}`);
+    if (isHidden) this.#hidden.add(id);
+    else this.#hidden.delete(id);
+  }
+
+  /** Gives the pipeline another slug; its old one is nobody's then. */
+  rename(organization: string, slug: string, to: string): void {
+    const shelf = this.#bySlug.get(`${organization}/${slug}`);
+    if (shelf === undefined) throw new Error(`there is no pipeline ${organization}/${slug}`);
+    this.#bySlug.delete(`${organization}/${slug}`);
+    rename(shelf, { ...shelf.pipeline, slug: to });
+    this.#bySlug.set(`${organization}/${to}`, shelf);
+  }
+
+  /** With all of its builds. */
+  removePipeline(organization: string, slug: string): void {
+    const shelf = this.#bySlug.get(`${organization}/${slug}`);
+    if (shelf === undefined) return;
+    this.#deletePipeline(shelf);
+    this.#bySlug.delete(`${organization}/${slug}`);
+  }
 
   /** Adds a build, or replaces the one with its pipeline and number. A pipeline that takes another's slug deletes it. */
   put(build: SampleBuild): void {
@@ -85,41 +111,59 @@ export class Upstream {
   }
 
   pipelines(organization: string): SamplePipeline[] {
-    return this.#shelvesOf(organization).map((shelf) => shelf.pipeline);
+    return this.#seen(organization).map((shelf) => shelf.pipeline);
   }
 
   pipeline(organization: string, slug: string): SamplePipeline | undefined {
-    return this.#bySlug.get(`${organization}/${slug}`)?.pipeline;
+    return this.#shelfAt(organization, slug)?.pipeline;
   }
 
   build(organization: string, pipeline: string, number: number): StoredBuild | undefined {
-    return this.#bySlug.get(`${organization}/${pipeline}`)?.builds.get(number);
+    return this.#shelfAt(organization, pipeline)?.builds.get(number);
   }
 
   buildById(id: string): StoredBuild | undefined {
-    return this.#builds.get(id);
+    const stored = this.#builds.get(id);
+    return stored === undefined || this.#isHidden(stored) ? undefined : stored;
   }
 
   /** Newest created first; of one pipeline, or of the organization. */
   builds(organization: string, pipeline?: string): readonly StoredBuild[] {
     if (pipeline === undefined)
-      return newestFirst(this.#shelvesOf(organization).flatMap((shelf) => [...shelf.builds.values()]));
-    const shelf = this.#bySlug.get(`${organization}/${pipeline}`);
+      return newestFirst(this.#seen(organization).flatMap((shelf) => [...shelf.builds.values()]));
+    const shelf = this.#shelfAt(organization, pipeline);
     if (shelf === undefined) return [];
     shelf.newestFirst ??= newestFirst([...shelf.builds.values()]);
     return shelf.newestFirst;
   }
 
   job(id: string): StoredJob | StoredScript | undefined {
-    return this.#jobs.get(id);
+    const stored = this.#jobs.get(id);
+    return stored === undefined || this.#isHidden(stored.home) ? undefined : stored;
   }
 
   artifact(id: string): StoredArtifact | undefined {
-    return this.#artifacts.get(id);
+    const stored = this.#artifacts.get(id);
+    return stored === undefined || this.#isHidden(stored.job.home) ? undefined : stored;
   }
 
-  #shelvesOf(organization: string): Shelf[] {
-    return [...this.#bySlug.values()].filter((shelf) => shelf.organization.slug === organization);
+  /** What the storage has, which knows no pipelines. */
+  get objects(): Pick<Upstream, 'job' | 'artifact'> {
+    return { job: (id) => this.#jobs.get(id), artifact: (id) => this.#artifacts.get(id) };
+  }
+
+  #isHidden({ build }: StoredBuild): boolean {
+    return this.#hidden.has(build.pipeline.id);
+  }
+
+  #shelfAt(organization: string, slug: string): Shelf | undefined {
+    const shelf = this.#bySlug.get(`${organization}/${slug}`);
+    return shelf === undefined || this.#hidden.has(shelf.pipeline.id) ? undefined : shelf;
+  }
+
+  #seen(organization: string): Shelf[] {
+    const shelves = [...this.#bySlug.values()].filter((shelf) => shelf.organization.slug === organization);
+    return shelves.filter(({ pipeline }) => !this.#hidden.has(pipeline.id));
   }
 
   #shelfOf(build: SampleBuild): Shelf {

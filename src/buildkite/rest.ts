@@ -19,6 +19,8 @@ import {
 
 /** Closed set: the label of a metric. */
 export type Purpose =
+  | 'pipeline'
+  | 'pipelines'
   | 'build'
   | 'builds'
   | 'job'

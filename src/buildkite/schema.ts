@@ -171,6 +171,8 @@ export function sumOf(value: string | null | undefined, digits: number): string 
   return value != null && value.length === digits && /^[0-9a-f]+$/i.test(value) ? value.toLowerCase() : null;
 }
 
+export const UpstreamPipeline = z.object({ id: Uuid, slug: Slug });
+
 export const UpstreamArtifact = z
   .object({
     id: z.string().min(1),

@@ -2,6 +2,7 @@
  * The ledger: every build that is unsettled or incomplete, and why. Made from the index of gaps, the catalog and the job
  * records; what it costs depends on how many builds it shows, not on how many are mirrored.
  */
+import { unseenReason } from '../buildkite/sight.ts';
 import type { BuildRecord, BuildSummary, FileState, JobRecord } from '../model.ts';
 import type { Catalog } from '../search/catalog.ts';
 import type { Entry } from '../search/catalog-rows.ts';
@@ -71,13 +72,14 @@ export async function readLedger(
 }
 
 /** @returns null where the gap was closed meanwhile */
-async function entryOf(paths: DataPaths, id: string, found: Entry | null): Promise<LedgerEntry | null> {
+async function entryOf(paths: DataPaths, id: string, entry: Entry | null): Promise<LedgerEntry | null> {
   const gap = await readUnsettled(paths, id);
-  if (found === null) return gap === null ? null : unread(gap);
-  const { summary, folder } = found;
+  if (entry === null) return gap === null ? null : unread(gap);
+  const { summary, folder } = entry;
   if (gap === null && summary.complete) return null;
   const place: Place = { organization: summary.organization, folder, number: summary.number };
-  const reasons = await reasonsOf(paths, place, summary, gap !== null);
+  const found = await reasonsOf(paths, place, summary, gap !== null);
+  const reasons = [...unseenOf(gap, found), ...found];
   return {
     ...identityOf(summary),
     url: `/${summary.organization}/${folder}/builds/${summary.number}/`,
@@ -113,10 +115,21 @@ function unread(gap: UnsettledBuild): LedgerEntry {
     complete: false,
     expected: 0,
     present: 0,
-    reasons: [
-      { state: 'pending', reason: 'Buildkite has not been asked yet, or has not answered', count: 0, examples: [] },
-    ],
+    reasons: gap.unseenSince == null ? [unasked] : unseenOf(gap, []),
   };
+}
+
+const unasked: LedgerReason = {
+  state: 'pending',
+  reason: 'Buildkite has not been asked yet, or has not answered',
+  count: 0,
+  examples: [],
+};
+
+/** Where upstream shows nothing of the pipeline and no file says so. */
+function unseenOf(gap: UnsettledBuild | null, files: readonly LedgerReason[]): LedgerReason[] {
+  if (gap?.unseenSince == null || files.some(({ reason }) => reason === unseenReason)) return [];
+  return [{ state: 'pending', reason: unseenReason, count: 0, examples: [] }];
 }
 
 function plainReason({ finished_at: end, complete }: BuildSummary): LedgerReason {

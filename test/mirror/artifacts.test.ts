@@ -113,7 +113,7 @@ describe('an artifact', () => {
     const build = buildOf([[deleted, replaced]]);
     mirror.standIn.put(build);
     // When the bytes are asked for, upstream has changed its mind since it listed them.
-    mirror.standIn.faults.add({ at: 'api', path: `${deleted.id}/download`, kind: 'status', status: 404 });
+    mirror.standIn.faults.add({ at: 'api', path: `${deleted.id}/download`, kind: 'status', status: 404, times: 9 });
     const gone = mirror.standIn.faults.add({
       at: 'api',
       path: new RegExp(`${deleted.id}$`),

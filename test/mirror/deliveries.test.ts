@@ -164,6 +164,7 @@ describe('deliveries', () => {
 
   it('of builds that upstream does not know, or no longer, do no harm', async () => {
     const build = sample();
+    mirror.standIn.put(newBuild({ pipeline: build.pipeline.slug }));
     await mirror.tell(build);
     await mirror.idle();
     assert.ok(mirror.output.some((line) => line.includes('a build is not there upstream')));
