@@ -8,7 +8,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MirrorError } from '../errors.ts';
 import { pruneBlobs, pruneFiles, removeRotten } from './backup-prune.ts';
 import { holdsMirror } from './data.ts';
-import { isAbsent, listFolder, readIfPresent, removeFolder, syncFolder } from './files.ts';
+import { isAbsent, listFolder, readIfPresent, removeFolder, syncFolder, writeAtomic } from './files.ts';
 import { type DataPaths, dataPaths } from './paths.ts';
 import { filesUnder } from './scan.ts';
 import { isBlobName } from './sweep.ts';
@@ -32,6 +32,8 @@ const isBlob = ({ name }: Dirent): boolean => isBlobName(name);
 const isState = ({ name }: Dirent): boolean => !name.startsWith('.');
 
 /**
+ * Up to when all builds are known is read before everything else and written last: what comes meanwhile, and what a backup that
+ * breaks off leaves out, is found by whoever starts on the copy.
  * Blobs go first and once more at the end: whatever a record tells of was copied, though it is swept meanwhile. State goes
  * before records, and stays as it was then: a gap that is closed in between is looked at once more. What was taken away
  * meanwhile, and from whom, goes last: it is not to come back from a copy.
@@ -42,6 +44,13 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await refuseUnfit(paths, copy);
   await mkdir(copy.state, { recursive: true, mode: 0o700 });
   await writeFile(copy.rebuildDue, '');
+  const marks = await readMarks(paths);
+  // Where there was none, anything is better: without it a mirror looks back for an hour and no more.
+  await writeMarks(
+    paths,
+    copy,
+    [...marks].filter(([file]) => !existsSync(inCopyOf(paths, copy, file))),
+  );
   const isRecord = recordsIn(paths);
   const { take, prune, total, end } = copying(paths, copy, options);
   const purged = new Set((await listTombstones(paths)).flatMap(({ id, done_at: done }) => (done === null ? [] : [id])));
@@ -49,7 +58,11 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await take(paths.spool, () => true);
   // Orders about damaged blobs are about the bytes here. Tombstones follow the records.
   const apart = new Set([paths.damaged, paths.purged]);
-  await take(paths.state, (entry) => isState(entry) && !apart.has(entry.parentPath));
+  const isMark = (file: string): boolean => isMarkOf(paths, file);
+  await take(
+    paths.state,
+    (entry) => isState(entry) && !apart.has(entry.parentPath) && !isMark(join(entry.parentPath, entry.name)),
+  );
   await removeFolder(copy.damaged);
   for (const folder of [paths.spool, paths.state]) await prune(folder);
 
@@ -70,7 +83,31 @@ export async function backUp(paths: DataPaths, target: string, options: BackupOp
   await prune(paths.tree);
   total.removed += await pruneBlobs(paths, copy);
   await end();
+  await writeMarks(paths, copy, marks);
   return total;
+}
+
+/** What tells up to when, or how far, builds are known: all of them are on disk as mirrored or as a gap then. */
+function isMarkOf({ reconcileState, reconcileCopy, backfills }: DataPaths, file: string): boolean {
+  return file === reconcileState || file === reconcileCopy || dirname(file) === backfills;
+}
+
+/** By their paths here. */
+async function readMarks(paths: DataPaths): Promise<Map<string, string>> {
+  const marks = new Map<string, string>();
+  for await (const file of filesUnder(paths.state, isState)) {
+    const text = isMarkOf(paths, file) ? await readIfPresent(file) : null;
+    if (text !== null) marks.set(file, text);
+  }
+  return marks;
+}
+
+async function writeMarks(paths: DataPaths, copy: DataPaths, marks: Iterable<[string, string]>): Promise<void> {
+  for (const [file, text] of marks) await writeAtomic(inCopyOf(paths, copy, file), text);
+}
+
+function inCopyOf(paths: DataPaths, copy: DataPaths, file: string): string {
+  return join(copy.root, relative(paths.root, file));
 }
 
 /** With the sums, which are no record: they say what a record named that cannot be read. An artifact may be called as one is. */
@@ -89,7 +126,7 @@ const ofJob = new Set(['job.json', 'SHA256SUMS']);
 function copying(paths: DataPaths, copy: DataPaths, { signal, onProgress }: BackupOptions) {
   const total = { files: 0, bytes: 0, removed: 0 };
   const folders = new Set<string>([copy.state]);
-  const inCopy = (file: string): string => join(copy.root, relative(paths.root, file));
+  const inCopy = (file: string): string => inCopyOf(paths, copy, file);
   return {
     total,
     take: async (folder: string, picks: (entry: Dirent) => boolean, isFixed = false): Promise<void> => {
