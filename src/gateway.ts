@@ -24,6 +24,7 @@ import { createReportReader } from './reports/report-reader.ts';
 import { fillLabels } from './search/fill-labels.ts';
 import { openSearch } from './search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
+import { hasOurFormat } from './tree/data.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
 import { ruleFor } from './tree/retention.ts';
 
@@ -38,6 +39,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
   const stopper = createStopper(log, graceMs + 1000);
   stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised') });
   const paths = dataPaths(config.dataRoot);
+  await hasOurFormat(paths);
   const catalog = catalogSource(paths.catalog);
   stopper.add('catalog', () => catalog.close());
   const searcher = createSearcher();
@@ -122,7 +124,8 @@ async function labelOldBuilds(paths: DataPaths, log: Log): Promise<void> {
 
 function fail(log: Log, thrown: unknown): never {
   logRefusal(log, thrown, 'the gateway cannot start');
-  process.exit(toMirrorError(thrown).code === 'ERR_CONFIG' ? 78 : 1);
+  const { code } = toMirrorError(thrown);
+  process.exit(code === 'ERR_CONFIG' || code === 'ERR_TREE_UNSUITABLE' ? 78 : 1);
 }
 
 try {

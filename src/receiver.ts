@@ -18,6 +18,7 @@ import type { Hint } from './model.ts';
 import { openQueue, type TaskQueue } from './queue/queue.ts';
 import { openCatalog } from './search/catalog.ts';
 import { createStopper, stopOnSignals } from './stop.ts';
+import { hasOurFormat } from './tree/data.ts';
 import { writtenAt } from './tree/files.ts';
 import { readFreeBytes } from './tree/free.ts';
 import { createGapReader } from './tree/gaps.ts';
@@ -28,6 +29,7 @@ import { readReconciledUntil, readReconcileState } from './tree/reconcile-state.
 import { createReserve, type Reserve } from './tree/reserve.ts';
 import { readWebhookState } from './tree/webhook-state.ts';
 import { createReceiverApp } from './webhooks/app.ts';
+import { watchEviction } from './webhooks/eviction.ts';
 import { Pump } from './webhooks/pump.ts';
 import { readReadiness } from './webhooks/readiness.ts';
 
@@ -43,6 +45,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const stopper = createStopper(log, graceMs + 1000);
   stopOnSignals(stopper, log, { watchStdin: process.argv.includes('--supervised') });
   const paths = dataPaths(config.dataRoot);
+  await hasOurFormat(paths);
 
   const journal = await openJournal(paths.spool, { log });
   stopper.add('journal', () => journal.close());
@@ -57,6 +60,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   });
   stopper.add('pump', () => pump.stop());
   await pump.start();
+  const eviction = watchEviction(queue, log);
+  stopper.add('eviction', () => eviction.stop());
 
   const reserve = createReserve(paths);
   const lookAtReserve = (): void => void reserve.look().catch((error: unknown) => logError(log, error, 'the reserve'));
@@ -67,7 +72,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const registry = new Registry();
   processMetrics(registry);
   const metrics = receiverMetrics(registry, globalSources(paths, journal, queue, config.identity !== null), log);
-  const readyz = (): Promise<Readiness> => readReadiness(journal, pump, Date.now());
+  const readyz = (): Promise<Readiness> => readReadiness(journal, pump, eviction, Date.now());
   if (config.metricsListen !== null) {
     const serving = await serveMetrics(registry, config.metricsListen, { readyz });
     stopper.add('metrics', () => serving.close(graceMs));
@@ -130,7 +135,8 @@ function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue, has
 
 function fail(log: Log, thrown: unknown): never {
   logRefusal(log, thrown, 'the receiver cannot start');
-  process.exit(toMirrorError(thrown).code === 'ERR_CONFIG' ? 78 : 1);
+  const { code } = toMirrorError(thrown);
+  process.exit(code === 'ERR_CONFIG' || code === 'ERR_TREE_UNSUITABLE' ? 78 : 1);
 }
 
 try {

@@ -6,7 +6,7 @@ import type { WorkClass } from '../buildkite/budget.ts';
 import { MirrorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readRemaining } from './budgets.ts';
-import { connectRedis, producerTimeoutMs, type RedisUrl } from './redis.ts';
+import { connectRedis, producerTimeoutMs, type RedisUrl, refuseEviction } from './redis.ts';
 import { classes, identityOf, maxBackoffMs, type QueueName, queueOf, queues, type Task, tasks } from './tasks.ts';
 
 const markKey = 'kitemirror:mark';
@@ -52,6 +52,8 @@ export interface TaskQueue {
   counts(): Promise<{ queue: string; state: string; count: number }[]>;
   budgets(): Promise<{ api: string; scope: string; remaining: number }[]>;
   ping(): Promise<boolean>;
+  /** @throws MirrorError ERR_QUEUE_UNSAFE for a Redis that may evict, ERR_QUEUE_UNAVAILABLE where it does not answer */
+  refuseEviction(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -127,6 +129,7 @@ export function queueOn(redis: Redis, log: Log): TaskQueue {
         () => true,
         () => false,
       ),
+    refuseEviction: () => bounded(refuseEviction(redis)),
     close: async () => {
       await bounded(Promise.all([all.live.close(), all.bulk.close()])).catch((error: unknown) =>
         log.debug({ error: String(error) }, 'queue close'),
@@ -213,6 +216,7 @@ async function bounded<T>(work: Promise<T>): Promise<T> {
   try {
     return await Promise.race([work, late]);
   } catch (cause) {
+    if (cause instanceof MirrorError) throw cause;
     throw new MirrorError('ERR_QUEUE_UNAVAILABLE', 'Redis does not answer', {}, cause);
   } finally {
     clearTimeout(timer);

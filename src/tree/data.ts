@@ -30,13 +30,19 @@ export async function prepareData(paths: DataPaths): Promise<void> {
       thrown,
     );
   }
-  const found = (await readIfPresent(paths.format))?.trim();
-  if (found !== undefined && found !== format) {
-    throw new MirrorError('ERR_TREE_UNSUITABLE', `the data folder has format ${found}; this version knows ${format}`);
-  }
-  if (found === undefined) await writeAtomic(paths.format, `${format}\n`);
+  if (!(await hasOurFormat(paths))) await writeAtomic(paths.format, `${format}\n`);
   if ((await readIfPresent(paths.dataId)) === null) await writeAtomic(paths.dataId, `${randomUUID()}\n`);
   tryLinks(paths);
+}
+
+/**
+ * For programs that make no data folder their own, and read or write one all the same.
+ * @returns false where no worker has made it its own yet @throws MirrorError ERR_TREE_UNSUITABLE for one of another format
+ */
+export async function hasOurFormat(paths: DataPaths): Promise<boolean> {
+  const found = (await readIfPresent(paths.format))?.trim();
+  if (found === undefined || found === format) return found !== undefined;
+  throw new MirrorError('ERR_TREE_UNSUITABLE', `the data folder has format ${found}; this version knows ${format}`);
 }
 
 /** Whether a worker has ever made this folder its own. */

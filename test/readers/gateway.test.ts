@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,4 +60,19 @@ test('a wrong setting ends the gateway with 78 and says which', { timeout: 30_00
   const exited = once(child, 'exit');
   assert.match(await text(child.stderr ?? Readable.from([])), /1 fault .*KITEMIRROR_LISTEN is not host:port/s);
   assert.deepEqual(await exited, [78, null]);
+});
+
+test('the gateway leaves a data folder of a later format alone, and says so', { timeout: 30_000 }, async () => {
+  const data = mkdtempSync(join(tmpdir(), 'kitemirror-gateway-'));
+  mkdirSync(join(data, 'state'));
+  writeFileSync(join(data, 'state', 'format'), '2\n');
+  const child = start({ KITEMIRROR_DATA: data });
+  const exited = once(child, 'exit');
+  try {
+    assert.match(await text(child.stdout ?? Readable.from([])), /has format 2/);
+    assert.deepEqual(await exited, [78, null]);
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(data, { recursive: true });
+  }
 });

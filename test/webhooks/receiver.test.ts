@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Redis } from 'ioredis';
 import { bodyOf, secret, signatureOf } from './deliveries.ts';
 import { type Receiver, startReceiver } from './receiver-process.ts';
 import { createRedisServer, type RedisServer } from './redis-server.ts';
@@ -59,6 +60,36 @@ describe('the receiver', () => {
     receiver.child.kill('SIGTERM');
     assert.equal(await receiver.ended, 0);
     assert.equal(existsSync(join(folder, 'r.sock')), false);
+  });
+
+  it('accepts deliveries with a Redis that may evict, and is not ready', async () => {
+    const client = new Redis({ path: redis.url.replace('unix://', '') });
+    try {
+      await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+      const receiver = await start();
+      assert.equal((await receiver.post(JSON.stringify(bodyOf({ build: randomUUID() })))).status, 202);
+      const ready = async (): Promise<{ status: number; text: string }> => {
+        const answer = await fetch(`${receiver.metricsUrl}/readyz`);
+        return { status: answer.status, text: await answer.text() };
+      };
+      await until('it says that it is not ready', async () => (await ready()).status === 503);
+      assert.match((await ready()).text, /maxmemory-policy allkeys-lru/);
+      receiver.child.kill('SIGTERM');
+      assert.equal(await receiver.ended, 0);
+    } finally {
+      await client.config('SET', 'maxmemory-policy', 'noeviction');
+      client.disconnect();
+    }
+  });
+
+  it('leaves a data folder of a later format alone, and says so', async () => {
+    const newer = join(folder, 'newer');
+    mkdirSync(join(newer, 'data', 'state'), { recursive: true });
+    writeFileSync(join(newer, 'data', 'state', 'format'), '2\n');
+    const receiver = await start({ env: { KITEMIRROR_DATA: join(newer, 'data') } });
+    assert.equal(await receiver.ended, 78);
+    assert.match(receiver.output(), /has format 2/);
+    assert.deepEqual(readdirSync(join(newer, 'data')), ['state']);
   });
 
   it('may be killed at any moment: what it acknowledged is queued after the next start', async () => {
