@@ -7,7 +7,7 @@ import { MirrorError } from '../errors.ts';
 import { BuildNumber, Slug, UuidText } from '../model.ts';
 import { dateOf, malformed, parseLinks, readBody } from './client.ts';
 import type { Rest } from './rest.ts';
-import { parseInstant } from './schema.ts';
+import { parseInstant, slugOfBuild } from './schema.ts';
 
 export interface BuildQuery {
   readonly organization: string;
@@ -42,7 +42,7 @@ export const ListedBuild = z
   .transform(({ id, branch, created_at, finished_at, url, pipeline, ...build }, context) => {
     // Seldom there: it is left out on request, and what does not parse costs an Error with its stack.
     const named = pipeline === undefined || pipeline === null ? undefined : Pipeline.safeParse(pipeline).data;
-    const slug = named?.slug ?? slugOf(url ?? '');
+    const slug = named?.slug ?? slugOfBuild(url ?? '');
     if (slug === null) {
       context.addIssue('names no pipeline');
       return z.NEVER;
@@ -111,8 +111,4 @@ function pathOf({ organization, pipeline, branches = [], states = [], page = 1, 
 function isTooDeep(body: unknown): boolean {
   const message = typeof body === 'object' && body !== null && 'message' in body ? String(body.message) : '';
   return /\bdeep\b|\bnarrow\b/i.test(message);
-}
-
-function slugOf(url: string): string | null {
-  return Slug.safeParse(/\/pipelines\/([^/]+)\/builds\/\d+$/.exec(url)?.[1]).data ?? null;
 }

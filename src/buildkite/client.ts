@@ -3,11 +3,18 @@
  * answered with 404 is gone (ERR_UPSTREAM_GONE) where its pipeline is seen after that and it is not found once more then;
  * else nothing is known of it (ERR_UPSTREAM_UNSEEN).
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { MirrorError, toMirrorError } from '../errors.ts';
 import type { AnnotationFacts, ArtifactFacts, BuildRef, JobFacts } from '../model.ts';
 import type { Purpose, Rest, RestAnswer, RestRequest } from './rest.ts';
-import { UpstreamAnnotation, UpstreamArtifact, UpstreamBuild, UpstreamJob, UpstreamPipeline } from './schema.ts';
+import {
+  slugOfBuild,
+  UpstreamAnnotation,
+  UpstreamArtifact,
+  UpstreamBuild,
+  UpstreamJob,
+  UpstreamPipeline,
+} from './schema.ts';
 import { createSight, type Sight, type UpstreamRef, unseenReason, type Verdict } from './sight.ts';
 
 export interface Page<T> {
@@ -90,11 +97,14 @@ function unseen({ pipeline, number }: UpstreamRef, purpose: Purpose, verdict: Ve
   return new MirrorError('ERR_UPSTREAM_UNSEEN', unseenReason, { purpose, pipeline, number, slug });
 }
 
+/** Of a build in a list, the slug of its pipeline; null where its address names none. */
+const SlugOfBuild = z.object({ url: z.string().nullish() }).transform(({ url }) => slugOfBuild(url ?? ''));
+
 function sourcesOf(rest: Rest): Parameters<typeof createSight>[0] {
   return {
     pipelineAt: async (organization, pipeline, signal) => {
       const path = `/organizations/${encodeURIComponent(organization)}/pipelines/${encodeURIComponent(pipeline)}`;
-      const answer = await rest({ path, purpose: 'pipeline', signal, expect: [200, 404, 410] });
+      const answer = await rest({ path, purpose: 'pipeline', signal, expect: [200, 403, 404, 410] });
       if (answer.statusCode === 200) return (await parseJson(answer, UpstreamPipeline, 'pipeline')).id;
       await answer.body.dump();
       return null;
@@ -102,11 +112,30 @@ function sourcesOf(rest: Rest): Parameters<typeof createSight>[0] {
     pipelines: async (organization, signal) => {
       const path = `/organizations/${encodeURIComponent(organization)}/pipelines`;
       const slugs = new Map<string, string>();
-      for await (const { items } of pagesOf(rest, path, 'pipelines', UpstreamPipeline, signal))
-        for (const { id, slug } of items) slugs.set(id, slug);
+      try {
+        for await (const { items } of pagesOf(rest, path, 'pipelines', UpstreamPipeline, signal))
+          for (const { id, slug } of items) slugs.set(id, slug);
+      } catch (thrown) {
+        if (!isHidden(thrown)) throw thrown;
+      }
       return slugs;
     },
+    builtLately: async (organization, signal) => {
+      const lean = `exclude_jobs=true&exclude_pipeline=true&per_page=${perPage}`;
+      const path = `/organizations/${encodeURIComponent(organization)}/builds?${lean}`;
+      const answer = await rest({ path, purpose: 'builds', signal, expect: [200, 403, 404, 410] });
+      if (answer.statusCode === 200)
+        return new Set((await parseJson(answer, z.array(SlugOfBuild), 'builds')).flatMap((slug) => slug ?? []));
+      await answer.body.dump();
+      return new Set();
+    },
   };
+}
+
+/** The token may not see it, or it is not there: which of them cannot be told. */
+function isHidden(thrown: unknown): boolean {
+  const { code } = toMirrorError(thrown);
+  return code === 'ERR_UPSTREAM_GONE' || code === 'ERR_UPSTREAM_DENIED';
 }
 
 async function* pagesOf<T>(rest: Rest, path: string, purpose: Purpose, item: z.ZodType<T>, signal: AbortSignal) {

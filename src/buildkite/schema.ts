@@ -173,6 +173,11 @@ export function sumOf(value: string | null | undefined, digits: number): string 
 
 export const UpstreamPipeline = z.object({ id: Uuid, slug: Slug });
 
+/** A build's address in the API names its pipeline. */
+export function slugOfBuild(url: string): string | null {
+  return Slug.safeParse(/\/pipelines\/([^/]+)\/builds\/\d+$/.exec(url)?.[1]).data ?? null;
+}
+
 export const UpstreamArtifact = z
   .object({
     id: z.string().min(1),

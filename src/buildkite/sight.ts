@@ -1,7 +1,7 @@
 /**
- * Whether a pipeline can be seen. Buildkite answers 404 for what is not there and also for what the token may not see, so a
- * 404 says that something is gone only where the pipeline above it is seen after that. What is found is shared: however many
- * wait for it, one request tells all of them.
+ * Whether a pipeline can be seen: itself, or builds of it in the organization's list. Buildkite answers 404 for what is not
+ * there and also for what the token may not see, so a 404 says that something is gone only where the pipeline above it is seen
+ * after that. What is found is shared: however many wait for it, one request tells all of them.
  */
 import { MirrorError } from '../errors.ts';
 import type { BuildRef } from '../model.ts';
@@ -15,10 +15,12 @@ export type Verdict = { readonly counts: true } | { readonly counts: false; read
 export const unseenReason = 'Buildkite answers 404 for its pipeline: deleted, renamed, or the token may not see it';
 
 export interface SightSources {
-  /** The uuid of the pipeline of that name; null for a 404. */
+  /** The uuid of the pipeline of that name; null where the token may not see it, or may see no pipelines at all. */
   pipelineAt(organization: string, pipeline: string, signal: AbortSignal): Promise<string | null>;
   /** The slugs of all that the token sees, by their uuids. */
   pipelines(organization: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** The slugs of the pipelines whose builds are the organization's newest. */
+  builtLately(organization: string, signal: AbortSignal): Promise<ReadonlySet<string>>;
   readonly now?: () => number;
 }
 
@@ -49,7 +51,7 @@ interface Running {
   next: Promise<Verdict> | null;
 }
 
-export function createSight({ pipelineAt, pipelines, now = Date.now }: SightSources): Sight {
+export function createSight({ pipelineAt, pipelines, builtLately, now = Date.now }: SightSources): Sight {
   const inVain = new Map<string, InVain>();
   const running = new Map<string, Running>();
   const names = new Map<string, { readonly at: number; readonly slugs: ReadonlyMap<string, string> }>();
@@ -68,12 +70,15 @@ export function createSight({ pipelineAt, pipelines, now = Date.now }: SightSour
     const signal = AbortSignal.timeout(lookMs);
     const found = await pipelineAt(organization, pipeline, signal);
     if (found !== null && (pipelineId === null || found === pipelineId)) return { counts: true };
-    if (pipelineId === null) return { counts: false, slug: null };
-    const slugs = await namesOf(organization, found === null ? begun - namesMs : begun, signal);
-    const slug = slugs.get(pipelineId) ?? null;
+    const slug = pipelineId === null ? null : await nameOf(pipelineId);
     // Two pipelines never share a name: ours has lost it, and has no other.
     if (slug === null && found !== null) return { counts: true };
+    if (slug === null && (await builtLately(organization, signal)).has(pipeline)) return { counts: true };
     return { counts: false, slug: slug === pipeline ? null : slug };
+
+    async function nameOf(id: string): Promise<string | null> {
+      return (await namesOf(organization, found === null ? begun - namesMs : begun, signal)).get(id) ?? null;
+    }
   }
 
   function start(key: string, ref: UpstreamRef): Promise<Verdict> {

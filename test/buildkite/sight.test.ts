@@ -13,6 +13,8 @@ interface Scene {
   readonly sight: Sight;
   /** Slug → uuid, as the token sees them. */
   readonly seen: Map<string, string>;
+  /** Slugs whose builds are in the organization's list. */
+  readonly built: Set<string>;
   readonly asked: string[];
   now: number;
   /** Before each answer about a pipeline. */
@@ -22,6 +24,7 @@ interface Scene {
 function open(seen: Record<string, string>): Scene {
   const scene: Omit<Scene, 'sight'> = {
     seen: new Map(Object.entries(seen)),
+    built: new Set(),
     asked: [],
     now: 1_800_000_000_000,
     gate: async () => undefined,
@@ -37,6 +40,7 @@ function open(seen: Record<string, string>): Scene {
       scene.asked.push('all');
       return new Map(Array.from(scene.seen, ([slug, id]) => [id, slug]));
     },
+    builtLately: async () => scene.built,
     now: () => scene.now,
   });
   return Object.assign(scene, { sight });
@@ -53,6 +57,14 @@ describe('a 404', () => {
     const { sight } = open({ shop: other });
     assert.deepEqual(await sight.look(ref, signal), { counts: false, slug: null });
     assert.deepEqual(await sight.look({ ...ref, pipelineId: null }, signal), { counts: false, slug: null });
+  });
+
+  it('counts where builds of the pipeline are listed: a token may see them and no pipelines', async () => {
+    const { sight, built } = open({});
+    built.add('web');
+    assert.deepEqual(await sight.look(ref, signal), { counts: true });
+    assert.deepEqual(await sight.look({ ...ref, pipelineId: null }, signal), { counts: true });
+    assert.deepEqual(await sight.look({ ...ref, pipeline: 'shop' }, signal), { counts: false, slug: null });
   });
 
   it('leads to the name that the pipeline has now, also where another one has taken its old name', async () => {
