@@ -11,7 +11,7 @@ import { type BucketRule, parseBuckets } from './config/buckets.ts';
 import { EnvReader } from './config/env-reader.ts';
 import { type IdentitySettings, openWire, readIdentity } from './config/identity.ts';
 import { type ReachSettings, readReach } from './config/reach.ts';
-import { type RetentionPolicy, readRetention } from './config/retention.ts';
+import { type RetentionSettings, readRetention } from './config/retention.ts';
 import type { Secret } from './config/secret.ts';
 import { readTls, type TlsSettings } from './config/tls.ts';
 import {
@@ -60,7 +60,7 @@ export interface Config {
   readonly dataRoot: string;
   /** Bytes; `null`: the larger of 5 % of the disk and 10 GiB. */
   readonly minFreeBytes: number | null;
-  readonly retention: RetentionPolicy;
+  readonly retention: RetentionSettings;
   /** How often the policy is applied. */
   readonly retentionSeconds: number;
   /** Bytes a second that a worker reads to check what is stored; null: it does not. */

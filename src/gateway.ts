@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { asksNoRefresh } from './config/identity.ts';
+import { followPolicy } from './config/retention.ts';
 import { parseConfig, readEnv } from './config.ts';
 import { toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
@@ -26,7 +27,7 @@ import { openSearch } from './search/search.ts';
 import { createStopper, type Stopper, stopOnSignals } from './stop.ts';
 import { hasOurFormat } from './tree/data.ts';
 import { type DataPaths, dataPaths } from './tree/paths.ts';
-import { ruleFor } from './tree/retention.ts';
+import { ruleNow } from './tree/retention.ts';
 
 const root = join(import.meta.dirname, '..');
 const graceMs = 5000;
@@ -63,7 +64,8 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     watch: createWatch(queue),
     organization: config.organization,
     url: config.url.href,
-    ruleFor: ruleFor(config.retention),
+    // Faults of the file are the worker's to tell.
+    ruleFor: ruleNow(followPolicy(config.retention, () => undefined)),
     opensReports: config.contentUrl !== null,
     log,
     identity,

@@ -3,11 +3,12 @@ import type { JobRecord } from '../src/model.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { type DropOrder, strikeOrder } from '../src/tree/dropping.ts';
 import type { Work } from './enqueue-work.ts';
+import type { Kept } from './may-drop.ts';
 import type { Upkeep } from './upkeep.ts';
 
 /** What of it went; also where the rest is kept: `kept` says why. */
 export interface Dropped extends Counted {
-  readonly kept: string | null;
+  readonly kept: Kept | null;
 }
 
 interface Counted {

@@ -12,7 +12,7 @@ import { unlinkFiles } from '../src/tree/remove.ts';
 import { forgetListings } from './build-pages.ts';
 import { count, type Dropped, noteRemoval, nothing, workOf } from './drop-count.ts';
 import { forgetLogPage } from './log-pages.ts';
-import { type Looked, lookInto, whyKept } from './may-drop.ts';
+import { type Kept, type Looked, lookInto, whyKept } from './may-drop.ts';
 import { publishBuild, readRecords } from './publish-build.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -31,7 +31,7 @@ export async function dropParts(upkeep: Upkeep, order: DropOrder, place: Place, 
   });
   if (begun.kept !== null) return { kept: begun.kept, ...nothing };
   const done: JobRecord[] = [];
-  let kept: string | null = null;
+  let kept: Kept | null = null;
   for (const record of begun.records) {
     kept = await upkeep.holding(`mirror-job/${build}/${record.id}`, signal, async () => {
       const why = await whyKept(upkeep, order, place);

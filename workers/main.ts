@@ -32,7 +32,7 @@ import { createStorage } from '../src/storage/storage.ts';
 import { prepareData, sweepStaging } from '../src/tree/data.ts';
 import { notePageForm } from '../src/tree/page-form.ts';
 import { type DataPaths, dataPaths } from '../src/tree/paths.ts';
-import { ruleFor } from '../src/tree/retention.ts';
+import { ruleNow } from '../src/tree/retention.ts';
 import { recordKinds } from '../src/tree/salvaged.ts';
 import { publishScript } from '../src/tree/scripts.ts';
 import { createSpace } from '../src/tree/space.ts';
@@ -45,6 +45,7 @@ import { drop } from './drop.ts';
 import { restoreSearch } from './index-build.ts';
 import { indexJobLog } from './index-log.ts';
 import { mirrorJob } from './mirror-job.ts';
+import { followRetention } from './policy.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
 import { purge } from './purge.ts';
@@ -103,6 +104,9 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const reports = createReportReader();
   stopper.add('reports', () => reports.close());
 
+  const retention = await followRetention(config.retention, paths, log);
+  stopper.add('retention policy', retention.stop);
+
   const shared: Omit<WorkerContext, 'upstream' | 'links' | 'slots'> = {
     paths,
     settings: {
@@ -113,7 +117,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       logs: config.logs,
       maxArtifactBytes: config.maxArtifactBytes,
       url,
-      ruleFor: ruleFor(config.retention),
+      ruleFor: ruleNow(retention.policy),
     },
     storage: createStorage({
       dispatcher,
@@ -155,7 +159,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const hold = createHold(redis);
   const upkeep: Upkeep = {
     ...worker.bulk,
-    policy: config.retention,
+    policy: retention.policy,
     compareEveryMs: config.reconcileSeconds * 1000,
     verifyRate: config.verifyRate,
     holding: (identity, signal, work) => whileHolding(hold, identity, signal, work),
@@ -177,7 +181,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       'index-log': (payload, { workClass }) => indexJobLog(worker[workClass], payload),
       'tail-log': (payload, context) => tailLog(worker[context.workClass], payload, context),
       'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
-      drop: (_, context) => drop(upkeep, context),
+      drop: (payload, context) => drop(upkeep, payload, context),
       sweep: (payload, context) => sweep(upkeep, payload, context),
       verify: (_, context) => verify(upkeep, context),
       'check-tree': (_, context) => checkTree(upkeep, context),

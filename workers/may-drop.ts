@@ -11,26 +11,37 @@ import { workOf } from './drop-count.ts';
 import { readRecords } from './publish-build.ts';
 import type { Upkeep } from './upkeep.ts';
 
+/** Of a build that the policy would remove: why it does not go, for people, and in a word. */
+export interface Kept {
+  readonly kind: 'pinned' | 'unsettled' | 'latest' | 'unreadable' | 'changed' | 'foreign';
+  readonly text: string;
+}
+
 type Asked = Pick<Upkeep, 'paths' | 'catalog' | 'settings'>;
 
 /** What of a verdict may be otherwise by now. @returns null where it still holds */
-export async function whyKept({ paths, catalog, settings }: Asked, order: DropOrder, place: Place) {
-  if (await isPinned(paths, order.build)) return 'pinned';
+export async function whyKept(
+  { paths, catalog, settings }: Asked,
+  order: DropOrder,
+  place: Place,
+): Promise<Kept | null> {
+  if (await isPinned(paths, order.build)) return { kind: 'pinned', text: 'pinned' };
   // By its name alone: a gap that cannot be read is a gap.
-  if (writtenAt(paths.unsettledBuild(order.build)) !== null) return 'unsettled';
+  if (writtenAt(paths.unsettledBuild(order.build)) !== null) return { kind: 'unsettled', text: 'unsettled' };
   const record = await orDamaged(readBuildRecord(paths, place));
-  if (record === damaged) return 'a record of it cannot be read';
-  if (record?.id === order.build && record.finished_at !== order.finished_at) return 'it has ended once more';
+  if (record === damaged) return { kind: 'unreadable', text: 'a record of it cannot be read' };
+  if (record?.id === order.build && record.finished_at !== order.finished_at)
+    return { kind: 'changed', text: 'it has ended once more' };
   const entry = catalog.find(order.build);
   if (entry === null || settings.ruleFor(entry.summary).keepLatest === 0) return null;
   // The latest that the policy knew may have run again, or be gone.
   const leadsHere = catalog
     .pointers(entry)
     .some(({ kind, number }) => kind === 'latest' && number === entry.summary.number);
-  return leadsHere ? 'latest' : null;
+  return leadsHere ? { kind: 'latest', text: 'latest' } : null;
 }
 
-export type Looked = { readonly kept: string } | { readonly kept: null; readonly records: readonly JobRecord[] };
+export type Looked = { readonly kept: Kept } | { readonly kept: null; readonly records: readonly JobRecord[] };
 
 /** Nothing is removed by a guess: records that cannot be read are made again, and the next run comes by. */
 export async function lookInto(upkeep: Upkeep, order: DropOrder, place: Place): Promise<Looked> {
@@ -39,11 +50,13 @@ export async function lookInto(upkeep: Upkeep, order: DropOrder, place: Place): 
   const record = await orDamaged(readBuildRecord(paths, place));
   if (unreadable.length > 0 || record === damaged) {
     await askForLook(upkeep, workOf(order));
-    return { kept: 'a record of it cannot be read, and is made again' };
+    return { kept: { kind: 'unreadable', text: 'a record of it cannot be read, and is made again' } };
   }
   const whole = order.parts.includes('build');
   const foreign = whole ? await foreignIn(upkeep, place, order.build, record) : null;
-  return foreign === null ? { kept: null, records: [...records.values()] } : { kept: foreign };
+  return foreign === null
+    ? { kept: null, records: [...records.values()] }
+    : { kept: { kind: 'foreign', text: foreign } };
 }
 
 /** Why a folder is not removed: it holds what is not this build's. */

@@ -6,7 +6,8 @@ import type { WorkerContext } from './context.ts';
 export type RemovalReason = 'age' | 'count' | 'bytes' | 'unlinked' | 'purge' | 'damage';
 
 export interface Upkeep extends WorkerContext {
-  readonly policy: RetentionPolicy;
+  /** The one in force; another object once it is another. */
+  readonly policy: () => RetentionPolicy;
   /** ms between two comparisons with upstream. */
   readonly compareEveryMs: number;
   /** Bytes a second that are read to check what is stored; null: none. */

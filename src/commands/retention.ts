@@ -1,9 +1,13 @@
 /** `kitemirror retention`: what the policy removes, shown beforehand or done now. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { comparePolicies, type PolicyDifference, type PolicyWords, wordsOfPolicy } from '../config/retention.ts';
 import { formatBytes } from '../pages/format.ts';
 import { judgeBuilds } from '../search/candidates.ts';
 import { type MovedPointer, movedPointers } from '../search/moved-pointers.ts';
 import { type Freed, measureFreed, type Removal } from '../tree/freed.ts';
-import type { Drop, Kept } from '../tree/retention.ts';
+import type { DataPaths } from '../tree/paths.ts';
+import { policiesInForce } from '../tree/policies.ts';
+import type { Drop, DropResult, Kept } from '../tree/retention.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
 import { openBuilds, openMirror } from './parts.ts';
@@ -15,33 +19,80 @@ export const retention: Command = {
   usage: '[--dry-run] [--json]',
   help: `Applies the policy of KITEMIRROR_RETENTION_… now, by a worker, and waits for its end. It is applied by itself too, every
 KITEMIRROR_RETENTION_SECONDS. Pinned, unsettled and latest builds are kept and told of.
+Workers read the file of rules anew when it changes, other settings at their start. Where this command finds another policy than the
+workers that run go by, it says what differs and nothing is removed; what they remove by themselves, they remove by theirs.
 --dry-run: removes nothing and says what would go and why, the bytes that would be freed (what other builds show too stays),
   and which latest, commit and pull request links would lead elsewhere
 No limit of age applies while the clock is far beyond the last complete comparison with Buildkite: it may be wrong.
---json: {"dry_run":true,"drops":[…],"kept":[…],"ages_wait":null,"unreadable":[…],"artifacts":0,"logs":0,"bytes":0,"freed_bytes":0,"pointers":[…]};
-  without --dry-run {"dry_run":false,"builds":0,"ages_wait":null}
-exit 0: done · 1: no worker did it, or some records cannot be read`,
+--json: {"dry_run":true,"drops":[…],"kept":[…],"ages_wait":null,"unreadable":[…],"artifacts":0,"logs":0,"bytes":0,"freed_bytes":0,"pointers":[…],
+  "differs":[{"setting":"…","here":"30d","worker":"2y"}]}; without --dry-run {"dry_run":false,"builds":0,"ages_wait":null,
+  "kept":{"pinned":1,"latest":2},"unreadable":[{"pipeline":"…","number":1,"build":"…"}],"differs":[]}
+exit 0: done · 1: no worker did it, or some records cannot be read · 78: a worker goes by another policy; restart it`,
   options: { 'dry-run': { type: 'boolean', default: false } },
   changes: ({ values }) => values['dry-run'] !== true,
   run: async (context: CommandContext) => {
-    const { io, values } = context;
-    if (values['dry-run'] === true) return simulate(context);
-    const { result } = await awaitTask(context, { name: 'drop', payload: {} }, 'builds');
-    const { builds, ages_wait } = result as { builds: number; ages_wait: string | null };
-    if (values['json'] === true) sayJson(io, { dry_run: false, builds, ages_wait });
-    else {
-      io.say(
-        builds === 0
-          ? 'the policy removes nothing now'
-          : `removed from ${builds} builds; their bytes go with the next sweep`,
-      );
-      tellOfWait(io, ages_wait);
-    }
-    return exit.ok;
+    const own = wordsOfPolicy(context.settings().config.retention);
+    const differs = await otherPolicies(openMirror(context), own, context.signal);
+    if (context.values['dry-run'] === true) return simulate(context, differs);
+    if (differs.length > 0) return end(context, { ...nothing, refused: differs });
+    const { result } = await awaitTask(context, { name: 'drop', payload: { policy: own } }, 'builds');
+    const done = result as DropResult;
+    // What was waiting already was not asked for by any policy.
+    const other = done.refused ?? comparePolicies(own, done.policy);
+    return end(context, { ...done, refused: other });
   },
 };
 
-async function simulate(context: CommandContext): Promise<number> {
+/** A worker that was told of other rules takes a second or two to go by them. */
+const agreesWithinMs = 5000;
+const lookEveryMs = 200;
+
+/** @returns what is different with workers that run; each difference once */
+async function otherPolicies(paths: DataPaths, own: PolicyWords, signal: AbortSignal): Promise<PolicyDifference[]> {
+  const until = performance.now() + agreesWithinMs;
+  for (;;) {
+    const told = await policiesInForce(paths);
+    const all = told.flatMap(({ policy }) => comparePolicies(own, policy));
+    if (all.length === 0 || performance.now() > until)
+      return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
+    await sleep(lookEveryMs, undefined, { signal });
+  }
+}
+
+type Ended = Pick<DropResult, 'builds' | 'ages_wait' | 'kept' | 'unreadable'> & {
+  readonly refused: readonly PolicyDifference[];
+};
+const nothing = { builds: 0, ages_wait: null, kept: {}, unreadable: [] };
+
+function end({ io, values }: CommandContext, { refused: differs, ...done }: Ended): number {
+  const { builds, ages_wait: agesWait, kept, unreadable } = done;
+  if (values['json'] === true) sayJson(io, { dry_run: false, builds, ages_wait: agesWait, kept, unreadable, differs });
+  else {
+    if (builds > 0) io.say(`removed from ${builds} builds; their bytes go with the next sweep`);
+    else if (differs.length === 0) io.say('the policy removes nothing now');
+    for (const [because, count] of Object.entries(kept))
+      io.say(`kept, ${because}: ${count} builds that it would remove`);
+    for (const { pipeline, number } of unreadable)
+      io.say(`${pipeline} #${number}  kept: a record of it cannot be read`);
+    tellOfWait(io, agesWait);
+  }
+  return codeOf(io, differs, unreadable.length);
+}
+
+/** Says what differs, on stderr, and what the command is to end with. */
+function codeOf(io: Io, differs: readonly PolicyDifference[], unreadable: number): number {
+  for (const { setting, here, worker } of differs)
+    io.note(`kitemirror retention: a worker goes by another policy: ${setting} is ${here} here and ${worker} there`);
+  if (differs.length > 0) {
+    io.note(
+      'kitemirror retention: workers read KITEMIRROR_RETENTION_… at their start: restart them, or set the same here',
+    );
+    return exit.operator;
+  }
+  return unreadable === 0 ? exit.ok : exit.fault;
+}
+
+async function simulate(context: CommandContext, differs: readonly PolicyDifference[]): Promise<number> {
   const { io, values, settings } = context;
   const paths = openMirror(context);
   const catalog = openBuilds(context);
@@ -60,10 +111,11 @@ async function simulate(context: CommandContext): Promise<number> {
   const whole = new Set(
     going.flatMap(({ candidate, parts }) => (parts.includes('build') ? [candidate.summary.id] : [])),
   );
-  const findings = { drops: going, kept, agesWait, unreadable, freed, pointers: movedPointers(candidates, whole) };
+  const pointers = movedPointers(candidates, whole);
+  const findings = { drops: going, kept, agesWait, unreadable, freed, pointers, differs };
   if (values['json'] === true) sayJson(io, jsonOf(findings));
   else tell(io, findings);
-  return unreadable.length === 0 ? exit.ok : exit.fault;
+  return codeOf(io, differs, unreadable.length);
 }
 
 function removalOf({ candidate: { folder, summary }, parts }: Drop): Removal {
@@ -77,9 +129,10 @@ interface Findings {
   readonly unreadable: readonly Removal[];
   readonly freed: Freed;
   readonly pointers: readonly MovedPointer[];
+  readonly differs: readonly PolicyDifference[];
 }
 
-function jsonOf({ drops, kept, agesWait, unreadable, freed, pointers }: Findings): unknown {
+function jsonOf({ drops, kept, agesWait, unreadable, freed, pointers, differs }: Findings): unknown {
   const { artifacts, logs, bytes, freedBytes } = freed;
   return {
     dry_run: true,
@@ -92,6 +145,7 @@ function jsonOf({ drops, kept, agesWait, unreadable, freed, pointers }: Findings
     bytes,
     freed_bytes: freedBytes,
     pointers,
+    differs,
   };
 }
 

@@ -1,11 +1,13 @@
 /**
- * What retention is told: a policy from the settings, and rules for some pipelines and branches from one small file. The
- * last rule that fits a build decides about it; what that rule leaves out is as the settings have it.
+ * What retention is told: a policy from the settings, and rules for some pipelines and branches from one small file, which
+ * is read again when it changes. The last rule that fits a build decides about it; what that rule leaves out is as the
+ * settings have it.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { EnvReader } from './env-reader.ts';
+import { versionOf } from './secret.ts';
 import { type GlobRule, parseBytes, parseGlobs } from './values.ts';
 
 /** null: no limit. */
@@ -35,6 +37,11 @@ export interface RetentionPolicy {
   readonly rules: readonly RetentionRule[];
   /** Bytes that blobs may take on the disk; null: no limit. */
   readonly maxBytes: number | null;
+}
+
+export interface RetentionSettings extends RetentionPolicy {
+  /** Where the rules after the first are from, absolute; null: there are none. */
+  readonly file: string | null;
 }
 
 const dayMs = 86_400_000;
@@ -134,7 +141,7 @@ export function readRules(file: string, base: RetentionRule): RetentionRule[] {
 }
 
 /** @param base folder that a relative path starts from · @param reads whether this program needs the rules of the file */
-export function readRetention(read: EnvReader, base: string, reads: boolean): RetentionPolicy {
+export function readRetention(read: EnvReader, base: string, reads: boolean): RetentionSettings {
   const name = 'KITEMIRROR_RETENTION';
   const settings: RetentionRule = {
     name,
@@ -149,8 +156,89 @@ export function readRetention(read: EnvReader, base: string, reads: boolean): Re
     builds: { ageMs: read.parsed(`${name}_BUILDS_AGE`, 'never', parseAge), count: null },
     keepLatest: read.integer(`${name}_KEEP_LATEST`, 1, 0, 1_000_000),
   };
-  const rules = read.optional(`${name}_RULES`, (file) => (reads ? readRules(resolve(base, file), settings) : []));
-  return { rules: [settings, ...(rules ?? [])], maxBytes: read.parsed(`${name}_BYTES`, 'none', parseLimit) };
+  const given = read.optional(`${name}_RULES`, (text) => {
+    const file = resolve(base, text);
+    return { file, rules: reads ? readRules(file, settings) : [] };
+  });
+  const maxBytes = read.parsed(`${name}_BYTES`, 'none', parseLimit);
+  return { rules: [settings, ...(given?.rules ?? [])], maxBytes, file: given?.file ?? null };
+}
+
+const fileCheckMs = 1000;
+
+/**
+ * The policy in force: what the settings say stays until the end, the rules are those of the file as it is now (looked at
+ * once a second, when it is asked for). The same policy is the same object.
+ * @param onRead told of other rules: null, or why they cannot be used and the last good ones stay in force
+ */
+export function followPolicy(first: RetentionSettings, onRead: (fault: string | null) => void): () => RetentionPolicy {
+  const { file } = first;
+  const [settings] = first.rules;
+  if (file === null || settings === undefined) return () => first;
+  let policy = first;
+  let seen = '';
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (performance.now() - lookedAt < fileCheckMs) return policy;
+    lookedAt = performance.now();
+    const version = seenVersion(file);
+    if (version === seen) return policy;
+    seen = version;
+    try {
+      const next = { ...first, rules: [settings, ...readRules(file, settings)] };
+      if (JSON.stringify(next) === JSON.stringify(policy)) return policy;
+      policy = next;
+      onRead(null);
+    } catch (thrown) {
+      onRead(wordsOf(thrown));
+    }
+    return policy;
+  };
+}
+
+/** One that cannot be looked at is told of once. */
+function seenVersion(file: string): string {
+  try {
+    return versionOf(file);
+  } catch (thrown) {
+    return wordsOf(thrown);
+  }
+}
+
+/** A policy as pairs of a setting or a place in the rules and what it says, for people and to compare two of them. */
+export type PolicyWords = Readonly<Record<string, string>>;
+
+export function wordsOfPolicy({ rules, maxBytes }: RetentionPolicy): PolicyWords {
+  const words: [string, string][] = [['KITEMIRROR_RETENTION_BYTES', maxBytes === null ? 'none' : String(maxBytes)]];
+  for (const [index, rule] of rules.entries()) {
+    const { artifacts, logs, builds, keepLatest, states } = rule;
+    const of = (setting: string, field: string): string =>
+      index === 0 ? `KITEMIRROR_RETENTION_${setting}` : `KITEMIRROR_RETENTION_RULES rules[${index - 1}].${field}`;
+    for (const [name, { ageMs, count }] of Object.entries({ artifacts, logs, builds })) {
+      words.push([of(`${name.toUpperCase()}_AGE`, `${name}.age`), ageMs === null ? 'never' : formatAge(ageMs)]);
+      words.push([of(`${name.toUpperCase()}_COUNT`, `${name}.count`), count === null ? 'all' : String(count)]);
+    }
+    words.push([of('KEEP_LATEST', 'keep_latest'), String(keepLatest)]);
+    if (index === 0) continue;
+    const globs = (of: readonly GlobRule[]): string =>
+      of.map(({ pattern, include }) => `${include ? '' : '!'}${pattern}`).join(',');
+    words.push([of('', 'pipelines'), globs(rule.pipelines)], [of('', 'branches'), globs(rule.branches)]);
+    words.push([of('', 'states'), states === null ? 'any' : states.join(',')]);
+  }
+  return Object.fromEntries(words);
+}
+
+export interface PolicyDifference {
+  readonly setting: string;
+  readonly here: string;
+  readonly worker: string;
+}
+
+export function comparePolicies(here: PolicyWords, worker: PolicyWords): PolicyDifference[] {
+  const absent = 'no such rule';
+  return [...new Set([...Object.keys(here), ...Object.keys(worker)])]
+    .map((setting) => ({ setting, here: here[setting] ?? absent, worker: worker[setting] ?? absent }))
+    .filter((each) => each.here !== each.worker);
 }
 
 function wordsOf(thrown: unknown): string {

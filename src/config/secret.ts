@@ -58,7 +58,7 @@ function rereading(file: string): () => string {
 }
 
 /** Also of what a link leads to: Kubernetes and Vault exchange the link, and the new file may be as old as the one before. */
-function versionOf(file: string): string {
+export function versionOf(file: string): string {
   const { ino, mtimeNs, size } = statSync(file, { bigint: true });
   return `${ino}:${mtimeNs}:${size}`;
 }

@@ -50,6 +50,8 @@ const TailLog = MirrorJob;
 const PublishBuild = BuildRef.extend({ pipelineId: Uuid });
 /** `graceMs`: a blob that changed more recently stays. */
 const Sweep = z.object({ graceMs: z.number().optional() });
+/** `policy`: the policy that it was asked for by, setting by setting; a worker that goes by another leaves it. */
+const Drop = z.object({ policy: z.record(z.string(), z.string()).optional() });
 const Nothing = z.object({});
 const PublishPipeline = z.object({ organization: Slug, folder: z.string(), number: BuildNumber.nullable() });
 
@@ -125,7 +127,7 @@ export const tasks = {
     timeoutMs: hourMs,
   }),
   drop: rule({
-    payload: Nothing,
+    payload: Drop,
     key: () => 'all',
     attempts: 5,
     backoffMs: 10_000,

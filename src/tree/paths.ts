@@ -34,6 +34,7 @@
  *   quarantine/records/…                 records that could not be read, as they were
  *   state/backfills/<digest>.json        how far a backfill has come
  *   state/webhook.json                   what the last look at Buildkite's webhook found
+ *   run/workers/<uuid>                   what a running worker tells: the retention policy that it goes by
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -131,6 +132,8 @@ export interface DataPaths {
   readonly sweepHeld: string;
   /** How all pages were made. */
   readonly pageForm: string;
+  /** What each worker that runs tells of itself. */
+  readonly workers: string;
   /** When a task of a schedule last ran. */
   mark(task: string): string;
   /** Names the pipeline whose builds a folder of the organization holds. */
@@ -210,6 +213,7 @@ export function dataPaths(root: string): DataPaths {
     sweepHeld: at('state', 'sweep-held.json'),
     pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),
+    workers: at('run', 'workers'),
     mark: (task) => at('state', 'marks', task),
     pipelineStates: at('state', 'pipelines'),
     folderOwners: at('state', 'folders'),

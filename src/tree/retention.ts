@@ -2,7 +2,14 @@
  * Which builds a policy removes what of. Pure: the same builds, policy and time give the same answer, and each verdict has
  * its reason. In doubt a build is kept.
  */
-import { formatAge, type Limits, type RetentionPolicy, type RetentionRule } from '../config/retention.ts';
+import {
+  formatAge,
+  type Limits,
+  type PolicyDifference,
+  type PolicyWords,
+  type RetentionPolicy,
+  type RetentionRule,
+} from '../config/retention.ts';
 import { type Matcher, nameMatcher } from '../globs.ts';
 import { type BuildSummary, isEligible } from '../model.ts';
 
@@ -40,6 +47,22 @@ export interface Selection {
   readonly drops: readonly Drop[];
   /** What a limit would remove and a rule of safety keeps. */
   readonly kept: readonly Kept[];
+}
+
+/** What the mark of a run that removed tells. */
+export interface DropResult {
+  /** Something of so many was removed. */
+  readonly builds: number;
+  /** Why no limit of age applied; null: they did. */
+  readonly ages_wait: string | null;
+  /** Builds that the policy would remove, by what kept them: a `KeepReason`, or what was found right before. */
+  readonly kept: Readonly<Record<string, number>>;
+  /** Kept because a record of theirs cannot be read. */
+  readonly unreadable: readonly { readonly pipeline: string; readonly number: number; readonly build: string }[];
+  /** By which it was applied. */
+  readonly policy: PolicyWords;
+  /** Where it was asked for by another policy, or that changed meanwhile: what differs, and it was not (all) applied; null: it was. */
+  readonly refused: readonly PolicyDifference[] | null;
 }
 
 interface Ruled {
@@ -93,6 +116,16 @@ export function ruleFor(policy: RetentionPolicy): (build: BuildSummary) => Reten
     const found = compiled.findLast((each) => fits(each, build))?.rule ?? policy.rules[0];
     if (found === undefined) throw new Error('a policy has at least the rule of the settings');
     return found;
+  };
+}
+
+/** The same where the policy may be another from one time to the next. */
+export function ruleNow(policy: () => RetentionPolicy): (build: BuildSummary) => RetentionRule {
+  let compiled: { readonly by: RetentionPolicy; readonly decide: ReturnType<typeof ruleFor> } | null = null;
+  return (build) => {
+    const by = policy();
+    if (compiled?.by !== by) compiled = { by, decide: ruleFor(by) };
+    return compiled.decide(build);
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
@@ -9,9 +10,11 @@ import { auditParts } from '../../src/tree/audit.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, markDropped, writeOrder } from '../../src/tree/dropping.ts';
 import { jsonLines } from '../../src/tree/json-lines.ts';
+import { readMark } from '../../src/tree/marks.ts';
 import type { DataPaths } from '../../src/tree/paths.ts';
 import { readComparedAt, readReconcileState, writeReconcileState } from '../../src/tree/reconcile-state.ts';
 import { writeJobRecord } from '../../src/tree/records.ts';
+import type { DropResult } from '../../src/tree/retention.ts';
 import { openUnsettled } from '../../src/tree/unsettled.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
@@ -20,12 +23,25 @@ import { until } from './until.ts';
 
 const dayMs = 86_400_000;
 let mirror: Mirror;
+const folder = mkdtempSync(join(tmpdir(), 'kitemirror-rules-'));
+const rulesFile = join(folder, 'rules.json');
+const writeRules = (age: string): void =>
+  writeFileSync(rulesFile, JSON.stringify({ rules: [{ pipelines: 'ruled', artifacts: { age } }] }));
+
 before(async () => {
+  writeRules('30d');
   mirror = await startMirror({
-    env: { KITEMIRROR_RETENTION_ARTIFACTS_AGE: '30d', KITEMIRROR_RETENTION_BUILDS_AGE: '365d' },
+    env: {
+      KITEMIRROR_RETENTION_ARTIFACTS_AGE: '30d',
+      KITEMIRROR_RETENTION_BUILDS_AGE: '365d',
+      KITEMIRROR_RETENTION_RULES: rulesFile,
+    },
   });
 });
-after(() => mirror.stop());
+after(async () => {
+  await mirror.stop();
+  rmSync(folder, { recursive: true });
+});
 
 /** A build that ended so many days ago, of a pipeline of the test's own. */
 function aged(pipeline: string, number: number, days: number, text = `${pipeline} ${number}`): SampleBuild {
@@ -49,6 +65,8 @@ async function mirrored(...builds: SampleBuild[]): Promise<void> {
 }
 
 const run = (...words: string[]) => kitemirror(words, mirror.environment());
+const runWith = (env: Record<string, string>, ...words: string[]) =>
+  kitemirror(words, { ...mirror.environment(), ...env });
 
 const buildPage = (pipeline: string, number: number): string =>
   readFileSync(mirror.paths.page('acme', pipeline, 'builds', String(number)), 'utf8');
@@ -271,9 +289,73 @@ describe('retention', () => {
     const { code, out } = await run('retention', '--dry-run', '--json');
     assert.equal(code, 1);
     assert.match(out, /"unreadable":\[\{"pipeline":"torn","number":1/);
-    assert.equal(await retention(), 0);
+    const real = await run('retention', '--json');
+    assert.equal(real.code, 1);
+    assert.match(real.out, /"builds":0,.*"unreadable":\[\{"pipeline":"torn","number":1/);
+    await mirror.idle();
     assert.ok(existsSync(join(dirname(file), 'artifacts', 'out', 'a.txt')));
     writeFileSync(file, text);
+  });
+
+  it('tells how many builds it kept that the policy would remove, and why', async () => {
+    const [old, latest] = [aged('told', 1, 40), aged('told', 2, 39)];
+    await mirrored(old, latest);
+    assert.equal((await run('pin', 'told/1')).code, 0);
+    const dry = await simulated();
+    const { code, out } = await run('retention', '--json');
+    await mirror.idle();
+    assert.equal(code, 0);
+    const { kept } = JSON.parse(out) as { kept: Record<string, number> };
+    for (const because of ['pinned', 'latest'])
+      assert.equal(kept[because], dry.kept.filter((each) => each.because === because).length, because);
+    assert.ok(Number(kept['pinned']) > 0 && Number(kept['latest']) > 0);
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+  });
+
+  it('removes nothing by another policy than the workers go by, and says which setting differs', async () => {
+    const [old, latest] = [aged('differs', 1, 40), aged('differs', 2, 39)];
+    await mirrored(old, latest);
+    const looser = { KITEMIRROR_RETENTION_ARTIFACTS_AGE: '2y' };
+    for (const words of [['--dry-run'], []]) {
+      const { code, out, err } = await runWith(looser, 'retention', '--json', ...words);
+      assert.equal(code, 78, out);
+      assert.match(out, /"differs":\[\{"setting":"KITEMIRROR_RETENTION_ARTIFACTS_AGE","here":"2y","worker":"30d"\}/);
+      assert.match(err, /KITEMIRROR_RETENTION_ARTIFACTS_AGE is 2y here and 30d there/);
+    }
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+    assert.equal(await retention(), 1);
+  });
+
+  it('is left by a worker that was asked for it by another policy', async () => {
+    const [old, latest] = [aged('asked', 1, 40), aged('asked', 2, 39)];
+    await mirrored(old, latest);
+    await mirror.queue.enqueue({ name: 'drop', payload: { policy: { KITEMIRROR_RETENTION_BYTES: '1' } } });
+    await mirror.idle();
+    const { refused } = (await readMark(mirror.paths, 'drop'))?.result as DropResult;
+    assert.ok(refused?.some(({ setting, worker }) => setting === 'KITEMIRROR_RETENTION_BYTES' && worker === 'none'));
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+    assert.equal(await retention(), 1);
+  });
+
+  it('goes by the rules of the file as it is now, and by the last good ones while they cannot be used', async () => {
+    const [old, latest] = [aged('ruled', 1, 40), aged('ruled', 2, 39)];
+    await mirrored(old, latest);
+    const ofRuled = async () => (await simulated()).drops.filter(({ pipeline }) => pipeline === 'ruled').length;
+    assert.equal(await ofRuled(), 1);
+    writeRules('2y');
+    assert.equal(await ofRuled(), 0);
+    assert.equal(await retention(), 0);
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+    writeFileSync(rulesFile, '{');
+    await until(
+      () => mirror.output.some((line) => line.includes('those before stay in force') && line.includes('JSON')),
+      'the fault to be told',
+    );
+    await mirror.queue.enqueue({ name: 'drop', payload: {} });
+    await mirror.idle();
+    assert.equal(mirror.build(old).stored?.artifacts, 2);
+    writeRules('30d');
+    assert.equal(await retention(), 1);
   });
 
   it('says so where a removal fails, and ends it soon when nothing is in its way any more', async () => {
