@@ -3,8 +3,13 @@ import type { JobRecord } from '../src/model.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { type DropOrder, strikeOrder } from '../src/tree/dropping.ts';
 import type { Work } from './enqueue-work.ts';
-import type { Kept } from './may-drop.ts';
 import type { Upkeep } from './upkeep.ts';
+
+/** Of a build that the policy would remove: why it does not go, for people, and in a word. */
+export interface Kept {
+  readonly kind: 'pinned' | 'unsettled' | 'latest' | 'unreadable' | 'changed' | 'foreign';
+  readonly text: string;
+}
 
 /** What of it went; also where the rest is kept: `kept` says why. */
 export interface Dropped extends Counted {

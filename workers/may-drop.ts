@@ -7,15 +7,9 @@ import { isPinned } from '../src/tree/pins.ts';
 import { damaged, orDamaged, readBuildRecord, readViews } from '../src/tree/records.ts';
 import { unknownFiles } from '../src/tree/remove.ts';
 import { askForLook } from './damaged-record.ts';
-import { workOf } from './drop-count.ts';
+import { type Kept, workOf } from './drop-count.ts';
 import { readRecords } from './publish-build.ts';
 import type { Upkeep } from './upkeep.ts';
-
-/** Of a build that the policy would remove: why it does not go, for people, and in a word. */
-export interface Kept {
-  readonly kind: 'pinned' | 'unsettled' | 'latest' | 'unreadable' | 'changed' | 'foreign';
-  readonly text: string;
-}
 
 type Asked = Pick<Upkeep, 'paths' | 'catalog' | 'settings'>;
 

@@ -51,8 +51,7 @@ const lookEveryMs = 200;
 async function otherPolicies(paths: DataPaths, own: PolicyWords, signal: AbortSignal): Promise<PolicyDifference[]> {
   const until = performance.now() + agreesWithinMs;
   for (;;) {
-    const told = await policiesInForce(paths);
-    const all = told.flatMap(({ policy }) => comparePolicies(own, policy));
+    const all = policiesInForce(paths).flatMap(({ policy }) => comparePolicies(own, policy));
     if (all.length === 0 || performance.now() > until)
       return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
     await sleep(lookEveryMs, undefined, { signal });

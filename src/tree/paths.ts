@@ -35,6 +35,7 @@
  *   state/backfills/<digest>.json        how far a backfill has come
  *   state/webhook.json                   what the last look at Buildkite's webhook found
  *   run/workers/<uuid>                   what a running worker tells: the retention policy that it goes by
+ *   run/space/<uuid>                     how much of the disk a running process has reserved
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -134,6 +135,8 @@ export interface DataPaths {
   readonly pageForm: string;
   /** What each worker that runs tells of itself. */
   readonly workers: string;
+  /** How much of the disk each process has reserved. */
+  readonly shares: string;
   /** When a task of a schedule last ran. */
   mark(task: string): string;
   /** Names the pipeline whose builds a folder of the organization holds. */
@@ -214,6 +217,7 @@ export function dataPaths(root: string): DataPaths {
     pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),
     workers: at('run', 'workers'),
+    shares: at('run', 'space'),
     mark: (task) => at('state', 'marks', task),
     pipelineStates: at('state', 'pipelines'),
     folderOwners: at('state', 'folders'),

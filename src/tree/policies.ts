@@ -23,9 +23,9 @@ export function tellPolicies({ workers }: Pick<DataPaths, 'workers'>): PolicyTel
 }
 
 /** Of those that run. */
-export async function policiesInForce({ workers }: Pick<DataPaths, 'workers'>): Promise<z.infer<typeof Told>[]> {
+export function policiesInForce({ workers }: Pick<DataPaths, 'workers'>): z.infer<typeof Told>[] {
   const told: z.infer<typeof Told>[] = [];
-  for (const file of await presentFiles(workers)) {
+  for (const file of presentFiles(workers)) {
     try {
       told.push(Told.parse(JSON.parse(readFileSync(file, 'utf8'))));
     } catch (thrown) {

@@ -4,10 +4,10 @@
  * container's, speaks for a dead one.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unlinkFile } from './blobs.ts';
-import { listFolder } from './files.ts';
+import { isAbsent } from './files.ts';
 import { takeLock } from './lock.ts';
 
 export interface Present {
@@ -23,6 +23,7 @@ export function bePresent(folder: string): Present {
   const file = join(folder, randomUUID());
   // Under a name that nobody asks for until it is locked.
   const hidden = join(folder, `.${randomUUID()}`);
+  writeFileSync(hidden, '');
   const lock = takeLock(hidden);
   if (lock === null) throw new Error('a file that nobody knows is locked');
   renameSync(hidden, lockOf(file));
@@ -36,18 +37,26 @@ export function bePresent(folder: string): Present {
   };
 }
 
-/** Those of processes that still run; of a dead one nothing is left after that. One that has not yet written its file is among them. */
-export async function presentFiles(folder: string): Promise<string[]> {
-  const files = await namedFiles(folder);
-  return files.filter((file) => !isDead(file));
+/** Those of processes that still run, also where they have not yet written them; of a dead one nothing is left after that. */
+export function presentFiles(folder: string): string[] {
+  return namedFiles(folder).filter((file) => !isDead(file));
 }
 
 /** Also those of processes that have died. */
-export async function namedFiles(folder: string): Promise<string[]> {
-  const names = (await listFolder(folder)).map(({ name }) => name);
-  return names
-    .filter((name) => !name.startsWith('.') && name.endsWith('.lock'))
-    .map((name) => join(folder, name.slice(0, -5)));
+export function namedFiles(folder: string): string[] {
+  const ends = '.lock';
+  return namesIn(folder)
+    .filter((name) => !name.startsWith('.') && name.endsWith(ends))
+    .map((name) => join(folder, name.slice(0, -ends.length)));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw thrown;
+  }
 }
 
 /** @returns whether its process has ended; then it is gone */

@@ -1,9 +1,27 @@
 import assert from 'node:assert/strict';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { createInterface } from 'node:readline';
+import { describe, it, type TestContext } from 'node:test';
+import { dataPaths } from '../../src/tree/paths.ts';
+import { namedFiles } from '../../src/tree/present.ts';
 import { createSpace } from '../../src/tree/space.ts';
+import { machine } from '../machine.ts';
+import { until } from '../mirror/until.ts';
 import { smallDisk } from './small-disk.ts';
+
+/** Another process that asks for 4 MiB when it is told to, and keeps them. */
+function startAsker(t: Pick<TestContext, 'after'>, disk: string) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'space-asker.ts'), disk, String(4 * mib)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: machine,
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const said: string[] = [];
+  createInterface(child.stdout).on('line', (line) => said.push(line));
+  return { child, said };
+}
 
 const never = new AbortController().signal;
 const mib = 1024 * 1024;
@@ -64,6 +82,40 @@ describe('room on the disk', () => {
     const waiting = createSpace(disk, 1).reserve(4 * mib, stop.signal);
     stop.abort(new Error('stop'));
     await assert.rejects(waiting);
+  });
+
+  it('is promised once to processes that ask at the same moment, and is the others’ when one of them dies', async (t) => {
+    const disk = smallDisk(t, '8m');
+    if (disk === null) return;
+    const askers = [startAsker(t, disk), startAsker(t, disk)] as const;
+    const ready = askers.map(({ said }) => until(() => said.includes('ready'), 'an asker', 120_000));
+    await Promise.all(ready);
+    for (const { child } of askers) child.stdin.write('go\n');
+    await until(() => askers.every(({ said }) => said.length > 1), 'both to be answered', 60_000);
+    const [first, second] = askers.toSorted(({ said }) => (said.includes('promised') ? -1 : 1));
+    assert.deepEqual(
+      [first?.said, second?.said],
+      [
+        ['ready', 'promised'],
+        ['ready', 'short'],
+      ],
+    );
+    first?.child.kill('SIGKILL');
+    await until(() => second?.said.includes('promised') === true, 'what the dead one had', 60_000);
+  });
+
+  it('is taken with some to spare where there is plenty, which is given back when it is not used', async (t) => {
+    const disk = smallDisk(t, '2g');
+    if (disk === null) return;
+    const [one, other] = [createSpace(disk, 1), createSpace(disk, 1)];
+    const release = await one.reserve(10, never);
+    const held = (): number[] => namedFiles(dataPaths(disk).shares).map((file) => Number(readFileSync(file, 'utf8')));
+    const sorted = (): number[] => held().toSorted((left, right) => left - right);
+    assert.deepEqual(sorted(), [0, 64 * mib + 10]);
+    release();
+    await until(() => held().every((bytes) => bytes === 0), 'it to be given back');
+    await other.reserve(10, never);
+    assert.deepEqual(sorted(), [0, 64 * mib + 10]);
   });
 
   it('that the disk can never have is refused at once', async (t) => {
