@@ -1,7 +1,7 @@
 /**
  * `bin/kitemirror COMMAND`. The launcher runs the programs itself; here are help, the version, and the commands that do
  * one thing and end.
- * exit 0 · 1: something is not well · 64: no such command or option · 78: only an operator can mend it · 130: Ctrl-C
+ * exit 0 · 1: something is not well · 64: no such command or option, or an argument that cannot be right · 78: only an operator can mend it · 130: Ctrl-C
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -80,6 +80,11 @@ async function main(words: readonly string[]): Promise<number> {
   return run(command, rest);
 }
 
+function exitOf(code: ErrorCode): number {
+  if (code === 'ERR_REQUEST_MALFORMED') return exit.usage;
+  return operatorsConcern.has(code) ? exit.operator : exit.fault;
+}
+
 /** A word of the command line may be `constructor`. */
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;
@@ -126,7 +131,7 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
     const { code, message } = toMirrorError(thrown);
     // A script reads stdout: it is told there, too, by the code that does not change with the words.
     if (values['json'] === true) sayJson(io, { error: code, message });
-    return refuse(message, command.name, operatorsConcern.has(code) ? exit.operator : exit.fault);
+    return refuse(message, command.name, exitOf(code));
   } finally {
     io.redraw('');
     for (const step of ending.toReversed()) await step();

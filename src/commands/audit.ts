@@ -17,7 +17,7 @@ export const audit: Command = {
 --since: 2026-11-20, an instant, or so long ago: 36h, 14d
 --json: an object a line {"time":"…","log":"access|audit","action":"…","who":"…","by":"…","kind":"…","issuer":"…","address":"…","what":"…",
   "status":200,"bytes":1,"decision":"…","reason":"…","request":"…","id":"…","sha256":"…","claims":{}}, null where there is nothing to say
-exit 0: that is all · 1: a log breaks off or cannot be read: what could be read is printed`,
+exit 0: that is all · 1: a log breaks off or cannot be read: what could be read is printed · 64: an argument that cannot be right`,
   options: { who: { type: 'string' }, what: { type: 'string' }, since: { type: 'string' } },
   changes: () => false,
   run: async (context: CommandContext) => {

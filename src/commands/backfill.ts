@@ -40,7 +40,8 @@ them, after all work that is newer. Broken off, it goes on where it was when it 
 --dry-run  records nothing: says how many builds, requests and bytes it would be, from a sample of them
 --no-wait  ends when all is recorded
 --json     {"listed","lacking","fetched"}; with --dry-run {"listed","lacking","sampled","requests","bytes","seconds"}
-exit 0: done · 1: some builds are still unsettled when no more comes in, or cannot be read · 130: Ctrl-C; workers go on with what is recorded`,
+exit 0: done · 1: some builds are still unsettled when no more comes in, or cannot be read
+64: an argument that cannot be right · 130: Ctrl-C; workers go on with what is recorded`,
   changes: ({ values }) => values['dry-run'] !== true,
   run: runBackfill,
 };
@@ -103,10 +104,16 @@ function rangeOf({ values }: CommandContext): BackfillRange {
   const list = (name: string): string[] => (Array.isArray(values[name]) ? values[name].map(String) : []);
   const [since, until, states] = [time('since'), time('until'), list('state')];
   if (since !== null && until !== null && since >= until)
-    throw new MirrorError('ERR_CONFIG', `--since (${since}) is not before --until (${until}): no build is in between`);
+    throw new MirrorError(
+      'ERR_REQUEST_MALFORMED',
+      `--since (${since}) is not before --until (${until}): no build is in between`,
+    );
   const unknown = states.find((state) => !finishedStates.has(state));
   if (unknown !== undefined)
-    throw new MirrorError('ERR_CONFIG', `--state is "${unknown}", not one of ${[...finishedStates].join(', ')}`);
+    throw new MirrorError(
+      'ERR_REQUEST_MALFORMED',
+      `--state is "${unknown}", not one of ${[...finishedStates].join(', ')}`,
+    );
   return {
     asked,
     since,

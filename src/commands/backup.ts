@@ -13,7 +13,7 @@ export const backup: Command = {
 copied, and what is gone here is removed there, but for whole blobs that a disk has damaged here). To restore, put the folder in the
 place of KITEMIRROR_DATA and start: names of files, views, pages and lists are made again from the records before anything is swept.
 --json: {"folder":"…","files":0,"bytes":0,"removed":0}
-exit 0: all is copied · 1: broken off; the next call goes on · 64: no folder was named`,
+exit 0: all is copied · 1: broken off; the next call goes on · 64: no folder was named, or one that is no place for it`,
   takesWords: true,
   changes: () => false,
   run: async (context) => {

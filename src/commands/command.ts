@@ -8,7 +8,7 @@ export const exit = {
   ok: 0,
   /** Done or broken off, and something is not well: what, is printed. */
   fault: 1,
-  /** No such command, option or argument. */
+  /** No such command, option or argument, or one that cannot be right (ERR_REQUEST_MALFORMED). */
   usage: 64,
   /** Only an operator can mend it: a setting, a program, a permission. */
   operator: 78,

@@ -17,7 +17,7 @@ BUILD: web/42, acme/web/42, its address, or its uuid
 --remove: removes the pins of these builds
 --reason TEXT: why, for who reads the list
 --json: {"pins":[{"build":"…","pipeline":"…","number":1,"reason":null,"pinned_at":"…"}]}
-exit 0: done · 1: no such build`,
+exit 0: done · 1: no such build · 64: a word that can name none`,
   options: { remove: { type: 'boolean', default: false }, reason: { type: 'string' } },
   takesWords: true,
   changes: ({ words }) => words.length > 0,

@@ -18,7 +18,8 @@ export const reconcile: Command = {
 fetch it. They do the same every KITEMIRROR_RECONCILE_SECONDS by themselves.
 --since  look back to there: 2026-11-20, 2026-11-20T08:00Z, 36h, 14d
 --json   {"since","mark","requests","builds":{"unchanged","unknown","changed","unsettled","excluded","dropped","unreadable"}}
-exit 0: compared, what differs is recorded · 1: it broke off (run it again: it goes on where it was), or builds cannot be read · 130: Ctrl-C, likewise`,
+exit 0: compared, what differs is recorded · 1: it broke off (run it again: it goes on where it was), or builds cannot be read
+64: an argument that cannot be right · 130: Ctrl-C, likewise`,
   changes: () => true,
   run: runReconcile,
 };

@@ -19,7 +19,7 @@ It is shown once; only its digest is kept. The policy may give it more, by its n
 list: each token's name, what it reads, and when it ends. revoke: ends it, within seconds.
 --json: create {"name":"…","token":"…","expires_at":"…"} · list one such object a line, without the token · revoke {"name":"…","revoked":1},
         0 where there is no such token
-exit 0: done · 1: there is no such token`,
+exit 0: done · 1: there is no such token · 64: an argument that cannot be right · 78: there is one of that name`,
   takesWords: true,
   options: { name: { type: 'string' }, read: { type: 'string', multiple: true }, ttl: { type: 'string' } },
   changes: ({ words: [verb] }) => verb === 'create' || verb === 'revoke',
@@ -103,15 +103,21 @@ function checkRead(value: string): void {
   try {
     parseRead(value);
   } catch (thrown) {
-    throw new MirrorError('ERR_CONFIG', `--read ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    throw new MirrorError(
+      'ERR_REQUEST_MALFORMED',
+      `--read ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    );
   }
 }
 
-/** @throws MirrorError ERR_CONFIG */
+/** @throws MirrorError ERR_REQUEST_MALFORMED */
 function secondsOf(ttl: string): number {
   const [, count, unit] = /^(\d{1,4})([hd])$/.exec(ttl) ?? [];
   const seconds = Number(count ?? 0) * (unit === 'h' ? 3600 : daySeconds);
   if (seconds <= 0 || seconds > longestDays * daySeconds)
-    throw new MirrorError('ERR_CONFIG', `--ttl is "${ttl}", not hours or days (12h, 30d) up to ${longestDays}d`);
+    throw new MirrorError(
+      'ERR_REQUEST_MALFORMED',
+      `--ttl is "${ttl}", not hours or days (12h, 30d) up to ${longestDays}d`,
+    );
   return seconds;
 }

@@ -35,7 +35,7 @@ ended, also the one that workers do at KITEMIRROR_VERIFY_RATE. Ctrl-C is fine: t
   files: what showed damaged bytes, and its state now · records: those that could not be read · names: those that were wrong
   strays: files that no record names; move them away · unreadable: records that nothing tells how to make again; restore them from a backup
   open: builds whose records are still being made again
-exit 0: nothing is wrong · 1: something was; what became of it is printed`,
+exit 0: nothing is wrong · 1: something was; what became of it is printed · 64: an argument that cannot be right`,
   options: { all: { type: 'boolean', default: false }, sample: { type: 'string' }, rate: { type: 'string' } },
   changes: () => true,
   run: async (context: CommandContext) => {

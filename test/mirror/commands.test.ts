@@ -107,7 +107,7 @@ describe('kitemirror backfill', () => {
 
   it('refuses a time that is none', async () => {
     const { code, err } = await run(['backfill', '--since', 'yesterday']);
-    assert.equal(code, 78);
+    assert.equal(code, 64);
     assert.match(err, /--since is "yesterday", not a day \(2026-11-20\), an instant/);
   });
 });
@@ -119,7 +119,7 @@ describe('a command that is told nonsense', () => {
       [['--state', 'pased'], /--state is "pased", not one of passed, failed/],
     ] as const) {
       const { code, err } = await run(['backfill', ...words]);
-      assert.equal(code, 78);
+      assert.equal(code, 64);
       assert.match(err, expected);
     }
   });

@@ -129,7 +129,7 @@ describe('verify', () => {
       ['--sample', '5', '--all'],
     ]) {
       const { code, err } = await run('verify', ...options);
-      assert.equal(code, 1, options.join(' '));
+      assert.equal(code, 64, options.join(' '));
       assert.match(err, /--(rate|sample|all)/);
     }
   });
@@ -146,8 +146,8 @@ describe('backup', () => {
       assert.equal(code, 0, err);
       assert.match(out, expected);
     }
-    assert.equal((await run('backup', join(mirror.paths.root, 'inside'))).code, 1);
-    assert.equal((await run('backup', dirname(mirror.paths.root))).code, 1);
+    assert.equal((await run('backup', join(mirror.paths.root, 'inside'))).code, 64);
+    assert.equal((await run('backup', dirname(mirror.paths.root))).code, 64);
     await mirror.stopWorker();
     await mirror.startWorker({ KITEMIRROR_DATA: target });
     const copy = dataPaths(target);
