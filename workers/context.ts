@@ -13,6 +13,7 @@ import type { DataPaths } from '../src/tree/paths.ts';
 import type { Lock } from '../src/tree/pipelines.ts';
 import type { DamagedRecord } from '../src/tree/salvaged.ts';
 import type { PageScript } from '../src/tree/scripts.ts';
+import type { SealedValue } from '../src/tree/sealed-values.ts';
 import type { Space } from '../src/tree/space.ts';
 import type { Staging } from '../src/tree/staging.ts';
 import type { Slots } from './slots.ts';
@@ -52,6 +53,8 @@ export interface WorkerContext {
   readonly onArtifact: (outcome: string, bytes: number) => void;
   /** Whether an operator has had these bytes purged. */
   readonly isPurged: (sha256: string) => boolean;
+  /** The values that an operator has had purged, the same array as long as they are the same. */
+  readonly purgedValues: () => readonly SealedValue[];
   /** Bytes that new blobs took. */
   readonly onStored: (bytes: number) => void;
   /** A record could not be read, is kept aside, and is being made again. */

@@ -3,6 +3,8 @@ import type { UpstreamRef } from '../src/buildkite/sight.ts';
 import { type ErrorCode, MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
+import { readBytes } from '../src/tree/files.ts';
+import { ValueFinder } from '../src/tree/sealed-values.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
 import type { WorkerContext } from './context.ts';
@@ -36,7 +38,7 @@ export async function fetchArtifact(
   const release = await worker.space.reserve(facts.size, signal);
   try {
     const staged = await fetchVerified(worker, facts, target, signal);
-    refusePurged(worker, staged);
+    await refusePurged(worker, staged);
     worker.onStored(placeStaged(worker.paths, staged, target.base, target.file, target.known));
     return { sha256: staged.sha256, crc32: staged.crc32 };
   } finally {
@@ -44,11 +46,24 @@ export async function fetchArtifact(
   }
 }
 
-/** @throws MirrorError ERR_BLOB_PURGED for bytes that an operator had removed; they are gone again then */
-export function refusePurged({ isPurged }: WorkerContext, { sha256, file }: Staged): void {
-  if (!isPurged(sha256)) return;
+/** @throws MirrorError ERR_BLOB_PURGED for bytes, or a value in them, that an operator had removed; they are gone again then */
+export async function refusePurged(worker: WorkerContext, staged: Staged): Promise<void> {
+  const { sha256, file } = staged;
+  const isSame = worker.isPurged(sha256);
+  if (!isSame && !(await holdsPurged(worker, staged))) return;
   removeStaged(file);
-  throw new MirrorError('ERR_BLOB_PURGED', 'removed by an operator, and not mirrored again', { sha256 });
+  const why = isSame ? 'removed by an operator' : 'holds a value that was removed by an operator';
+  throw new MirrorError('ERR_BLOB_PURGED', `${why}, and not mirrored again`, { sha256 });
+}
+
+/** Also a value that was purged while it came in. */
+async function holdsPurged({ purgedValues }: WorkerContext, { file, finder }: Staged): Promise<boolean> {
+  const values = purgedValues();
+  if (finder?.found === true) return true;
+  if (values.length === 0 || finder?.values === values) return false;
+  const again = new ValueFinder(values);
+  for await (const chunk of readBytes(file)) again.update(chunk);
+  return again.found;
 }
 
 /** By a link that was had in bulk where there is one; whatever is wrong with that, REST has this artifact's own. */

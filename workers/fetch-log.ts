@@ -54,13 +54,15 @@ export async function fetchLog(
       removeStaged(staged.file);
       return null;
     }
-    refusePurged(worker, staged);
+    await refusePurged(worker, staged);
     worker.onStored(placeStaged(worker.paths, staged, target.base, 'log.txt', target.known));
     const { size, sha256 } = staged;
     return { url: `jobs/${job.id}/log.txt`, size, sha256, state: 'present', reason: null, fetched_at: fetchedAt };
   } catch (thrown) {
     const error = toMirrorError(thrown);
     const empty = { url: null, size: 0, sha256: null, fetched_at: fetchedAt };
+    // The beginning of it that is stored was found to be without it.
+    if (error.code === 'ERR_BLOB_PURGED' && target.have > 0) return null;
     if (error.code === 'ERR_BLOB_PURGED') return { ...empty, state: 'purged', reason: error.message };
     if (error.code === 'ERR_DOWNLOAD_REFUSED') return { ...empty, state: 'refused', reason: error.message };
     if (error.code !== 'ERR_UPSTREAM_GONE') throw thrown;

@@ -107,6 +107,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
   const retention = await followRetention(config.retention, paths, log);
   stopper.add('retention policy', retention.stop);
 
+  const purged = createPurgedLookup(paths);
   const shared: Omit<WorkerContext, 'upstream' | 'links' | 'slots'> = {
     paths,
     settings: {
@@ -135,9 +136,10 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     reports,
     lock: createLock(redis),
     space: createSpace(config.dataRoot, config.minFreeBytes, makeRoom(queue, log)),
-    staging: openStaging(paths.staging),
+    staging: { ...openStaging(paths.staging), newFinder: purged.newFinder },
     logScript,
-    isPurged: createPurgedLookup(paths),
+    isPurged: purged.isPurged,
+    purgedValues: purged.values,
     onArtifact: (outcome, bytes) => {
       metrics.artifacts.inc({ outcome });
       metrics.artifactBytes.inc(bytes);

@@ -10,6 +10,7 @@ import { isTailDue, type LogTail, readLogTail, writeLogTail } from '../src/tree/
 import type { Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
 import { readBuildRecord, readJobRecord } from '../src/tree/records.ts';
+import { listTombstones, redactor } from '../src/tree/tombstones.ts';
 import type { WorkerContext } from './context.ts';
 import { readLogEnd } from './log-end.ts';
 
@@ -64,7 +65,7 @@ function nothingYet({ state }: JobSummary): LogTail {
 }
 
 async function readTail(
-  { upstream }: WorkerContext,
+  { upstream, paths }: WorkerContext,
   task: Payload<'tail-log'>,
   before: LogTail,
   signal: AbortSignal,
@@ -74,7 +75,8 @@ async function readTail(
   const read_at = new Date().toISOString();
   try {
     const end = await readLogEnd(upstream, task, task.job, within);
-    const tail = { ...before, ...end, read_at, trouble: null };
+    const content = redactor(await listTombstones(paths))(end.content);
+    const tail = { ...before, ...end, content, read_at, trouble: null };
     if (end.size !== before.size) return { tail: { ...tail, grown_at: read_at }, finishedAt: null };
     const { state, finished_at } = await upstream.readJob(task, task.job, within);
     const ended = isFinishedJob(state, finished_at);

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { errnoOf } from '../errors.ts';
 import { diskError } from './files.ts';
+import type { ValueFinder } from './sealed-values.ts';
 
 const spillBytes = 256 * 1024;
 const queuedBytes = 1024 * 1024;
@@ -21,6 +22,8 @@ const memoryTypes = new Set([0x01021994, 0x858458f6]);
 /** Where downloads wait for their verdict, and whether that is a disk. */
 export interface Staging {
   readonly durable: boolean;
+  /** Looks for what must not come in; null: there is nothing of the kind. */
+  readonly newFinder?: () => ValueFinder | null;
 }
 
 export function openStaging(folder: string): Staging {
@@ -35,21 +38,27 @@ export interface Staged {
   readonly sha1: string | null;
   readonly sha256: string;
   readonly crc32: string;
+  /** What was looked for in it. */
+  readonly finder?: ValueFinder | null;
 }
 
 export class StagedFile {
   readonly #file: string;
   readonly #durable: boolean;
   readonly #takesSha1: boolean;
+  readonly #newFinder: () => ValueFinder | null;
+  #finder: ValueFinder | null;
   #received = 0;
   #held: Buffer[] = [];
   #spill: Spill | null = null;
 
   /** @param takesSha1 false where nothing is to be compared with it: it is a tenth of what a large file costs */
-  constructor(file: string, { durable }: Staging, takesSha1 = true) {
+  constructor(file: string, { durable, newFinder = () => null }: Staging, takesSha1 = true) {
     this.#file = file;
     this.#durable = durable;
     this.#takesSha1 = takesSha1;
+    this.#newFinder = newFinder;
+    this.#finder = newFinder();
   }
 
   get received(): number {
@@ -59,6 +68,7 @@ export class StagedFile {
   /** @returns false when the sender should pause until `drained` */
   write(chunk: Buffer): boolean {
     this.#received += chunk.length;
+    this.#finder?.update(chunk);
     if (this.#spill !== null) return this.#spill.write(chunk);
     this.#held.push(chunk);
     if (this.#received <= spillBytes) return true;
@@ -78,13 +88,14 @@ export class StagedFile {
     this.#spill = null;
     this.#received = 0;
     this.#held = [];
+    this.#finder = this.#newFinder();
   }
 
   /** All bytes on disk, and what they sum up to. The file's last link is the caller's to make or to remove. */
   async finish(): Promise<Staged> {
     try {
       const sums = this.#spill === null ? await this.#writeHeld() : await this.#spill.finish(this.#durable);
-      return { file: this.#file, size: this.#received, ...sums };
+      return { file: this.#file, size: this.#received, ...sums, finder: this.#finder };
     } catch (thrown) {
       this.discard();
       throw diskError(thrown, 'cannot write to staging');

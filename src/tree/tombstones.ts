@@ -1,13 +1,14 @@
 /**
- * Tombstones: what was purged and is never mirrored again. Of a literal value only its length and a salted digest are kept:
- * enough to know it again where upstream says it, not to learn it from a backup.
+ * Tombstones: what was purged and is never mirrored again. Of a literal value only its length and sums of it are kept: enough
+ * to know it again where upstream says it and in what comes in, not to learn it from a backup.
  */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { indexOfValue, SealedValue, sealValue, ValueFinder } from './sealed-values.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -18,7 +19,9 @@ export const Tombstone = z.object({
   asked_at: z.string(),
   reason: z.string(),
   sha256: z.array(Sha256),
-  literal: z.object({ length: z.int().min(1), salt: z.string(), digest: Sha256 }).nullable(),
+  literal: SealedValue.nullable(),
+  /** Files of jobs that were removed for it, as far as it was come. */
+  files: z.int().default(0),
   /** When nothing of it was left; null: still to be done. */
   done_at: z.string().nullable(),
 });
@@ -38,18 +41,10 @@ export function newTombstone({ sha256, literal, reason }: PurgeRequest): Tombsto
     asked_at: now,
     reason,
     sha256: [...sha256],
-    literal: literal === null ? null : sealed(literal),
+    literal: literal === null ? null : sealValue(literal),
+    files: 0,
     done_at: null,
   };
-}
-
-function sealed(literal: Buffer): NonNullable<Tombstone['literal']> {
-  const salt = randomBytes(16).toString('hex');
-  return { length: literal.length, salt, digest: saltedDigest(salt, literal) };
-}
-
-function saltedDigest(salt: string, bytes: Buffer): string {
-  return createHash('sha256').update(salt).update(bytes).digest('hex');
 }
 
 export async function writeTombstone(paths: DataPaths, tombstone: Tombstone): Promise<void> {
@@ -66,24 +61,49 @@ export async function listTombstones(paths: DataPaths): Promise<Tombstone[]> {
   return tombstones;
 }
 
-/** Whether bytes may be mirrored; a look at the folder's time for each question, a reading when that has changed. */
-export function createPurgedLookup(paths: DataPaths): (sha256: string) => boolean {
+/** @returns null where there is none of that id */
+export async function readTombstone(paths: DataPaths, id: string): Promise<Tombstone | null> {
+  const text = await readIfPresent(join(paths.purged, `${id}.json`));
+  return text === null ? null : Tombstone.parse(JSON.parse(text));
+}
+
+export interface PurgedLookup {
+  /** Whether bytes of this digest were purged. */
+  isPurged(sha256: string): boolean;
+  /** The same array as long as they are the same. */
+  values(): readonly SealedValue[];
+  /** Looks for purged values in what comes in; null where there are none. */
+  newFinder(): ValueFinder | null;
+}
+
+/** What may be mirrored; a look at the folder's time for each question, a reading when that has changed. */
+export function createPurgedLookup(paths: DataPaths): PurgedLookup {
   let readAt = Number.NaN;
-  let known = new Set<string>();
-  return (sha256) => {
+  let known = { digests: new Set<string>(), values: [] as readonly SealedValue[] };
+  const current = (): typeof known => {
     const changed = statSync(paths.purged, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     if (changed !== readAt) {
-      known = changed === 0 ? new Set() : readDigests(paths.purged);
+      const tombstones = changed === 0 ? [] : readAll(paths.purged);
+      const values = tombstones.flatMap(({ literal }) => literal ?? []);
+      const isSame = JSON.stringify(values) === JSON.stringify(known.values);
+      known = { digests: new Set(tombstones.flatMap(({ sha256 }) => sha256)), values: isSame ? known.values : values };
       readAt = changed;
     }
-    return known.has(sha256);
+    return known;
+  };
+  return {
+    isPurged: (sha256) => current().digests.has(sha256),
+    values: () => current().values,
+    newFinder: () => {
+      const { values } = current();
+      return values.length === 0 ? null : new ValueFinder(values);
+    },
   };
 }
 
-function readDigests(folder: string): Set<string> {
+function readAll(folder: string): Tombstone[] {
   const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
-  const all = names.map((name) => Tombstone.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))));
-  return new Set(all.flatMap(({ sha256 }) => sha256));
+  return names.map((name) => Tombstone.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))));
 }
 
 const redacted = '[purged]';
@@ -106,12 +126,10 @@ export function redactor(tombstones: readonly Tombstone[]): <T>(value: T) => T {
   return (value) => clean(value) as typeof value;
 }
 
-function redactText(text: string, { length, salt, digest }: NonNullable<Tombstone['literal']>): string {
+function redactText(text: string, value: SealedValue): string {
   const bytes = Buffer.from(text);
-  for (let at = 0; at + length <= bytes.length; at += 1) {
-    if (saltedDigest(salt, bytes.subarray(at, at + length)) !== digest) continue;
-    const rest = redactText(bytes.subarray(at + length).toString(), { length, salt, digest });
-    return `${bytes.subarray(0, at).toString()}${redacted}${rest}`;
-  }
-  return text;
+  const at = indexOfValue(bytes, value);
+  if (at === -1) return text;
+  const rest = redactText(bytes.subarray(at + value.length).toString(), value);
+  return `${bytes.subarray(0, at).toString()}${redacted}${rest}`;
 }

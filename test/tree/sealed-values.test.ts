@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { indexOfValue, sealValue, ValueFinder } from '../../src/tree/sealed-values.ts';
+
+describe('a sealed value', () => {
+  it('is found where it is, and nowhere else', () => {
+    const few = fc.uint8Array({ minLength: 1, maxLength: 200, max: 2 }).map((bytes) => Buffer.from(bytes));
+    const short = fc.uint8Array({ minLength: 1, maxLength: 8, max: 2 }).map((bytes) => Buffer.from(bytes));
+    fc.assert(
+      fc.property(few, short, (bytes, value) => {
+        assert.equal(indexOfValue(bytes, sealValue(value)), bytes.indexOf(value));
+        const { rolling: _, ...earlier } = sealValue(value);
+        assert.equal(indexOfValue(bytes, earlier), bytes.indexOf(value));
+      }),
+    );
+  });
+
+  it('is found in bytes that come in pieces of any size', () => {
+    const bytes = randomBytes(5000);
+    const value = bytes.subarray(2400, 2460);
+    const other = sealValue(randomBytes(300));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3000 }), (size) => {
+        const finder = new ValueFinder([other, sealValue(value)]);
+        const nothing = new ValueFinder([other]);
+        for (let at = 0; at < bytes.length; at += size) {
+          // As a sender does that uses its buffer anew.
+          const chunk = Buffer.from(bytes.subarray(at, at + size));
+          finder.update(chunk);
+          nothing.update(chunk);
+          chunk.fill(0);
+        }
+        assert.deepEqual([finder.found, nothing.found], [true, false]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('does not say what it is', () => {
+    const value = Buffer.from('hunter2-secret');
+    const kept = JSON.stringify(sealValue(value));
+    for (const form of ['utf8', 'base64', 'hex'] as const) assert.ok(!kept.includes(value.toString(form)));
+    assert.notEqual(kept, JSON.stringify(sealValue(value)));
+  });
+});
