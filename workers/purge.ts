@@ -3,6 +3,7 @@
  * records, names, what is derived, and last the blobs' own names. Each step may have been done before.
  */
 import { dirname, join } from 'node:path';
+import { logError } from '../src/log.ts';
 import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { writeAudit } from '../src/tree/audit.ts';
@@ -43,22 +44,42 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
   const digests = new Set(open.flatMap(({ sha256 }) => sha256));
   const redact = redactor(open);
   const builds = catalog.totals().builds;
+  const lost: Lost[] = [];
   let seen = 0;
-  for await (const place of walkBuilds(paths)) {
-    signal.throwIfAborted();
-    at((seen += 1), Math.max(seen, builds));
-    const files = await purgeBuild(upkeep, place, { digests, redact }, signal);
-    if (files === null) continue;
-    total.files += files;
-    total.builds += 1;
+  try {
+    for await (const place of walkBuilds(paths)) {
+      signal.throwIfAborted();
+      at((seen += 1), Math.max(seen, builds));
+      const files = await purgeBuild(upkeep, place, { digests, redact }, signal);
+      if (files === null) continue;
+      lost.push(...files);
+      total.builds += 1;
+    }
+  } catch (thrown) {
+    // The next run counts on from there; one that cannot be noted now is not counted then.
+    for (const tombstone of open)
+      await writeTombstone(paths, counted(tombstone, lost)).catch((error: unknown) =>
+        logError(log, error, 'what was purged so far could not be noted'),
+      );
+    throw thrown;
   }
+  total.files = lost.length;
   for (const sha256 of digests) await removeBytes(paths, sha256);
   await forgetKept(paths, (file) => says(file, redact));
   catalog.scrub();
   await upkeep.search.scrub();
-  for (const tombstone of open) await finish(upkeep, tombstone, total.files);
+  for (const tombstone of open) await finish(upkeep, counted(tombstone, lost));
   log.warn({ ...total, blobs: digests.size }, 'purged');
   return total;
+}
+
+/** A file that is not shown any more: its digest; null where only a value in it is known. */
+type Lost = string | null;
+
+function counted(tombstone: Tombstone, lost: readonly Lost[]): Tombstone {
+  const { files, sha256, literal } = tombstone;
+  const isOurs = (each: Lost): boolean => (each === null ? literal !== null : sha256.includes(each));
+  return { ...tombstone, files: files + lost.filter(isOurs).length };
 }
 
 interface Wanted {
@@ -66,24 +87,25 @@ interface Wanted {
   readonly redact: <T>(value: T) => T;
 }
 
-/** @returns how many files it lost; null where it had nothing of it */
-async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: AbortSignal): Promise<number | null> {
+/** @returns the files that it lost; null where it had nothing of it */
+async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: AbortSignal): Promise<Lost[] | null> {
   const { paths } = upkeep;
   const read = await orDamaged(readUpstreamView(paths, place));
   const view = read === damaged ? null : read;
-  let [files, changed] = [0, false];
+  const files: Lost[] = [];
+  let changed = false;
   const { records, unreadable } = await readJobs(paths, place);
   const work = unreadable.length === 0 ? null : await workAt(upkeep, place);
   for (const job of unreadable) {
     await upkeep.holding(`mirror-job/${work?.build ?? ''}/${job}`, signal, async () => {
-      files += await purgeUnreadable(upkeep, place, job, wanted);
+      files.push(...(await purgeUnreadable(upkeep, place, job, wanted)));
     });
   }
-  changed = files > 0;
+  changed = files.length > 0;
   if (work !== null) await askForLook(upkeep, work);
   for (const { id, build_id: build } of records) {
     const done = await upkeep.holding(`mirror-job/${build}/${id}`, signal, () => purgeJob(upkeep, place, id, wanted));
-    files += done ?? 0;
+    files.push(...(done ?? []));
     changed ||= done !== null;
   }
   if (view === null) return changed ? files : null;
@@ -117,12 +139,12 @@ async function purgeUnreadable(
   place: Place,
   job: string,
   { digests, redact }: Wanted,
-): Promise<number> {
-  const files = await unlinkNamesOf(paths, paths.job(place, job), digests);
+): Promise<Lost[]> {
+  const files: Lost[] = await unlinkNamesOf(paths, paths.job(place, job), digests);
   const record = paths.jobFile(place, job, 'job.json');
   if (!(await says(record, redact))) return files;
   unlinkFile(record);
-  return files + 1;
+  return [...files, null];
 }
 
 /** Whether a text holds a purged value. */
@@ -131,13 +153,13 @@ async function says(file: string, redact: Wanted['redact']): Promise<boolean> {
   return redact(text) !== text;
 }
 
-/** @returns how many of its files were purged; null where nothing of it is wanted */
+/** @returns its files that were purged; null where nothing of it is wanted */
 async function purgeJob(
   upkeep: Upkeep,
   place: Place,
   job: string,
   { digests, redact }: Wanted,
-): Promise<number | null> {
+): Promise<Lost[] | null> {
   const { paths } = upkeep;
   const before = await readJobRecord(paths, place, job);
   if (before === null) return null;
@@ -159,7 +181,7 @@ async function purgeJob(
   if (log) await forgetLogPage(paths, place, job);
   unlinkFile(join(page, 'index.html'));
   await forgetListings(paths, place, join('jobs', job));
-  return mine.length + Number(log);
+  return [...mine, ...(log && before.log !== null ? [before.log] : [])].map(({ sha256 }) => sha256);
 }
 
 function withoutPurged(record: JobRecord, isWanted: (file: { sha256: string | null }) => boolean): JobRecord {
@@ -177,9 +199,9 @@ async function removeBytes(paths: DataPaths, sha256: string): Promise<void> {
   }
 }
 
-async function finish({ paths, onRemoved }: Upkeep, tombstone: Tombstone, files: number): Promise<void> {
+async function finish({ paths, onRemoved }: Upkeep, tombstone: Tombstone): Promise<void> {
   onRemoved('blob', 'purge', tombstone.sha256.length);
   const what = tombstone.literal === null ? `${tombstone.sha256.length} digests` : 'a value, and what held it';
-  await writeAudit(paths, { action: 'purge', what, files, reason: tombstone.reason });
+  await writeAudit(paths, { action: 'purge', what, files: tombstone.files, reason: tombstone.reason });
   await writeTombstone(paths, { ...tombstone, done_at: new Date().toISOString() });
 }

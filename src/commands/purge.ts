@@ -7,7 +7,7 @@ import type { DataPaths } from '../tree/paths.ts';
 import { digestAt, digestsHolding, type LookOptions, type Proof, proveGone } from '../tree/purge-proof.ts';
 import { blobSizes, hideBlob } from '../tree/quarantine.ts';
 import { findShown, type Shown } from '../tree/shown.ts';
-import { newTombstone, writeTombstone } from '../tree/tombstones.ts';
+import { newTombstone, readTombstone, writeTombstone } from '../tree/tombstones.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
 import { openMirror } from './parts.ts';
@@ -31,15 +31,17 @@ export const purge: Command = {
   usage: '[ADDRESS …] [--digest SHA256] [--value FILE] [--reason TEXT] [--dry-run] [--json]',
   help: `Removes bytes from everywhere: readers are cut off first, then a worker clears records, names, pages, lists and blobs. What was
 purged is never mirrored again (a tombstone under state/purged/). Then it looks everywhere for what is left, and names from the
-access log who was sent it. Files with the same bytes go too, in every build; pins do not hold them.
+access log who was sent it; "may have been": at an address of the pipeline's earlier names, in a merged or step view where another
+attempt may have been shown, or where retention has removed it since. Files with the same bytes go too, in every build; pins do not hold them.
 ADDRESS: a file's address or its path, such as /acme/web/builds/42/jobs/…/artifacts/.env or …/log.txt
 --digest SHA256: bytes by their digest
 --value FILE: every file that holds the value in FILE (without its last line break; - is stdin), and the value itself in the records,
-  where [purged] takes its place. The value is kept nowhere; never write it into a command line
+  where [purged] takes its place; what comes later and holds it is not mirrored either. The value is kept nowhere; never write it into a command line
 --reason TEXT: for the audit · --dry-run: says what would go and who has read it
---json: {"dry_run":false,"sha256":[],"files":[{"pipeline":"…","number":1,"job":"…","path":"…","urls":[]}],"purged":0,
-  "proof":{"looked_at":0,"left":[]},"read_by":[{"ts":"…","ip":"…","who":null,"url":"…","status":200,"user_agent":"…"}]}
-exit 0: nothing of it is left · 1: something is, or no worker did it (readers are cut off all the same) · 64: nothing was named`,
+--json: {"dry_run":false,"sha256":[],"files":[{"pipeline":"…","number":1,"job":"…","path":"…","urls":[],"earlier":[]}],"purged":0,
+  "proof":{"looked_at":0,"left":[]},"read_by":[{"ts":"…","ip":"…","who":null,"url":"…","status":200,"user_agent":"…","sure":true}]}
+exit 0: nothing of it is left · 1: something is, or no worker did it (readers are cut off all the same) · 64: nothing was named, or
+something that cannot be right`,
   options: {
     digest: { type: 'string', multiple: true },
     value: { type: 'string' },
@@ -65,15 +67,16 @@ exit 0: nothing of it is left · 1: something is, or no worker did it (readers a
       return exit.ok;
     }
     const sizes = new Set(sha256.flatMap((each) => blobSizes(paths, each)));
-    await writeTombstone(
-      paths,
-      newTombstone({ sha256, literal, reason: typeof reason === 'string' ? reason : 'by an operator' }),
-    );
+    const why = typeof reason === 'string' ? reason : 'by an operator';
+    const tombstone = newTombstone({ sha256, literal, reason: why });
+    await writeTombstone(paths, tombstone);
     for (const each of sha256) await hideBlob(paths, each);
     io.note('readers are cut off; a worker removes what is left');
-    const { result } = await awaitTask(context, { name: 'purge', payload: {} }, 'builds');
+    await awaitTask(context, { name: 'purge', payload: {} }, 'builds');
+    // Another run, of the workers' own, may have come before and done all or some of it.
+    const purged = (await readTombstone(paths, tombstone.id))?.files ?? 0;
     const proof = await looking(context, 'files', (look) => proveGone(paths, { sha256, sizes, literal }, look));
-    report(context, { dry_run: false, ...found, purged: (result as { files: number }).files, proof });
+    report(context, { dry_run: false, ...found, purged, proof });
     return proof.left.length === 0 ? exit.ok : exit.fault;
   },
 };
@@ -110,7 +113,8 @@ async function affected(
   sha256: readonly string[],
 ): Promise<{ files: Shown[]; readBy: Reading[] }> {
   const files = await looking(context, 'builds', (look) => findShown(paths, new Set(sha256), look));
-  return { files, readBy: await findReadings(paths, new Set(files.flatMap(({ urls }) => urls))) };
+  const [urls, earlier] = [files.flatMap((each) => each.urls), files.flatMap((each) => each.earlier)];
+  return { files, readBy: await findReadings(paths, new Set(urls), new Set(earlier)) };
 }
 
 async function looking<T>(
@@ -135,7 +139,8 @@ function tell(io: Io, { dry_run: isDry, sha256, files, proof, read_by: readBy }:
   for (const { pipeline, number, path, urls } of files) io.say(`${pipeline} #${number} ${path}  ${urls[0] ?? ''}`);
   io.say(`${isDry ? 'would purge' : 'purged'} ${files.length} names of ${sha256.length} contents`);
   if (readBy.length === 0) io.say('the access log names nobody who was sent it');
-  for (const { ts, ip, who, url, user_agent: agent } of readBy) io.say(`read ${ts} by ${who ?? ip} (${agent}): ${url}`);
+  for (const { ts, ip, who, url, user_agent: agent, sure } of readBy)
+    io.say(`${sure ? 'read' : 'may have been read'} ${ts} by ${who ?? ip} (${agent}): ${url}`);
   for (const file of proof?.left ?? []) io.say(`LEFT in ${file}`);
   if (proof !== null)
     io.say(

@@ -14,6 +14,8 @@ export interface Reading {
   readonly status: number;
   readonly bytes: string;
   readonly user_agent: string;
+  /** false: something else may have been there then. */
+  readonly sure: boolean;
 }
 
 /**
@@ -41,17 +43,31 @@ async function partsOf({ logs }: DataPaths): Promise<{ file: string; inode: numb
   });
 }
 
-/** @param urls decoded paths · @returns requests that were answered with these files' bytes, the oldest first */
-export async function findReadings(paths: DataPaths, urls: ReadonlySet<string>): Promise<Reading[]> {
-  const folders = new Set(Array.from(urls).flatMap(foldersOf));
+/**
+ * @param urls decoded paths where these files are · @param earlier where they may have been before
+ * @returns requests that were answered with these files' bytes, or may have been, the oldest first
+ */
+export async function findReadings(
+  paths: DataPaths,
+  urls: ReadonlySet<string>,
+  earlier: ReadonlySet<string>,
+): Promise<Reading[]> {
+  const [now, before] = [asked(urls), asked(earlier)];
   const readings: Reading[] = [];
   for await (const entry of accessEntries(paths)) {
-    const path = typeof entry['url'] === 'string' ? decodedPath(entry['url']) : '';
-    const isWhole = folders.has(path) && typeof entry['query'] === 'string' && holdsFiles.test(entry['query']);
-    const reading = isWhole || urls.has(path) ? readingOf(entry) : null;
+    const isSure = now(entry);
+    const reading = isSure || before(entry) ? readingOf(entry, isSure) : null;
     if (reading !== null) readings.push(reading);
   }
   return readings.toSorted((left, right) => (left.ts < right.ts ? -1 : Number(left.ts > right.ts)));
+}
+
+function asked(urls: ReadonlySet<string>): (entry: JsonLine) => boolean {
+  const folders = new Set(Array.from(urls).flatMap(foldersOf));
+  return ({ url, query }) => {
+    const path = typeof url === 'string' ? decodedPath(url) : '';
+    return urls.has(path) || (folders.has(path) && typeof query === 'string' && holdsFiles.test(query));
+  };
 }
 
 /** What is asked of a folder and answered with what is in its files: all of them in an archive, what its reports say. */
@@ -68,7 +84,7 @@ function foldersOf(url: string): string[] {
   return found;
 }
 
-function readingOf(entry: JsonLine): Reading | null {
+function readingOf(entry: JsonLine, isSure: boolean): Reading | null {
   const { ts, ip, url, status, bytes, user_agent: agent, subject } = entry;
   // 304: the reader had it already.
   if (typeof url !== 'string' || ![200, 206, 304].includes(Number(status))) return null;
@@ -80,6 +96,7 @@ function readingOf(entry: JsonLine): Reading | null {
     status: Number(status),
     bytes: loggedText(bytes) ?? '',
     user_agent: loggedText(agent) ?? '',
+    sure: isSure,
   };
 }
 

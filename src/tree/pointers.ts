@@ -105,4 +105,15 @@ export async function retargetPointers(paths: DataPaths, organization: string, {
   }
 }
 
+/** The names that lead to a folder: those that its pipeline had before, and nobody has now. */
+export async function formerFolders(paths: DataPaths, organization: string, folder: string): Promise<string[]> {
+  const below = join(paths.pages, organization);
+  const former: string[] = [];
+  for (const { name } of await listFolder(below)) {
+    if (name.endsWith(suffix) && (await readIfPresent(join(below, name)))?.trim() === folder)
+      former.push(name.slice(0, -suffix.length));
+  }
+  return former;
+}
+
 const suffix = '.moved';

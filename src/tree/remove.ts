@@ -17,21 +17,22 @@ export function unlinkFiles(base: string, files: readonly string[]): void {
   }
 }
 
-/** Takes away every name below a folder that a blob with one of these digests has there. @returns how many */
-export async function unlinkNamesOf(paths: DataPaths, folder: string, digests: ReadonlySet<string>): Promise<number> {
-  const inodes = new Set<number>();
+/** Takes away every name below a folder that a blob with one of these digests has there. @returns the digest of each */
+export async function unlinkNamesOf(paths: DataPaths, folder: string, digests: ReadonlySet<string>): Promise<string[]> {
+  const inodes = new Map<number, string>();
   for (const sha256 of digests) {
     const blob = statSync(paths.blob(sha256), { throwIfNoEntry: false });
-    if (blob !== undefined) inodes.add(blob.ino);
+    if (blob !== undefined) inodes.set(blob.ino, sha256);
   }
-  let files = 0;
+  const gone: string[] = [];
   for await (const file of filesUnder(folder)) {
     const inode = statSync(file, { throwIfNoEntry: false })?.ino;
-    if (inode === undefined || !inodes.has(inode)) continue;
+    const sha256 = inode === undefined ? undefined : inodes.get(inode);
+    if (sha256 === undefined) continue;
     unlinkFile(file);
-    files += 1;
+    gone.push(sha256);
   }
-  return files;
+  return gone;
 }
 
 /**

@@ -1,7 +1,12 @@
-/** Which addresses show some bytes: the jobs' own, the merged and step views', a log's page, and those that quote it. */
-import { hasFailed, type JobRecord } from '../model.ts';
-import { type DataPaths, fileOf, type Place, stepFolder } from './paths.ts';
-import { readViews } from './records.ts';
+/**
+ * Which addresses show some bytes: the jobs' own, the merged and step views', a log's page, and those that quote it. And which
+ * may have shown them before: under the pipeline's earlier names, in views where a later attempt has that place now, and
+ * where retention has removed them since.
+ */
+import { type ArtifactRecord, hasFailed, type JobRecord } from '../model.ts';
+import { type DataPaths, fileOf, type Place, parseTreePath, possibleFiles, stepFolder } from './paths.ts';
+import { formerFolders } from './pointers.ts';
+import { damaged, orDamaged, readBuildRecord, readViews } from './records.ts';
 import { readJobs, walkBuilds } from './walk.ts';
 
 export interface Shown {
@@ -12,6 +17,8 @@ export interface Shown {
   readonly sha256: string;
   /** Decoded paths. */
   readonly urls: readonly string[];
+  /** Where they may have been before; something else may have been there, too. */
+  readonly earlier: readonly string[];
 }
 
 /** @param digests whose bytes are looked for · @param onProgress told after each build */
@@ -26,7 +33,10 @@ export async function findShown(
     signal.throwIfAborted();
     onProgress((seen += 1));
     const here = (await readJobs(paths, place)).records.flatMap((record) => ofJob(place, record, digests));
-    if (here.length > 0) shown.push(...here, ...(await ofViews(paths, place, digests)));
+    if (here.length === 0) continue;
+    const former = await formerPlaces(paths, place);
+    for (const each of [...here, ...(await ofViews(paths, place, digests))])
+      shown.push(withFormer(each, place, former));
   }
   return shown;
 }
@@ -39,16 +49,30 @@ function ofJob(place: Place, record: JobRecord, digests: ReadonlySet<string>): S
   const base = `${address(place)}/jobs/${record.id}`;
   const common = { pipeline: place.folder, number: place.number, job: record.id };
   const artifacts = record.artifacts.flatMap((artifact) => {
+    const { sha256, path } = artifact;
+    if (sha256 === null || !digests.has(sha256)) return [];
     const file = fileOf(artifact);
-    if (artifact.sha256 === null || !digests.has(artifact.sha256) || file === null) return [];
-    return [{ ...common, path: artifact.path, sha256: artifact.sha256, urls: withFolder(`${base}/${file}`) }];
+    // Of what is there no more it is not known which of its places it had.
+    const own = possibleFiles(artifact).flatMap((each) => withFolder(`${base}/${each}`));
+    const urls = file === null ? [] : withFolder(`${base}/${file}`);
+    return [
+      { ...common, path, sha256, urls, earlier: [...(file === null ? own : []), ...inViews(place, record, artifact)] },
+    ];
   });
   const { log } = record;
   if (log === null || log.sha256 === null || !digests.has(log.sha256)) return artifacts;
   // Pages of a failed job quote the lines that say why.
   const quoting = hasFailed(record) ? [`${base}/`, `${address(place)}/`] : [];
   const urls = [`${base}/log.txt`, `${base}/log/`, ...quoting];
-  return [...artifacts, { ...common, path: 'log.txt', sha256: log.sha256, urls }];
+  return [...artifacts, { ...common, path: 'log.txt', sha256: log.sha256, urls, earlier: [] }];
+}
+
+/** Every place that a job's artifact can have in its build's views. */
+function inViews(place: Place, { step_key: step }: JobRecord, { path }: Pick<ArtifactRecord, 'path'>): string[] {
+  const below = parseTreePath(path);
+  if (below === null) return [];
+  const views = ['artifacts', ...(step === null ? [] : [`steps/${stepFolder(step)}/artifacts`])];
+  return views.flatMap((view) => withFolder(`${address(place)}/${view}/${below}`));
 }
 
 async function ofViews(paths: DataPaths, place: Place, digests: ReadonlySet<string>): Promise<Shown[]> {
@@ -63,8 +87,30 @@ async function ofViews(paths: DataPaths, place: Place, digests: ReadonlySet<stri
       .map(({ path, job, sha256 }) => ({
         ...{ pipeline: place.folder, number: place.number, job, path, sha256 },
         urls: withFolder(`${address(place)}/${folder}/${path}`),
+        earlier: [],
       })),
   );
+}
+
+/** The build's place under each name that its pipeline had, as far as is still known. */
+async function formerPlaces(paths: DataPaths, place: Place): Promise<Place[]> {
+  const { organization, folder } = place;
+  const record = await orDamaged(readBuildRecord(paths, place));
+  const names = new Set(await formerFolders(paths, organization, folder));
+  // One that went aside had the name without its end; and a record tells the name at the time that it was last read.
+  names.add(folder.replace(/~.*$/, ''));
+  if (record !== damaged && record !== null) names.add(record.pipeline);
+  names.delete(folder);
+  return [...names].map((name) => ({ ...place, folder: name }));
+}
+
+function withFormer(shown: Shown, place: Place, former: readonly Place[]): Shown {
+  const now = address(place);
+  const all = [...shown.urls, ...shown.earlier];
+  const under = former.flatMap((then) => all.map((url) => `${address(then)}${url.slice(now.length)}`));
+  const earlier = new Set([...shown.earlier, ...under]);
+  for (const url of shown.urls) earlier.delete(url);
+  return { ...shown, earlier: [...earlier] };
 }
 
 /** A folder's address shows its index. */

@@ -1,20 +1,36 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
+import { newTombstone, readTombstone, writeTombstone } from '../../src/tree/tombstones.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { type Mirror, placeOf, startMirror } from './harness.ts';
-import { buildOf, scriptOf, textArtifact } from './samples.ts';
+import { buildOf, scriptOf, textArtifact, withScript } from './samples.ts';
 
 let mirror: Mirror;
+const rules = join(mkdtempSync(join(tmpdir(), 'kitemirror-rules-')), 'rules.json');
 before(async () => {
-  mirror = await startMirror({ env: { KITEMIRROR_VERIFY_RATE: 'off' } });
+  writeFileSync(rules, JSON.stringify({ rules: [{ pipelines: 'dropped', artifacts: { age: '30d' } }] }));
+  mirror = await startMirror({ env: { KITEMIRROR_VERIFY_RATE: 'off', KITEMIRROR_RETENTION_RULES: rules } });
 });
-after(() => mirror.stop());
+after(async () => {
+  await mirror.stop();
+  rmSync(dirname(rules), { recursive: true });
+});
 
 const run = (...words: string[]) => kitemirror(words, mirror.environment());
 
@@ -23,7 +39,7 @@ interface Report {
   files: { pipeline: string; path: string; urls: string[] }[];
   purged: number;
   proof: { looked_at: number; left: string[] } | null;
-  read_by: { ip: string; who: string | null; url: string; status: number }[];
+  read_by: { ip: string; who: string | null; url: string; status: number; sure: boolean }[];
 }
 
 async function purge(...words: string[]): Promise<{ code: number | null; found: Report; err: string }> {
@@ -32,11 +48,10 @@ async function purge(...words: string[]): Promise<{ code: number | null; found: 
   return { code, found: JSON.parse(out) as Report, err };
 }
 
-async function mirrored(change: Partial<SampleBuild>, ...texts: string[]): Promise<SampleBuild> {
-  const build = {
-    ...buildOf([texts.map((text, index) => textArtifact(`out/${index}.txt`, text))], { logBytes: 300 }),
-    ...change,
-  };
+/** @param build or changes to one that has a file for each text */
+async function mirrored(change: SampleBuild | Partial<SampleBuild>, ...texts: string[]): Promise<SampleBuild> {
+  const made = buildOf([texts.map((text, index) => textArtifact(`out/${index}.txt`, text))], { logBytes: 300 });
+  const build = { ...made, ...change };
   mirror.standIn.put(build);
   await mirror.tell(build);
   await mirror.settled(build);
@@ -50,6 +65,75 @@ function own(build: SampleBuild, artifact: number): string {
 function address(build: SampleBuild, artifact: number): string {
   return `/acme/${build.pipeline.slug}/builds/${build.number}/jobs/${scriptOf(build).id}/artifacts/out/${artifact}.txt`;
 }
+
+/** As Lighttpd writes it. */
+function logLine(url: string, ip: string, status = 200): string {
+  const common = { ts: '2026-01-01T00:00:00Z', id: 'x', ip, method: 'GET', url, query: '', status, bytes: '12' };
+  return `${JSON.stringify({ ...common, duration_us: 1, user_agent: 'curl', referer: '', subject: '-' })}\n`;
+}
+
+function wasSent(url: string, ip: string): void {
+  mkdirSync(mirror.paths.logs, { recursive: true });
+  appendFileSync(join(mirror.paths.logs, 'access.log'), `\n${logLine(url, ip)}`);
+}
+
+const readers = ({ read_by: all }: Report): string[] =>
+  all.map(({ ip, sure }) => `${ip}${sure ? '' : ' maybe'}`).toSorted();
+
+describe('a purge tells who was sent the bytes', () => {
+  it('also before the pipeline had its name', async () => {
+    const of = (pipeline: string, number: number): SampleBuild =>
+      buildOf([[textArtifact('out/0.txt', `renamed ${number}`)]], { pipeline, pipelineSeed: 'renamed', number });
+    const before = of('old-name', 1);
+    await mirrored(before);
+    wasSent(address(before, 0), '198.51.100.1');
+    await mirrored(of('new-name', 2));
+    const now = { ...before, pipeline: of('new-name', 1).pipeline };
+    assert.ok(existsSync(own(now, 0)));
+    wasSent(address(now, 0), '198.51.100.2');
+    const { code, found } = await purge(address(now, 0));
+    assert.equal(code, 0);
+    assert.deepEqual(readers(found), ['198.51.100.1 maybe', '198.51.100.2']);
+  });
+
+  it('also in views where a later attempt has its place now', async () => {
+    const first = buildOf([[textArtifact('out/0.txt', 'of the first attempt')]]);
+    await mirrored(first);
+    const base = `/acme/${first.pipeline.slug}/builds/${first.number}`;
+    const step = scriptOf(first).stepKey ?? '';
+    wasSent(`${base}/artifacts/out/0.txt`, '198.51.100.3');
+    wasSent(`${base}/steps/${step}/artifacts/out/0.txt`, '198.51.100.4');
+    const [job] = [scriptOf(first)];
+    const id = job.id.replace(/.$/, (last) => (last === 'f' ? 'e' : 'f'));
+    const finishedAt = (first.finishedAt ?? 0) + 60_000;
+    const artifacts = [textArtifact('out/0.txt', 'of the second attempt')];
+    const again = { ...job, id, artifacts, startedAt: first.finishedAt, finishedAt: finishedAt - 1000 };
+    const replaced = withScript(first, 0, { retriedInJobId: id });
+    await mirrored({ ...replaced, finishedAt, jobs: [...replaced.jobs, again] });
+    const merged = join(mirror.paths.merged(placeOf(first)), 'out/0.txt');
+    assert.equal(readFileSync(merged, 'utf8'), 'of the second attempt');
+    const { code, found } = await purge(address(first, 0));
+    assert.equal(code, 0);
+    assert.deepEqual(readers(found), ['198.51.100.3 maybe', '198.51.100.4 maybe']);
+    assert.equal(readFileSync(merged, 'utf8'), 'of the second attempt');
+  });
+
+  it('also of files that retention has removed since', async () => {
+    const aged = (number: number, days: number): SampleBuild =>
+      buildOf([[textArtifact('out/0.txt', `dropped ${number}`)]], {
+        ...{ pipeline: 'dropped', number, finishedAt: Date.now() - days * 86_400_000 },
+      });
+    const [old] = [await mirrored(aged(1, 40)), await mirrored(aged(2, 1))];
+    const { sha256 } = mirror.job(old, scriptOf(old).id).artifacts[0] ?? {};
+    wasSent(address(old, 0), '198.51.100.5');
+    assert.equal((await run('retention')).code, 0);
+    await mirror.idle();
+    assert.equal(mirror.job(old, scriptOf(old).id).artifacts[0]?.url, null);
+    const { code, found } = await purge('--digest', sha256 ?? '');
+    assert.equal(code, 0);
+    assert.deepEqual(readers(found), ['198.51.100.5 maybe']);
+  });
+});
 
 describe('a purge', () => {
   it('by address removes the bytes from every build that shows them, and tells who was sent them', async () => {
@@ -140,6 +224,51 @@ describe('a purge', () => {
     assert.equal(mirror.build(build).message, 'deploy with [purged] please');
   });
 
+  it('of a value keeps it out of what comes later, too, wherever it stands in it', async () => {
+    const value = 'correct-horse-battery';
+    const input = join(dirname(mirror.paths.root), 'later.txt');
+    writeFileSync(input, `${value}\n`);
+    assert.equal((await purge('--value', input)).code, 0);
+    // Across the pieces that bytes come in, and at the very end.
+    const large = Buffer.concat([Buffer.alloc(3 * 1024 * 1024 - 7, 'x'), Buffer.from(value)]);
+    const build = buildOf([
+      [
+        textArtifact('out/0.txt', `the same again: ${value}!`),
+        textArtifact('out/1.txt', 'nothing of it'),
+        textArtifact('out/2.txt', '', { content: large }),
+      ],
+    ]);
+    await mirrored(withScript(build, 0, { log: { content: Buffer.from(`echo\r\n${value}\r\nok\r\n`) } }));
+    const record = mirror.job(build, scriptOf(build).id);
+    assert.deepEqual(
+      record.artifacts.map(({ path, state, url }) => [path, state, url === null]),
+      [
+        ['out/0.txt', 'purged', true],
+        ['out/1.txt', 'present', false],
+        ['out/2.txt', 'purged', true],
+      ],
+    );
+    assert.deepEqual([record.log?.state, record.log?.url], ['purged', null]);
+    assert.match(record.log?.reason ?? '', /holds a value that was removed by an operator/);
+    assert.equal(mirror.build(build).complete, true);
+    const left = spawnSync('grep', ['-rlaF', value, mirror.paths.root], { encoding: 'utf8' });
+    assert.equal(left.stdout, '');
+  });
+
+  it('tells how many files it removed, whichever run of the workers came to them', async () => {
+    const build = await mirrored({}, 'counted once', 'counted not');
+    const sha256 = mirror.job(build, scriptOf(build).id).artifacts[0]?.sha256 ?? '';
+    const tombstone = newTombstone({ sha256: [sha256], literal: null, reason: 'a test' });
+    await writeTombstone(mirror.paths, tombstone);
+    for (let run = 0; run < 2; run += 1) {
+      await mirror.queue.enqueue({ name: 'purge', payload: {} });
+      await mirror.idle();
+    }
+    const done = await readTombstone(mirror.paths, tombstone.id);
+    assert.notEqual(done?.done_at, null);
+    assert.equal(done?.files, 1);
+  });
+
   it('cuts readers off at once, also while no worker runs, and is ended when one does', async () => {
     const build = await mirrored({}, 'cut off at once');
     const file = own(build, 0);
@@ -160,7 +289,7 @@ describe('a purge', () => {
     const wrong: [string[], number, RegExp][] = [
       [[], 64, /name an address/],
       [['/acme/web/builds/1/../../../../etc/passwd'], 1, /no file of the mirror/],
-      [['--digest', 'abc'], 1, /no SHA-256/],
+      [['--digest', 'abc'], 64, /no SHA-256/],
     ];
     for (const [words, expected, said] of wrong) {
       const { code, err } = await run('purge', ...words);
