@@ -7,6 +7,7 @@ import { readBytes } from '../src/tree/files.ts';
 import { ValueFinder } from '../src/tree/sealed-values.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
+import { noteTooLarge } from '../src/tree/too-large.ts';
 import type { WorkerContext } from './context.ts';
 
 /** A link lives a minute or ten; a download that outlives three is not one. */
@@ -35,7 +36,7 @@ export async function fetchArtifact(
   target: FetchTarget,
   signal: AbortSignal,
 ): Promise<Sums> {
-  const release = await worker.space.reserve(facts.size, signal);
+  const release = await reserve(worker, facts.size, signal);
   try {
     const staged = await fetchVerified(worker, facts, target, signal);
     await refusePurged(worker, staged);
@@ -43,6 +44,16 @@ export async function fetchArtifact(
     return { sha256: staged.sha256, crc32: staged.crc32 };
   } finally {
     release();
+  }
+}
+
+/** What the disk could never hold is noted before it is refused: a larger disk brings it back. */
+async function reserve({ space, paths }: WorkerContext, bytes: number, signal: AbortSignal): Promise<() => void> {
+  try {
+    return await space.reserve(bytes, signal);
+  } catch (thrown) {
+    if (toMirrorError(thrown).code === 'ERR_DOWNLOAD_REFUSED') await noteTooLarge(paths, bytes);
+    throw thrown;
   }
 }
 

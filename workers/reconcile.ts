@@ -7,11 +7,12 @@ import type { BuildList } from '../src/buildkite/build-list.ts';
 import { type Log, logError } from '../src/log.ts';
 import type { Hold } from '../src/queue/hold.ts';
 import { type Counts, compareStep, type Outcome } from '../src/reconcile/compare.ts';
-import { type FileRules, followSettings } from '../src/reconcile/loosened.ts';
+import { type FileRules, followRoom, followSettings } from '../src/reconcile/loosened.ts';
 import { mendGaps } from '../src/reconcile/mend-gaps.ts';
 import { takeUpGaps } from '../src/reconcile/take-up.ts';
 import { type ReconcileState, readReconcileState } from '../src/tree/reconcile-state.ts';
 import { damaged, orDamaged } from '../src/tree/records.ts';
+import { roomOn } from '../src/tree/space.ts';
 import type { WorkerContext } from './context.ts';
 
 export interface ReconcileOptions {
@@ -22,7 +23,7 @@ export interface ReconcileOptions {
   readonly hold: Hold;
   readonly intervalMs: number;
   /** Of the settings that decide what is mirrored. */
-  readonly settings: FileRules;
+  readonly settings: FileRules & { readonly minFreeBytes: number | null };
   readonly log: Log;
   readonly onOutcome: (outcome: Outcome) => void;
 }
@@ -113,6 +114,8 @@ async function compare(options: ReconcileOptions, signal: AbortSignal): Promise<
   const { again, looksBack } = await followSettings(parts, options.settings);
   if (again > 0 || looksBack)
     log.info({ builds: again, looksBack }, 'the settings have changed: what they kept out is looked at');
+  const larger = await followRoom(parts, roomOn(paths.root, options.settings.minFreeBytes).most);
+  if (larger > 0) log.info({ builds: larger }, 'the disk can hold more: what was too large for it is looked at');
 }
 
 function say(log: Log, counts: Counts, requests: number, steps: number): void {

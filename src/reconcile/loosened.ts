@@ -1,12 +1,13 @@
 /**
  * Settings that let more in than they did bring back what they had kept out: builds by another look at all that finished
- * since the mirror's beginning, files by another look at the builds that lack them.
+ * since the mirror's beginning, files by another look at the builds that lack them. So does a disk that holds more.
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config.ts';
 import type { Catalog } from '../search/catalog.ts';
 import type { Entry } from '../search/catalog-rows.ts';
 import { type ReconcileState, readReconcileState, writeReconcileState } from '../tree/reconcile-state.ts';
+import { forgetTooLarge, noLongerTooLarge } from '../tree/too-large.ts';
 import { newComparison } from './compare.ts';
 import { type GapParts, recordGaps } from './record-gaps.ts';
 
@@ -52,6 +53,22 @@ export async function followSettings(
     });
   }
   return { again, looksBack };
+}
+
+/**
+ * The same for files that were too large for the disk, once it could hold one of them.
+ * @param most bytes that it can hold when it is empty · @returns how many builds are looked at again for their files
+ */
+export async function followRoom(
+  parts: GapParts & { readonly catalog: Pick<Catalog, 'withheld'> },
+  most: number,
+): Promise<number> {
+  const sizes = await noLongerTooLarge(parts.paths, most);
+  if (sizes.length === 0) return 0;
+  const again = await lookAgain(parts);
+  // Last: what a crash broke off is looked at once more, and what is refused meanwhile is noted anew.
+  forgetTooLarge(parts.paths, sizes);
+  return again;
 }
 
 async function lookAgain(parts: GapParts & { readonly catalog: Pick<Catalog, 'withheld'> }): Promise<number> {

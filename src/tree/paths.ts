@@ -34,6 +34,7 @@
  *   quarantine/records/…                 records that could not be read, as they were
  *   state/backfills/<digest>.json        how far a backfill has come
  *   state/webhook.json                   what the last look at Buildkite's webhook found
+ *   state/too-large/<bytes>              a file of that size was refused because the disk could never hold it
  *   run/workers/<uuid>                   what a running worker tells: the retention policy that it goes by
  *   run/space/<uuid>                     how much of the disk a running process has reserved
  */
@@ -133,6 +134,8 @@ export interface DataPaths {
   readonly sweepHeld: string;
   /** How all pages were made. */
   readonly pageForm: string;
+  /** Sizes that the disk could never hold. */
+  readonly tooLarge: string;
   /** What each worker that runs tells of itself. */
   readonly workers: string;
   /** How much of the disk each process has reserved. */
@@ -216,6 +219,7 @@ export function dataPaths(root: string): DataPaths {
     sweepHeld: at('state', 'sweep-held.json'),
     pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),
+    tooLarge: at('state', 'too-large'),
     workers: at('run', 'workers'),
     shares: at('run', 'space'),
     mark: (task) => at('state', 'marks', task),

@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseBuckets } from '../../src/config/buckets.ts';
 import { parseGlobs } from '../../src/config/values.ts';
-import { type FileRules, followSettings } from '../../src/reconcile/loosened.ts';
+import { type FileRules, followRoom, followSettings } from '../../src/reconcile/loosened.ts';
 import { writeReconcileState } from '../../src/tree/reconcile-state.ts';
+import { noteTooLarge } from '../../src/tree/too-large.ts';
 import { sampleBuild, summaryOfBuild, uuid } from '../pages/samples.ts';
 import { preparedData } from '../tree/folder.ts';
 
@@ -18,6 +19,25 @@ const rules: FileRules = {
   downloadHosts: null,
   s3Buckets: [],
 };
+
+test('a disk that has grown brings back what was too large for it, once', async (t) => {
+  const paths = await preparedData(t);
+  const refused = { folder: 'web', summary: summaryOfBuild(sampleBuild([], { id: uuid(1) })), lost: 0, withheld: 1 };
+  const enqueued: string[] = [];
+  const parts = {
+    paths,
+    organization: 'acme',
+    queue: { enqueue: async ({ name }: { name: string }) => void enqueued.push(name) },
+    catalog: { withheld: () => [refused] },
+  };
+  assert.equal(await followRoom(parts, 500), 0);
+  for (const bytes of [1000, 3000, 1000]) await noteTooLarge(paths, bytes);
+  assert.equal(await followRoom(parts, 999), 0);
+  assert.equal(await followRoom(parts, 2000), 1);
+  assert.deepEqual([enqueued, readdirSync(paths.unsettled)], [['read-build'], [uuid(1)]]);
+  assert.equal(await followRoom(parts, 2000), 0);
+  assert.equal(await followRoom(parts, 3000), 1);
+});
 
 test('a bucket that is listed anew brings back what was refused for want of it', async (t) => {
   const paths = await preparedData(t);
