@@ -88,10 +88,7 @@ export function createSpace(root: string, minFreeBytes: number | null, onShort: 
     [part, spent] = [next, 0];
   }
 
-  const fits = (bytes: number): boolean =>
-    room.hasInodes &&
-    performance.now() - lookedAt <= lookEveryMs &&
-    bytes <= Math.min(part, room.bytes) - reserved - spent;
+  const fits = (bytes: number): boolean => room.hasInodes && bytes <= Math.min(part, room.bytes) - reserved - spent;
 
   const lookOnce = (): Promise<void> =>
     (looking ??= look().finally(() => {
@@ -103,7 +100,12 @@ export function createSpace(root: string, minFreeBytes: number | null, onShort: 
     const ask = { bytes };
     asking.add(ask);
     try {
-      for (let looks = 0; looks < 2 && !fits(bytes); looks += 1) await lookOnce();
+      let isSeen = performance.now() - lookedAt <= lookEveryMs;
+      for (let looks = 0; looks < 2 && !(isSeen && fits(bytes)); looks += 1) {
+        await lookOnce();
+        // However long it took: who waits to be sure would never be.
+        isSeen = true;
+      }
       // From here on nobody comes between.
       if (!fits(bytes)) return false;
       reserved += bytes;
