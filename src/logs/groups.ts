@@ -4,6 +4,7 @@
  * Pure, and shared with the browser.
  * @see https://buildkite.com/docs/pipelines/configure/managing-log-output
  */
+import { detached } from './detached.ts';
 import type { Run } from './row.ts';
 
 /** `---` folded, `+++` open, `~~~` folded and quiet. */
@@ -51,7 +52,13 @@ export class GroupList {
 
   add(line: number, kind: GroupKind, text: string, time: number | null): void {
     if (this.#groups.length >= this.#most) return;
-    this.#groups.push({ line, kind, open: kind === '+', time, title: text.slice(4, 4 + longestTitle).trim() });
+    this.#groups.push({
+      line,
+      kind,
+      open: kind === '+',
+      time,
+      title: detached(text.slice(4, 4 + longestTitle).trim()),
+    });
   }
 
   openLast(): void {

@@ -196,9 +196,9 @@ export class Terminal {
     if (meaning.kind === 'time' || meaning.kind === 'later') {
       this.#stamp(meaning.kind === 'time' ? meaning.at : this.#clock + meaning.ms);
     } else if (meaning.kind === 'link') {
-      this.#pen = { ...this.#pen, link: meaning.to };
+      this.#pen = this.#pens.linked(this.#pen, meaning.to);
     } else if (meaning.kind === 'text') {
-      this.#printWith({ ...this.#pen, link: meaning.to }, meaning.text);
+      this.#printWith(this.#pens.linked(this.#pen, meaning.to), meaning.text);
     } else {
       // A picture has a line of its own.
       if (this.#rowHere()?.isEmpty === false) this.#toNextLine();

@@ -92,6 +92,19 @@ describe('colours and styles', () => {
   it('go on in the lines that follow, and one colour is one element', () => {
     assert.equal(htmlOf(`${csi}32ma${csi}32mb\nc`).match(/<b class="f2">(ab|c)<\/b>/g)?.length, 2);
   });
+  it('of an underline are passed over with their numbers, and its kind is told by a sub-parameter', () => {
+    assert.equal(shown(`${csi}4:3mx${csi}4:0m!`), '<b class="su">x</b>!');
+    assert.equal(
+      shown(`${csi}58;5;1mx${csi}58;2;1;3;4my${csi}58:2::1:3:4mz${csi}58:5:1;32m!`),
+      'xyz<b class="f2">!</b>',
+    );
+  });
+  it('between colons are those of ISO 8613-6, and those that most programs write', () => {
+    for (const colors of ['38:2::250:200:10', '38:2:0:250:200:10', '38:2:250:200:10', '38:2::250:200:10:1:2'])
+      assert.equal(shown(`${csi}${colors}mx`), '<b style="color:#fac80a">x</b>', colors);
+    assert.equal(shown(`${csi}38:5:203;1mx`), '<b class="sb" style="color:#ff5f5f">x</b>');
+    assert.equal(shown(`${csi}38:5:300;1;38:2:1:2m!`), '<b class="sb">!</b>');
+  });
   it('that do not exist change nothing', () => {
     assert.equal(shown(`${csi}38;5;300ma${csi}38;2;1;2mb${csi}99999mc${csi}38md`), 'abcd');
   });
@@ -139,6 +152,9 @@ test('a log made to be costly is not', { timeout: 60_000 }, () => {
     `${csi}160Gx\n`,
     `${esc}]1337;File=inline=1:`,
     `${csi}38;2;1;2;3m${csi}48;5;7m`,
+    `${esc}]8;;https://x.test/\u0007${csi}35mx${csi}0m${esc}]8;;\u0007\n`,
+    `${esc}]8;;https://x.test/\u0007${csi}1;35mx`,
+    `${esc}]8;;`,
   ];
   for (const each of hostile) {
     const text = `${'x'.repeat(4096)}${each.repeat((256 * 1024) / each.length)}`;
