@@ -33,12 +33,46 @@ const parser = new XMLParser({
   maxNestedTags: maxDepth,
 });
 
-/** A DTD that is only named (Cobertura's reports do) is passed over, and never fetched; one with rules of its own is not read. */
+/** What may stand before the outermost element, one after the other. */
+const space = /\s+/y;
+const namedDoctype = /<!DOCTYPE\s+[\w:.-]+(\s+(SYSTEM|PUBLIC)(\s+("[^"]*"|'[^']*')){1,2})?\s*>/iy;
+const passedOver = [
+  ['<?', '?>'],
+  ['<!--', '-->'],
+] as const;
+
+/**
+ * A DTD that is only named (Cobertura's reports do) is passed over, and never fetched; one with rules of its own is not read.
+ * It stands before the outermost element: the same letters in a comment, or in what a test has said, are text.
+ * @returns null where there are rules, or no element
+ */
 function withoutDoctype(text: string): string | null {
-  const opening = text.slice(0, 65_536);
-  const named = /<!DOCTYPE\s+[\w:.-]+(\s+(SYSTEM|PUBLIC)(\s+("[^"]*"|'[^']*')){1,2})?\s*>/i;
-  const rest = opening.replace(named, '') + text.slice(65_536);
-  return /<!DOCTYPE/i.test(rest.slice(0, 65_536)) ? null : rest;
+  let [before, from] = ['', 0];
+  let isNamed = false;
+  for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; ) {
+    const other = passedOver.find(([start]) => text.startsWith(start, at));
+    if (other !== undefined) {
+      const [start, end] = other;
+      const found = text.indexOf(end, at + start.length);
+      if (found === -1) return null;
+      at = found + end.length;
+      continue;
+    }
+    space.lastIndex = at;
+    if (space.test(text)) {
+      at = space.lastIndex;
+      continue;
+    }
+    namedDoctype.lastIndex = at;
+    if (!isNamed && namedDoctype.test(text)) {
+      isNamed = true;
+      before = text.slice(0, at);
+      from = at = namedDoctype.lastIndex;
+      continue;
+    }
+    return /^<!DOCTYPE/i.test(text.slice(at, at + 9)) ? null : before + text.slice(from);
+  }
+  return null;
 }
 
 /** An element as the parser has it: one key that is its name, and `:@` for the attributes. */

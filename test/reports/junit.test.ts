@@ -62,6 +62,46 @@ test('no entity is expanded, none is fetched, and a DTD is refused', () => {
   assert.equal(parseJunit('<testsuite><testcase name="&unknown;"/></testsuite>')?.cases[0]?.name, '&unknown;');
 });
 
+test('a document type is one before the outermost element; in what a test has said it is text', () => {
+  const page = '<!DOCTYPE html><title>500</title>';
+  const said = `<testcase name="a"><failure message="&lt;!DOCTYPE html&gt;"><![CDATA[${page}]]></failure><system-out><![CDATA[<!DOCTYPE x [<!ENTITY a "b">]>]]></system-out></testcase>`;
+  const suite = `<testsuite><!-- <!DOCTYPE y [ -->${said}</testsuite>`;
+  const named = '<!DOCTYPE testsuite PUBLIC "-//x//y" "https://x.test/a.dtd">';
+  for (const before of [
+    '',
+    '\ufeff<?xml version="1.0"?>\n',
+    '<?xml version="1.0"?><!-- <!DOCTYPE html> <!DOCTYPE x [ --><?pi <!DOCTYPE z [ ?>\n',
+    `<?xml version="1.0"?>\n<!-- one -->\n${named}\n<!-- two -->`,
+    '<!doctype testsuite>',
+    `<!-- ${'x'.repeat(70_000)} -->${named}`,
+  ]) {
+    const [found] = parseJunit(before + suite)?.cases ?? [];
+    assert.deepEqual(
+      [found?.message, found?.detail, found?.output],
+      ['<!DOCTYPE html>', page, '<!DOCTYPE x [<!ENTITY a "b">]>'],
+      before.slice(0, 100),
+    );
+  }
+});
+
+test('rules of a document type are not read, wherever they stand', () => {
+  const rules = '<!DOCTYPE testsuite [<!ENTITY a "expanded">]>';
+  const suite = '<testsuite><testcase name="&a;"/></testsuite>';
+  for (const before of [
+    '',
+    '<?xml version="1.0"?>',
+    '<!-- one --> ',
+    '<!DOCTYPE testsuite>',
+    `<!-- ${'x'.repeat(70_000)} -->`,
+  ])
+    assert.equal(parseJunit(before + rules + suite), null, before.slice(0, 100));
+  for (const odd of [`<testsuite>${rules}<testcase name="&a;"/></testsuite>`, `${suite}${rules}${suite}`]) {
+    const found = parseJunit(odd);
+    assert.ok(found === null || found.cases.every(({ name }) => name === '&a;'), odd);
+  }
+  assert.equal(parseJunit('<!-- never ended <testsuite/>'), null);
+});
+
 test('depth and the number of tests are bounded', () => {
   assert.equal(parseXml(`${'<a>'.repeat(200)}${'</a>'.repeat(200)}`), null);
   const many = parseJunit(`<testsuite>${'<testcase name="a"/>'.repeat(50_001)}</testsuite>`);
