@@ -12,6 +12,16 @@ const deepest = 40;
 const markdown = new MarkdownIt('default', { html: false, linkify: true, maxNesting: deepest });
 markdown.validateLink = (url) => isOutward(url) || isBeside(url);
 
+/** An address that is longer is found later, when what is left of its line is text. */
+const longestAddress = 2048;
+const { linkify } = markdown;
+const matchAtStart = linkify.matchAtStart.bind(linkify);
+/** It is asked at each `://`, and looks through all that follows without a space: of many in a row that would be their square. */
+linkify.matchAtStart = (text) => {
+  const link = matchAtStart(text.slice(0, longestAddress + 1));
+  return link === null || link.lastIndex > longestAddress ? null : link;
+};
+
 /** Headings of the file are below the page's own. */
 markdown.core.ruler.push('headings', ({ tokens }) => {
   for (const token of tokens) {

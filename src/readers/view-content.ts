@@ -4,7 +4,6 @@ import { type Html, html } from '../pages/html.ts';
 import { segment } from '../pages/links.ts';
 import { renderCoverage } from '../pages/view-coverage.ts';
 import { renderJson } from '../pages/view-json.ts';
-import { renderMarkdown } from '../pages/view-markdown.ts';
 import { renderMedia } from '../pages/view-media.ts';
 import { renderTests } from '../pages/view-tests.ts';
 import { renderText } from '../pages/view-text.ts';
@@ -25,6 +24,8 @@ const wholeUpTo: Partial<Record<Kind, number>> = {
   lcov: maxXmlBytes,
 };
 const textWindow = MiB / 2;
+/** Lines of one part: short ones are many. */
+const textLines = 20_000;
 
 /** Where a part of a text begins. */
 export interface AskedPart {
@@ -64,7 +65,13 @@ export async function contentOf(
   const whole = await readPart(parts.paths.shown(shown.place, file.path), 0, most);
   if (whole === null) throw notFound();
   const text = new TextDecoder().decode(whole.bytes);
-  if (kind === 'markdown') return { content: renderMarkdown(text), keeps: true };
+  if (kind === 'markdown') {
+    const content = await parts.markdown.render(text);
+    if (content !== null) return { content, keeps: true };
+    const notice = 'Shown as text: to lay it out takes more time or memory than a page may have.';
+    // Another time may be a better one.
+    return { ...(await textOf(parts, shown, file, part)), notice, keeps: false };
+  }
   if (kind === 'json') {
     const tree = renderJson(text);
     if (tree !== null) return { content: tree, keeps: true };
@@ -100,12 +107,23 @@ async function textOf(parts: ReaderParts, shown: Shown, file: ShownFile, asked: 
   if (part === null) throw notFound();
   if (!isText(part.bytes, at + part.bytes.length < part.size))
     return { content: unseen('This file is not text.'), keeps: true };
-  const isLast = at + part.bytes.length >= part.size;
-  const cut = part.bytes.lastIndexOf(10) + 1;
-  const bytes = isLast || cut === 0 ? part.bytes : part.bytes.subarray(0, cut);
+  const isEnd = at + part.bytes.length >= part.size;
+  const bytes = part.bytes.subarray(0, endOfPart(part.bytes, isEnd));
   const text = new TextDecoder().decode(bytes);
-  const next = isLast ? null : at + bytes.length;
+  const next = at + bytes.length >= part.size ? null : at + bytes.length;
   return { content: renderText({ text, firstLine, next }, segment(shown.tail.at(-1) ?? '')), keeps: true, wide: true };
+}
+
+/** Behind a line's end, and not beyond so many lines. @param isEnd whether the file ends with these bytes */
+function endOfPart(bytes: Uint8Array, isEnd: boolean): number {
+  let end = 0;
+  for (let lines = 0; lines < textLines; lines += 1) {
+    const found = bytes.indexOf(10, end);
+    // Of a line longer than a part this is all that there is.
+    if (found === -1) return isEnd || end === 0 ? bytes.length : end;
+    end = found + 1;
+  }
+  return end;
 }
 
 export function unseen(message: string): Html {
