@@ -21,14 +21,14 @@ const longestLink = 2048;
 const longestText = 1000;
 /** From the log's page to the files of its build. */
 const ownArtifacts = '../../../artifacts/';
-const latestTime = 8.64e15;
+/** What a date can be, ms since 1970. */
+export const latestTime = 8.64e15;
 const stamp = /^bk;(?:[^;]*;)*?(d?)t=(\d{1,16})(?:;|$)/;
 
 /** `bk;t=<ms since 1970>` or `bk;dt=<ms since the last>`; what else an APC says is not for us. */
 export function readApplicationCommand(text: string): Meaning {
   if (!text.startsWith('bk;')) return null;
-  // Nearly all of them are this and nothing else, in each line of a log.
-  const [, delta, digits] = text.startsWith('t=', 3) ? ['', '', text.slice(5)] : (stamp.exec(text) ?? []);
+  const [, delta, digits] = stamp.exec(text) ?? [];
   const value = Number(digits);
   if (!(value >= 0 && value <= latestTime)) return null;
   return delta === '' ? { kind: 'time', at: value } : { kind: 'later', ms: value };

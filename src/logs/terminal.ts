@@ -7,7 +7,7 @@
 import { type Pen, PenCase, plainPen, toSequences } from './pen.ts';
 import { Row } from './row.ts';
 import { Scanner, swallowed } from './scanner.ts';
-import type { Meaning } from './sequences.ts';
+import { latestTime, type Meaning } from './sequences.ts';
 
 export interface TerminalStart {
   /** The number of its first line, from 0: nothing moves above it. */
@@ -194,7 +194,8 @@ export class Terminal {
 
   #apply(meaning: Exclude<Meaning, null>): void {
     if (meaning.kind === 'time' || meaning.kind === 'later') {
-      this.#stamp(meaning.kind === 'time' ? meaning.at : this.#clock + meaning.ms);
+      const at = meaning.kind === 'time' ? meaning.at : this.#clock + meaning.ms;
+      if (at <= latestTime) this.#stamp(at);
     } else if (meaning.kind === 'link') {
       this.#pen = this.#pens.linked(this.#pen, meaning.to);
     } else if (meaning.kind === 'text') {

@@ -119,7 +119,16 @@ describe('the time of a line', () => {
       null,
     ]);
   });
+  it('that would be later than any date is none', () => {
+    const latest = '8640000000000000';
+    assert.deepEqual(times(`${esc}_bk;t=${latest}\u0007a${esc}_bk;dt=${latest}\u0007\n${esc}_bk;dt=1\u0007b`), [
+      8.64e15,
+      null,
+    ]);
+  });
   it('is none for a stamp that is none', () => {
+    for (const odd of ['', ' ', '1e3', '0x5', '1.5', '-1', '+1'])
+      assert.deepEqual(times(`${esc}_bk;t=${odd}\u0007a`), [null], odd);
     assert.deepEqual(times(`${esc}_bk;t=x\u0007a\n${esc}_other;t=5\u0007b\n${esc}_bk;t=99999999999999999\u0007c`), [
       null,
       null,
