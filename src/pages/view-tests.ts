@@ -40,7 +40,7 @@ export function renderTests({ rows, jobs, notices }: TestsContent): Html {
     ['Time in tests', formatDuration(seconds * 1000)],
   ];
   return html`${notices.map((notice) => html`<p class="notice">${notice}</p>`)}<div class="card">${factList(facts)}</div>
-${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, jobs, index < unfolded))}`}
+${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, jobs, index < unfolded))}${more(failed)}`}
 ${table('Flaky', flaky, jobs)}
 ${table(
   'Passed',
@@ -73,18 +73,22 @@ function said({ file, message, detail, output }: TestCase): Html {
 
 function table(title: string, rows: readonly TestRow[], jobs: TestsContent['jobs']): Html | null {
   if (rows.length === 0) return null;
-  const hidden = rows.length - shownRows;
   return html`<h2>${title} <small>${counted(rows.length, 'test')}, the slowest first</small></h2>
 <div class="card scroll"><table class="stack"><thead><tr><th scope="col">Test</th><th scope="col">Where</th><th scope="col" class="n">Time</th><th scope="col">Attempts</th></tr></thead>
 <tbody>${rows.slice(0, shownRows).map((row) => line(row, jobs))}</tbody></table></div>
-${hidden > 0 && html`<p class="quiet">${counted(hidden, 'more test')} in the raw files.</p>`}`;
+${more(rows)}`;
+}
+
+function more(rows: readonly TestRow[]): Html | null {
+  const hidden = rows.length - shownRows;
+  return hidden > 0 ? html`<p class="quiet">${counted(hidden, 'more test')} in the raw files.</p>` : null;
 }
 
 function line(row: TestRow, jobs: TestsContent['jobs']): Html {
   const { test } = row;
-  const more = test.message ?? test.detail ?? test.output;
+  const words = test.message ?? test.detail ?? test.output;
   const name = html`<bdi>${test.name}</bdi>`;
-  return html`<tr><td class="whole">${more === null ? name : html`<details><summary>${name}</summary>${said(test)}</details>`}</td><td class="quiet">${where(row, jobs)}</td><td class="n">${time(test)}</td><td>${attempts(row)}</td></tr>`;
+  return html`<tr><td class="whole">${words === null ? name : html`<details><summary>${name}</summary>${said(test)}</details>`}</td><td class="quiet">${where(row, jobs)}</td><td class="n">${time(test)}</td><td>${attempts(row)}</td></tr>`;
 }
 
 function where({ job, test }: TestRow, jobs: TestsContent['jobs']): Html {
@@ -101,10 +105,10 @@ function time({ seconds }: TestCase): string {
   return seconds < 10 ? `${seconds.toFixed(seconds < 0.1 ? 3 : 2)}s` : formatDuration(seconds * 1000);
 }
 
-const words = { passed: 'passed', failed: 'failed', errored: 'failed', skipped: 'skipped' } as const;
+const ends = { passed: 'passed', failed: 'failed', errored: 'failed', skipped: 'skipped' } as const;
 
 /** One attempt alone is told by where the row stands. */
 function attempts({ attempts: all }: TestRow): Html | null {
   if (all.length < 2) return null;
-  return html`<span class="attempts">${all.map(({ attempt, test }) => pill(words[test.outcome], `${attempt}: ${test.outcome}`))}</span>`;
+  return html`<span class="attempts">${all.map(({ attempt, test }) => pill(ends[test.outcome], `${attempt}: ${test.outcome}`))}</span>`;
 }

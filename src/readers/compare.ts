@@ -48,9 +48,9 @@ async function answer(parts: ReaderParts, request: Request, response: Response):
     other: {
       build: other,
       jobs: compareJobs(now.jobs, then.jobs),
-      tests: compareTests(testsNow, testsThen),
+      tests: compareTests(testsNow.results, testsThen.results),
       artifacts: compareArtifacts(now.merged, then.merged),
-      areTestsWhole: now.areReportsWhole && then.areReportsWhole,
+      areTestsWhole: now.areReportsWhole && then.areReportsWhole && testsNow.isWhole && testsThen.isWhole,
     },
     baseBranch: base.branch,
     folder: place.folder,
@@ -117,17 +117,20 @@ async function sideOf(paths: DataPaths, place: Place, build: BuildRecord): Promi
 }
 
 /** @throws MirrorError ERR_READER_BUSY */
-async function testsOf({ reports }: ReaderParts, files: readonly Report[]): Promise<TestResult[]> {
+async function testsOf(
+  { reports }: ReaderParts,
+  files: readonly Report[],
+): Promise<{ results: TestResult[]; isWhole: boolean }> {
   const results: TestResult[] = [];
   for (const { job, file } of files) {
     const part = await readPart(file, 0, mostBytes);
     const report = part === null ? null : await reports.junit(part.bytes);
     for (const test of report?.cases ?? []) {
-      if (results.length >= mostTests) return results;
+      if (results.length >= mostTests) return { results, isWhole: false };
       const { className, suite, name, message, outcome } = test;
       const shown = { name, place: className ?? suite, message: message?.slice(0, longestMessage) ?? null };
       results.push({ key: testKey(test), outcome, job, ...shown });
     }
   }
-  return results;
+  return { results, isWhole: true };
 }

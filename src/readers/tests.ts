@@ -1,6 +1,6 @@
 /** The test reports below an address, of all attempts of the jobs that it spans, read within bounds. */
 import { groupAttempts } from '../pages/attempts.ts';
-import { formatBytes } from '../pages/format.ts';
+import { counted, formatBytes, formatCount } from '../pages/format.ts';
 import type { TestedJob, TestsContent } from '../pages/view-tests.ts';
 import { joinAttempts, type ReportOf } from '../reports/attempts.ts';
 import { maxXmlBytes } from '../reports/xml.ts';
@@ -11,6 +11,8 @@ import type { ReaderParts } from './parts.ts';
 import { artifactsOf, ownPath, type Shown } from './shown.ts';
 
 const mostReports = 400;
+/** Of all reports together: they are sorted and counted while others wait. */
+const mostTests = 100_000;
 
 /** @param toBuild from the page to its build, e.g. `../` @param isWanted by the path below a job's folder of artifacts */
 export async function testsOf(
@@ -23,7 +25,8 @@ export async function testsOf(
   const reports: ReportOf[] = [];
   const tested = new Map<string, TestedJob>();
   let left = maxXmlBytes;
-  let passedOver = 0;
+  let room = mostTests;
+  let [passedOver, leftOut] = [0, 0];
   for (const { last, earlier } of groupAttempts(build.jobs)) {
     const attempts = [...earlier, last];
     if (jobs !== null && !attempts.some(({ id }) => jobs.has(id))) continue;
@@ -33,14 +36,17 @@ export async function testsOf(
       for (const file of record === null ? [] : artifactsOf(record)) {
         const own = ownPath(file.path);
         if (own === null || !isWanted(own)) continue;
-        if (file.size > left || reports.length >= mostReports) {
+        if (file.size > left || reports.length >= mostReports || room === 0) {
           passedOver += 1;
           continue;
         }
         const part = await readPart(paths.shown(place, file.path), 0, left);
         left -= part?.bytes.length ?? 0;
-        const report = part === null ? null : await reader.junit(part.bytes);
-        if (report === null) continue;
+        const read = part === null ? null : await reader.junit(part.bytes);
+        if (read === null) continue;
+        const report = { ...read, cases: read.cases.slice(0, room) };
+        room -= report.cases.length;
+        leftOut += read.cases.length - report.cases.length;
         reports.push({ job: last.id, attempt: index + 1, report });
         tested.set(last.id, { name: last.name ?? last.step_key ?? last.id, href: `${toBuild}jobs/${last.id}/` });
       }
@@ -49,9 +55,13 @@ export async function testsOf(
   const notices: string[] = [];
   if (passedOver > 0) {
     notices.push(
-      `${passedOver} more ${passedOver === 1 ? 'report is' : 'reports are'} not read: a page reads up to ${mostReports} and ${formatBytes(maxXmlBytes)} of them. Open a job’s own folder for fewer.`,
+      `${passedOver} more ${passedOver === 1 ? 'report is' : 'reports are'} not read: a page reads up to ${mostReports}, ${formatBytes(maxXmlBytes)} and ${formatCount(mostTests)} tests of them. Open a job’s own folder for fewer.`,
     );
   }
+  if (leftOut > 0)
+    notices.push(
+      `${counted(leftOut, 'more test')} of the last report that is read ${leftOut === 1 ? 'is' : 'are'} not counted here.`,
+    );
   if (reports.some(({ report }) => report.truncated)) notices.push('A report holds more tests than are read from one.');
   return { rows: joinAttempts(reports), jobs: tested.size > 1 ? tested : new Map(), notices };
 }

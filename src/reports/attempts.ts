@@ -20,30 +20,49 @@ export interface TestRow {
   readonly flaky: boolean;
 }
 
-/** Failures first, then what failed at some time, then the slowest. */
-export function joinAttempts(reports: readonly ReportOf[]): TestRow[] {
-  const rows = new Map<string, { job: string; attempts: { attempt: number; test: TestCase }[] }>();
-  for (const { job, attempt, report } of reports.toSorted((left, right) => left.attempt - right.attempt)) {
-    const repeated = new Map<string, number>();
-    for (const test of report.cases) {
-      const name = testKey(test);
-      // Two tests of one name in one report are two tests: data-driven ones often are.
-      const count = repeated.get(name) ?? 0;
-      repeated.set(name, count + 1);
-      const key = `${job}\u0000${name}\u0000${count}`;
-      const row = rows.get(key) ?? { job, attempts: [] };
-      row.attempts.push({ attempt, test });
-      rows.set(key, row);
-    }
-  }
-  return [...rows.values()].flatMap(rowOf).toSorted(byNeed);
+interface Run {
+  readonly job: string;
+  readonly attempts: { readonly attempt: number; readonly test: TestCase }[];
 }
 
-function rowOf({ job, attempts }: { job: string; attempts: TestRow['attempts'] }): TestRow[] {
+/** Of one job, what has one name: two tests of one name in one report are two tests, as data-driven ones often are. */
+interface Named {
+  readonly runs: Run[];
+  /** The report that is gone through, and how many of this name were in it. */
+  report: TestReport;
+  count: number;
+}
+
+/** Failures first, then what failed at some time, then the slowest. */
+export function joinAttempts(reports: readonly ReportOf[]): TestRow[] {
+  const all: Run[] = [];
+  const names = new Map<string, Map<string, Named>>();
+  for (const { job, attempt, report } of reports.toSorted((left, right) => left.attempt - right.attempt)) {
+    const ofJob = names.get(job) ?? new Map<string, Named>();
+    names.set(job, ofJob);
+    for (const test of report.cases) {
+      const key = testKey(test);
+      let named = ofJob.get(key);
+      if (named === undefined) ofJob.set(key, (named = { runs: [], report, count: 0 }));
+      if (named.report !== report) [named.report, named.count] = [report, 0];
+      let run = named.runs[named.count];
+      if (run === undefined) {
+        run = { job, attempts: [] };
+        named.runs.push(run);
+        all.push(run);
+      }
+      run.attempts.push({ attempt, test });
+      named.count += 1;
+    }
+  }
+  return all.flatMap(rowOf).toSorted(byNeed);
+}
+
+function rowOf({ job, attempts }: Run): TestRow[] {
   const last = attempts.at(-1);
   if (last === undefined) return [];
-  const outcomes = new Set(attempts.map(({ test }) => test.outcome));
-  const flaky = outcomes.has('passed') && (outcomes.has('failed') || outcomes.has('errored'));
+  const had = (outcome: TestCase['outcome']): boolean => attempts.some(({ test }) => test.outcome === outcome);
+  const flaky = attempts.length > 1 && had('passed') && (had('failed') || had('errored'));
   return [{ job, test: last.test, attempts, flaky }];
 }
 

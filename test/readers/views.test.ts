@@ -206,6 +206,26 @@ it('tests of several jobs lead to their jobs, named as Buildkite shows them', as
   assert.match(shown, new RegExp(`<a href="\\.\\./jobs/${two}/">`));
 });
 
+it('tests are read up to a number of them, and the page says what it leaves out', { timeout: 120_000 }, async () => {
+  const reports = Array.from({ length: 6 }, (_, file) =>
+    junit(Array.from({ length: 30_000 }, (_, index) => `<testcase name="t${index}" classname="c${file}"/>`).join('')),
+  );
+  const artifacts = reports.map(({ length }, index) =>
+    sampleArtifact(uuid(44), 40 + index, `junit-${index}.xml`, { size: length }),
+  );
+  const jobs = [sampleJob(44, { artifacts })];
+  const at = await mirror.add(sampleBuild(jobs, { number: 44, id: uuid(144) }), jobs);
+  for (const [index, report] of reports.entries()) {
+    const file = mirror.paths.shown(at, `jobs/${uuid(44)}/artifacts/junit-${index}.xml`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, report);
+  }
+  const { text } = await request(mirror.app).get('/acme/web/builds/44/artifacts/?tests').expect(200);
+  assert.match(text, /<dt>Tests<\/dt><dd>100.000</);
+  assert.match(text, /2 more reports are not read: a page reads up to 400, 32.MiB and 100.000 tests of them/);
+  assert.match(text, /20.000 more tests of the last report that is read are not counted/);
+});
+
 describe('a gallery', () => {
   it('has the pictures of a folder and below it', async () => {
     const shown = await page('/artifacts/?gallery');
