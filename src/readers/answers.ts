@@ -7,6 +7,8 @@ import { renderError } from '../pages/error.ts';
 import { pageSecurityPolicy } from '../pages/layout.ts';
 
 const decisionHeader = 'X-Kitemirror-Decision';
+/** What keeps the gateway busy is done in about so long. */
+const busySeconds = '2';
 const refusals: ReadonlySet<number> = new Set([401, 403]);
 
 /**
@@ -62,6 +64,7 @@ export function answerWithError(log: Log): ErrorRequestHandler {
     // Whoever refuses says why; of the rest the code tells it.
     if (refusals.has(status) && response.get(decisionHeader)?.startsWith('refused') !== true)
       noteDecision(response, 'refused', error.code);
+    if (error.code === 'ERR_READER_BUSY') response.set('Retry-After', busySeconds);
     response.status(status).set({ 'Cache-Control': 'no-store', Vary: 'Accept' });
     if (request.get('accept')?.includes('text/html') === true) {
       response

@@ -236,6 +236,22 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
 });
 
 describe('a log whose lines are all in its page', { skip, timeout: 120_000 }, () => {
+  it('is searched as soon as others have been answered', async () => {
+    const { page } = await open(small.url);
+    const refusals = [429, 503];
+    await page.route(/\?q=/, async (route) => {
+      const status = refusals.shift();
+      if (status === undefined) return route.continue();
+      return route.fulfill({ status, headers: { 'Retry-After': '1' }, json: { message: 'many ask for the like now' } });
+    });
+    await page.keyboard.press('/');
+    await page.keyboard.type('a');
+    await page.keyboard.press('Enter');
+    await page.getByText(/^1 of \d+ lines$/).waitFor();
+    assert.deepEqual(refusals, []);
+    await page.close();
+  });
+
   for (const [view, options] of views) {
     it(`runs nothing of a job's, and fits: ${view}`, async () => {
       const { page, seen } = await open(small.url, options);

@@ -147,6 +147,7 @@ test('a reader gets three at once; the fourth is asked to wait, and has its turn
   const held = await Promise.all([ask(), ask(), ask()]);
   const refused = await ask();
   assert.deepEqual([held.map(({ statusCode }) => statusCode), refused.statusCode], [[200, 200, 200], 429]);
+  assert.ok(Number(refused.headers['retry-after']) > 0);
   // What a reader says of its own address makes no other reader of it; what the gate says of it does.
   const forged = await ask({ 'X-Forwarded-For': '198.51.100.1' });
   const other = await ask({ 'X-Kitemirror-Address': '198.51.100.1' });

@@ -56,8 +56,10 @@ export function installSearch(form: HTMLFormElement, log: HTMLElement, view: Log
   const search = async (signal: AbortSignal): Promise<void> => {
     for (let from: number | null = 1; from !== null && matches.length < mostMatches; ) {
       const answer = await fetch(`./?q=${encodeURIComponent(query)}&from=${from}&format=json`, { signal });
-      if (answer.status === 503) {
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+      // Many search now, or the gateway begins anew.
+      if (answer.status === 429 || answer.status === 503) {
+        status.textContent = 'Searching… others do, too';
+        await new Promise((resolve) => setTimeout(resolve, waitMs(answer.headers.get('Retry-After'))));
         signal.throwIfAborted();
         continue;
       }
@@ -103,6 +105,11 @@ export function installSearch(form: HTMLFormElement, log: HTMLElement, view: Log
     input.focus();
   });
   view.onLines(() => highlight(log, query));
+}
+
+/** @param seconds as the answer tells them; a date, which ours never are, counts as none */
+function waitMs(seconds: string | null): number {
+  return Math.min(60, Math.max(1, Number(seconds ?? 1) || 1)) * 1000;
 }
 
 /** Marks what is found in the lines that are in the page, without touching them. */
