@@ -78,7 +78,7 @@ async function mendBuild(upkeep: Upkeep, faults: BuildFaults, total: Checked, si
   const address = `/${place.organization}/${place.folder}/builds/${place.number}`;
   const work = await workAt(upkeep, place);
   if (work === null) {
-    total.unreadable.push(...records.map((record) => `${address}/${record}`));
+    for (const record of records) total.unreadable.push(`${address}/${record}`);
     return;
   }
   if (records.length > 0) {

@@ -48,7 +48,8 @@ async function repairAll(
     at((seen += 1), Math.max(seen, total));
     const { records, unreadable } = await readJobs(upkeep.paths, place);
     for (const record of records) {
-      if (holdsAny(record, rotten)) files.push(...(await repairJob(upkeep, place, record, rotten, signal)));
+      if (!holdsAny(record, rotten)) continue;
+      for (const struck of await repairJob(upkeep, place, record, rotten, signal)) files.push(struck);
     }
     // What such a record showed is judged by its bytes when it is made again.
     const work = unreadable.length === 0 ? null : await workAt(upkeep, place);

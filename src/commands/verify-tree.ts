@@ -55,10 +55,10 @@ function sum(faults: readonly BuildFaults[]): Pick<TreeVerdict, 'records' | 'nam
   const [records, names, strays]: [string[], string[], string[]] = [[], [], []];
   for (const { place, records: wrong, files, views, strays: foreign } of faults) {
     const at = (file: string): string => `/${place.organization}/${place.folder}/builds/${place.number}/${file}`;
-    records.push(...wrong.map(at));
-    for (const [job, of] of files) names.push(...of.map(({ file }) => at(`jobs/${job}/${file}`)));
-    names.push(...views.map(at));
-    strays.push(...foreign.map(at));
+    for (const file of wrong) records.push(at(file));
+    for (const [job, of] of files) for (const { file } of of) names.push(at(`jobs/${job}/${file}`));
+    for (const file of views) names.push(at(file));
+    for (const file of foreign) strays.push(at(file));
   }
   return { records, names, strays };
 }

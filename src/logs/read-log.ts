@@ -21,8 +21,9 @@ export async function readLines(
       taken += end - start;
       if (taken > bytes && found.length > 0) break;
       const lines = linesOfChunk(index, chunk, await read(start, end));
-      found.push(...lines.slice(Math.max(0, from - 1 - (index.before[chunk] ?? 0))));
+      const first = Math.max(0, from - 1 - (index.before[chunk] ?? 0));
+      for (const line of lines.slice(first, first + count - found.length)) found.push(line);
     }
-    return found.slice(0, count);
+    return found;
   });
 }

@@ -84,10 +84,13 @@ function describe(entry: Entry, paint: Paint): string {
   // A list of faults and a stack have lines of their own.
   const below: string[] = [];
   for (const [key, value] of Object.entries(fields)) {
-    if (typeof value === 'string' && value.includes('\n')) below.push(`${key}:`, ...value.split('\n'));
+    if (typeof value === 'string' && value.includes('\n')) below.push(`${key}:\n${value}`);
     else words.push(paint('dim', `${key}=`) + plain(value));
   }
-  return [words.join(' ').trimEnd(), ...below.map((line) => `      ${inert(line)}`)].join('\n');
+  return [
+    words.join(' ').trimEnd(),
+    ...below.flatMap((each) => each.split('\n')).map((line) => `      ${inert(line)}`),
+  ].join('\n');
 }
 
 function parseEntry(line: string): Entry | null {

@@ -98,8 +98,8 @@ async function leftInStaging(paths: DataPaths): Promise<string[]> {
 async function leftProbes({ tree, pages, blobs, state, spool, pins, dropping, purged }: DataPaths): Promise<string[]> {
   const found: string[] = [];
   for (const folder of [tree, pages, blobs, state, spool, pins, dropping, purged]) {
-    const names = (await listFolder(folder)).map(({ name }) => name);
-    found.push(...names.filter((name) => /^\..+\.(part|tmp)$/.test(name)).map((name) => join(folder, name)));
+    for (const { name } of await listFolder(folder))
+      if (/^\..+\.(part|tmp)$/.test(name)) found.push(join(folder, name));
   }
   return found;
 }

@@ -63,11 +63,10 @@ function ownFiles(record: JobRecord): string[] {
   return ['job.json', 'SHA256SUMS', 'log.txt', ...artifacts];
 }
 
-async function filesBelow(base: string, relative: string): Promise<string[]> {
-  const found: string[] = [];
+async function filesBelow(base: string, relative: string, found: string[] = []): Promise<string[]> {
   for (const entry of await listFolder(join(base, relative))) {
     const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
-    if (entry.isDirectory()) found.push(...(await filesBelow(base, path)));
+    if (entry.isDirectory()) await filesBelow(base, path, found);
     else found.push(path);
   }
   return found;

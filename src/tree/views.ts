@@ -115,11 +115,10 @@ export async function syncFolders(folders: Iterable<string>): Promise<void> {
   );
 }
 
-async function walk(base: string, relative: string): Promise<string[]> {
-  const files: string[] = [];
+async function walk(base: string, relative: string, files: string[] = []): Promise<string[]> {
   for (const entry of await listFolder(join(base, relative))) {
     const path = relative === '' ? entry.name : `${relative}/${entry.name}`;
-    if (entry.isDirectory()) files.push(...(await walk(base, path)));
+    if (entry.isDirectory()) await walk(base, path, files);
     else files.push(path);
   }
   return files;

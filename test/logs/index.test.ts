@@ -177,6 +177,18 @@ describe('a log on disk', () => {
     );
     assert.equal((await readLines(file, index, { from: 19_999, count: 50, bytes: 1e6 })).length, 2);
   });
+  it('is read by its lines where a piece of it has more of them than a call takes arguments', async () => {
+    const empty = join(folder, 'empty.txt');
+    writeFileSync(empty, '\n'.repeat(400_000));
+    const { index } = await indexLog(empty, 0);
+    const lengths = await Promise.all(
+      [1, 200_000, 399_999].map((from) => readLines(empty, index, { from, count: 300_000, bytes: 8e6 })),
+    );
+    assert.deepEqual(
+      lengths.map(({ length }) => length),
+      [300_000, 200_001, 2],
+    );
+  });
   it('is searched as its lines show, with what is around', async () => {
     const { index } = await indexLog(file, 0);
     const search = (query: string, from = 1, matches = 100, ms = 10_000) =>
