@@ -1,7 +1,8 @@
 /**
- * One row of a terminal's screen: runs of text as long as it is only appended to, one cell for each character once
- * something is written over. Most lines of a log never need cells.
+ * One row of a terminal's screen: runs of text as long as it is only appended to, one cell for each column once something is
+ * written over. Most lines of a log never need cells.
  */
+import { columnBehind, columnsOf, nextTabStop } from './columns.ts';
 import { isSamePen, type Pen, plainPen } from './pen.ts';
 
 export interface Run {
@@ -10,21 +11,26 @@ export interface Run {
 }
 
 interface Cell {
-  text: string;
-  pen: Pen;
+  /** A character and the marks on it; a tab; empty where what begins left of it goes on. */
+  readonly text: string;
+  readonly pen: Pen;
 }
 
 const blank: Cell = { text: ' ', pen: plainPen };
-/** Above it are the halves of characters that take two units. */
-const hasPairs = /[\ud800-\udbff]/;
+/** In units of a string: more marks than any script puts on one character are left out. */
+const longestCell = 64;
 
 export class Row {
   /** When it was printed, milliseconds since 1970: the last time stamp wins, as Buildkite has it. */
   time: number | null = null;
   #runs: Run[] = [];
   #cells: Cell[] | null = null;
+  /** Whether there may be some among the cells. */
+  #hasTabs = false;
   /** In units of a string while there are runs: at least as many as there are characters. */
   #length = 0;
+  /** Of the runs, in columns; -1 where it is not known. */
+  #width = 0;
 
   get isEmpty(): boolean {
     return this.#length === 0;
@@ -35,59 +41,102 @@ export class Row {
     return this.#length;
   }
 
-  /** How many characters it has. */
+  /** How many columns it takes. */
   get width(): number {
     if (this.#cells !== null) return this.#cells.length;
-    let width = 0;
-    for (const { text } of this.#runs) width += hasPairs.test(text) ? Array.from(text).length : text.length;
-    return width;
+    if (this.#width === -1) this.#width = this.#runs.reduce((column, { text }) => columnBehind(text, column), 0);
+    return this.#width;
   }
 
   append(text: string, pen: Pen): void {
     this.#length += text.length;
     if (this.#cells !== null) {
-      for (const character of text) this.#cells.push({ text: character, pen });
+      this.#hasTabs ||= text.includes('\t');
+      for (const character of text) put(this.#cells, this.#cells.length, character, pen);
       return;
     }
+    this.#width = -1;
     const at = this.#runs.length - 1;
     const last = this.#runs[at];
     if (last === undefined || !isSamePen(last.pen, pen)) this.#runs.push({ text, pen });
     else this.#runs[at] = { text: last.text + text, pen: last.pen };
   }
 
-  /** Writes over what is there. @returns the column behind it */
+  /** Writes over what is there; a tab leads over it. @returns the column behind it */
   write(column: number, text: string, pen: Pen): number {
-    const gap = column - this.width;
-    if (gap >= 0) {
-      if (gap > 0) this.append(' '.repeat(gap), plainPen);
-      this.append(text, pen);
-      return this.width;
-    }
-    const cells = this.#split();
     let at = column;
-    for (const character of text) cells[at++] = { text: character, pen };
-    this.#length = Math.max(this.#length, cells.length);
+    for (let from = 0; from < text.length; ) {
+      if (at >= this.width) return this.#writeBehind(at, text.slice(from), pen);
+      if (text[from] === '\t') {
+        at = nextTabStop(at);
+        from += 1;
+        continue;
+      }
+      const cut = text.indexOf('\t', from);
+      const end = cut === -1 ? text.length : cut;
+      const cells = this.#split();
+      for (const character of text.slice(from, end)) at = put(cells, at, character, pen);
+      this.#length = Math.max(this.#length, cells.length);
+      from = end;
+    }
     return at;
+  }
+
+  #writeBehind(column: number, text: string, pen: Pen): number {
+    const gap = column - this.width;
+    if (gap > 0) this.append(' '.repeat(gap), plainPen);
+    this.append(text, pen);
+    if (this.#cells === null) this.#width = columnBehind(text, column);
+    return this.width;
   }
 
   /** From a column on, to the end. */
   eraseFrom(column: number): void {
     if (column === 0) return this.clear();
     const cells = this.#split();
+    part(cells, column);
     if (cells.length > column) cells.length = column;
   }
 
   /** From the beginning to a column, with it. */
   eraseTo(column: number): void {
+    if (column >= this.#split().length - 1) return this.clear();
+    this.erase(0, column + 1);
+  }
+
+  /** So many columns, which stay. */
+  erase(column: number, count: number): void {
     const cells = this.#split();
-    if (column >= cells.length - 1) return this.clear();
-    for (let at = 0; at <= column; at += 1) cells[at] = blank;
+    const end = Math.min(cells.length, column + count);
+    part(cells, column);
+    part(cells, end);
+    for (let at = column; at < end; at += 1) cells[at] = blank;
+  }
+
+  /** What is right of so many columns moves left. */
+  remove(column: number, count: number): void {
+    const cells = this.#loose(column);
+    part(cells, column + count);
+    cells.splice(column, count);
+  }
+
+  /** What is right of a column moves so many to the right; what would be right of `most` is lost. */
+  insert(column: number, count: number, most: number): void {
+    const cells = this.#loose(column);
+    if (column >= cells.length) return;
+    cells.splice(column, 0, ...Array.from({ length: count }, () => blank));
+    if (cells.length > most) {
+      part(cells, most);
+      cells.length = most;
+    }
+    this.#length = Math.max(this.#length, cells.length);
   }
 
   clear(): void {
     this.#runs = [];
     this.#cells = null;
     this.#length = 0;
+    this.#width = 0;
   }
 
   /** Without the blanks that an erasure or a leap left at its end. */
@@ -107,9 +156,70 @@ export class Row {
   }
 
   #split(): Cell[] {
-    this.#cells ??= this.#runs.flatMap(({ text, pen }) => Array.from(text, (character) => ({ text: character, pen })));
-    return this.#cells;
+    if (this.#cells !== null) return this.#cells;
+    const cells: Cell[] = [];
+    for (const { text, pen } of this.#runs) for (const character of text) put(cells, cells.length, character, pen);
+    this.#cells = cells;
+    this.#hasTabs = this.#runs.some(({ text }) => text.includes('\t'));
+    return cells;
   }
+
+  /** Its cells, where what is from a column on can be moved: a tab would be another number of columns then, and is blanks. */
+  #loose(column: number): Cell[] {
+    const cells = this.#split();
+    part(cells, column);
+    if (this.#hasTabs) for (let at = 0; at < cells.length; at += 1) if (cells[at]?.text === '\t') loosen(cells, at);
+    this.#hasTabs = false;
+    return cells;
+  }
+}
+
+/** @param column within the cells, or the one behind them @returns the column behind it */
+function put(cells: Cell[], column: number, character: string, pen: Pen): number {
+  if (character === '\t') {
+    const end = nextTabStop(column);
+    for (let at = column; at < end; at += 1) cells[at] = { text: at === column ? '\t' : '', pen };
+    return end;
+  }
+  const columns = columnsOf(character);
+  if (columns === 0) {
+    mark(cells, column, character);
+    return column;
+  }
+  loosen(cells, column);
+  if (columns === 2) loosen(cells, column + 1);
+  cells[column] = { text: character, pen };
+  if (columns === 2) cells[column + 1] = { text: '', pen };
+  return column + columns;
+}
+
+/** A mark belongs to the character before it; where there is none it is left out. */
+function mark(cells: Cell[], column: number, character: string): void {
+  const at = beginningOf(cells, column - 1);
+  const cell = cells[at];
+  if (cell === undefined || cell.text === '\t' || cell.text.length >= longestCell) return;
+  cells[at] = { text: cell.text + character, pen: cell.pen };
+}
+
+/** What takes this column and others is no more, because one of them becomes something else: only its blanks are left. */
+function loosen(cells: Cell[], column: number): void {
+  if (column >= cells.length) return;
+  const from = beginningOf(cells, column);
+  const isAlone = from === column && cells[column + 1]?.text !== '';
+  if (isAlone && cells[column]?.text !== '\t') return;
+  cells[from] = blank;
+  for (let at = from + 1; cells[at]?.text === ''; at += 1) cells[at] = blank;
+}
+
+/** Nothing goes on from the left of a column to the right of it. */
+function part(cells: Cell[], column: number): void {
+  if (cells[column]?.text === '') loosen(cells, column);
+}
+
+function beginningOf(cells: readonly Cell[], column: number): number {
+  let at = column;
+  while (at > 0 && cells[at]?.text === '') at -= 1;
+  return at;
 }
 
 function isBlank(cell: Cell | undefined): boolean {

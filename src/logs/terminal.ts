@@ -4,6 +4,7 @@
  * rows); what is above it can change no more and is passed on. A line longer than the screen is wide stays one line.
  * Constant memory, whatever it is fed. Pure, and shared with the browser.
  */
+import { columnsOf } from './columns.ts';
 import { type Pen, PenCase, plainPen, toSequences } from './pen.ts';
 import { Row } from './row.ts';
 import { Scanner, swallowed } from './scanner.ts';
@@ -24,6 +25,9 @@ const screenColumns = 160;
 const longestLine = 16_384;
 /** Rows above the screen are passed on so many at a time. */
 const batch = 256;
+/** HPA, HPR and VPR are what others are. */
+const sameMoves: Readonly<Record<string, string>> = { '`': 'G', a: 'C', e: 'B' };
+
 export class Terminal {
   /** Lines that can change no more, in their order. */
   readonly #onLine: (row: Row) => void;
@@ -42,6 +46,8 @@ export class Terminal {
   #pen: Pen = plainPen;
   #clock: number;
   #saved: { line: number; column: number };
+  /** The text that was printed last in this line. */
+  #printed = '';
   #isOverwritten = false;
   readonly #scanner: Scanner;
   readonly #pens = new PenCase();
@@ -119,6 +125,7 @@ export class Terminal {
     this.#line = next;
     this.#lowest = Math.max(this.#lowest, next);
     this.#column = null;
+    this.#printed = '';
     this.#saved = { line: next, column: 0 };
   }
 
@@ -159,11 +166,12 @@ export class Terminal {
 
   #print(text: string): void {
     let row = this.#rowHere() ?? this.#row();
+    this.#printed = text;
     const column = this.#column;
     if (column !== null && column + text.length <= longestLine) {
       // Right of the screen nothing is written but behind what is there already.
       const after = row.write(Math.min(column, Math.max(screenColumns - 1, row.width)), text, this.#pen);
-      this.#column = after >= row.width ? null : after;
+      this.#column = after === row.width ? null : after;
       return;
     }
     this.#column = null;
@@ -215,6 +223,7 @@ export class Terminal {
 
   /** To its beginning; the row itself is made when something is written into it. */
   #toNextLine(): void {
+    this.#printed = '';
     this.#line += 1;
     this.#lowest = Math.max(this.#lowest, this.#line);
     this.#column = this.#rowHere() === undefined ? null : 0;
@@ -242,7 +251,46 @@ export class Terminal {
     else if (final === 'H' || final === 'f') this.#goHome(parameters);
     else if (final === 's') this.#save();
     else if (final === 'u') this.#restore();
-    else if ('ABCDEFG'.includes(final)) this.#move(final, Math.max(1, Number.parseInt(parameters, 10) || 1));
+    else this.#repeated(final, Math.max(1, Number.parseInt(parameters, 10) || 1));
+  }
+
+  /** What is done so many times. VPA has no place here: which row of the screen is meant nobody knows. */
+  #repeated(final: string, count: number): void {
+    const same = sameMoves[final] ?? final;
+    if ('ABCDEFG'.includes(same)) this.#move(same, count);
+    else if (final === 'X') this.#change((row, column) => row.erase(column, count));
+    else if (final === 'P') this.#change((row, column) => row.remove(column, count));
+    else if (final === '@')
+      this.#change((row, column) => row.insert(column, Math.min(count, screenColumns), longestLine));
+    else if (final === 'L' || final === 'M') this.#moveLines(final === 'L', count);
+    else if (final === 'b') this.#repeat(count);
+  }
+
+  /** The cursor stays in its column. */
+  #change(of: (row: Row, column: number) => void): void {
+    const [row, column] = [this.#rowHere(), this.#columnNow()];
+    if (row === undefined || column >= row.width) return;
+    of(row, column);
+    this.#column = column === row.width ? null : column;
+  }
+
+  /** The lines from here to the screen's end move down, or up over this one. */
+  #moveLines(isDown: boolean, count: number): void {
+    const at = this.#line - this.#first;
+    this.#onReach(this.#line);
+    if (at < this.#rows.length && isDown) {
+      this.#rows.splice(at, 0, ...Array.from({ length: Math.min(count, screenRows) }, () => new Row()));
+      this.#rows.length = Math.min(this.#rows.length, this.#bottom() - this.#first + 1);
+    } else this.#rows.splice(at, count);
+    this.#column = this.#rowHere() === undefined ? null : 0;
+  }
+
+  /** The character that was printed last, again, as far as the screen is wide. */
+  #repeat(count: number): void {
+    const [last] = Array.from(this.#printed.slice(-2)).slice(-1);
+    const room = screenColumns - this.#columnNow();
+    if (last === undefined || columnsOf(last) !== 1 || room <= 0) return;
+    this.#print(last.repeat(Math.min(count, room)));
   }
 
   #columnNow(): number {

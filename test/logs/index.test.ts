@@ -37,7 +37,7 @@ const plain = integer({ min: 0, max: 1e9 }).map(
   (value) => `${esc}_bk;t=${1787227200000 + value}\u0007${value} ${sentence}\r\n`,
 );
 const piece = oneof(
-  { weight: 6, arbitrary: plain.map((line) => line.repeat(40)) },
+  { weight: 8, arbitrary: plain.map((line) => line.repeat(40)) },
   {
     weight: 2,
     arbitrary: constantFrom(
@@ -50,6 +50,7 @@ const piece = oneof(
   },
   constantFrom(`${esc}_bk;dt=7\u0007`, '--- group\n', '\r', `${esc}7`, `${esc}8`, `${esc}[5D`),
   tuple(integer({ min: 1, max: 130 }), constantFrom('A', 'F', 'B')).map(([by, final]) => `${esc}[${by}${final}`),
+  tuple(integer({ min: 1, max: 130 }), constantFrom(...'LMXP@b')).map(([by, final]) => `a${esc}[${by}${final}`),
   constantFrom(`${esc}[2J`, `${esc}[1J`, `${esc}[J`, `${esc}[K`, `${esc}[H`),
 );
 

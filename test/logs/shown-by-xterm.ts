@@ -1,5 +1,6 @@
 /** What xterm, a terminal that is not ours, shows of what is printed. */
 import xterm from '@xterm/headless';
+import { columnBehind } from '../../src/logs/columns.ts';
 
 const esc = '\u001b';
 /** Wider than any line of these tests becomes: xterm would break it there, and ours stays one. */
@@ -27,4 +28,10 @@ export function withoutBlankEnd(lines: string[]): string[] {
   let end = lines.length;
   while (end > 0 && lines[end - 1]?.trim() === '') end -= 1;
   return lines.slice(0, end).map((line) => line.trimEnd());
+}
+
+/** As a terminal shows it: a tab is the blanks up to the next column that is a multiple of eight. */
+export function withoutTabs(line: string): string {
+  const [first = '', ...rest] = line.split('\t');
+  return rest.reduce((shown, part) => `${shown}${' '.repeat(8 - (columnBehind(shown, 0) % 8))}${part}`, first);
 }
