@@ -23,7 +23,7 @@ const mostTerms = 12;
 
 /**
  * Words all of which must be there, the beginning of one is enough; "quoted words" in their order; `path:`, `test:`,
- * `log:`, `job:` look in one field, `state:` and `pipeline:` choose builds.
+ * `log:`, `job:` look in one field, `state:` and `pipeline:` choose builds, also alone.
  * @returns null where nothing is left to look for
  */
 export function parseQuery(text: string): ParsedQuery | null {
@@ -41,12 +41,12 @@ export function parseQuery(text: string): ParsedQuery | null {
       if (term !== null && terms.length < mostTerms) terms.push(`${field ?? anyField} : ${term}`);
     }
   }
-  if (terms.length === 0) return null;
   // The index itself finds the few builds of a rare kind; looking at each that has the words would take long.
   const kinds = [
     ['state', state],
     ['pipeline', pipeline],
   ].flatMap(([name, value]) => (value === null ? [] : [`kind : ${termOf(`${name} ${value}`, false)}`]));
+  if (terms.length + kinds.length === 0) return null;
   return { match: [...terms, ...kinds].join(' AND '), state, pipeline };
 }
 

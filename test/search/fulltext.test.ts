@@ -56,6 +56,8 @@ test('a build is found by what it is about, what it made and why it failed, the 
     ['"release 1.4"', [2]],
     ['cart state:failed', []],
     ['cart state:passed pipeline:web', [3, 1]],
+    ['state:passed pipeline:web', [3, 2, 1]],
+    ['state:failed', []],
     ['cart pipeline:we', []],
     ['passed', []],
     ['cart state', []],
