@@ -5,12 +5,14 @@ import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { Request, Response } from 'express';
 import { MirrorError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { JobRecord } from '../model.ts';
 import { readBytes } from '../tree/files.ts';
 import { type DataPaths, fileOf, type Place, stepFolder } from '../tree/paths.ts';
 import type { Views } from '../tree/records.ts';
-import { layZip } from '../tree/zip.ts';
+import { layZip, type Zip, type ZipFile } from '../tree/zip.ts';
 import { notFound } from './address.ts';
+import { readerNow } from './caller.ts';
 import { addressOf } from './guard.ts';
 import type { ReaderParts } from './parts.ts';
 
@@ -80,10 +82,29 @@ export async function sendArchive(
   response: Response,
 ): Promise<void> {
   if (files.length === 0) throw notFound('there are no files in this folder');
-  const zip = layZip(await Promise.all(files.map(withSum)), new Date(0));
   const tag = createHash('sha256');
   for (const file of files) tag.update(`${file.name}\0${file.sha256}\n`);
   const etag = `"${tag.digest('base64url')}"`;
+  if (request.get('if-none-match')?.includes(etag) === true) {
+    response.status(304).set({ 'Cache-Control': 'no-cache', ETag: etag }).end();
+    return;
+  }
+  // Before the sums, which may take longer than the bytes.
+  const leave = enter(request);
+  try {
+    const summed = await withSums(files, response);
+    if (summed !== null) await sendZip(log, { name, etag, zip: layZip(summed, new Date(0)) }, request, response);
+  } finally {
+    leave();
+  }
+}
+
+async function sendZip(
+  log: Log,
+  { name, etag, zip }: { readonly name: string; readonly etag: string; readonly zip: Zip },
+  request: Request,
+  response: Response,
+): Promise<void> {
   response.set({
     'Accept-Ranges': 'bytes',
     'Cache-Control': 'no-cache',
@@ -91,7 +112,6 @@ export async function sendArchive(
     'Content-Type': 'application/zip',
     ETag: etag,
   });
-  if (request.get('if-none-match')?.includes(etag) === true) return void response.status(304).end();
   const condition = request.get('if-range');
   const range = condition === undefined || condition === etag ? rangeOf(request.get('range'), zip.size) : null;
   if (range === 'none') {
@@ -102,7 +122,6 @@ export async function sendArchive(
   response.status(range === null ? 200 : 206).set('Content-Length', String(to - from + 1));
   if (range !== null) response.set('Content-Range', `bytes ${from}-${to}/${zip.size}`);
   if (request.method === 'HEAD') return void response.end();
-  const leave = enter(request);
   try {
     await pipeline(Readable.from(zip.read(from, to), { objectMode: false }), response);
   } catch (thrown) {
@@ -110,13 +129,17 @@ export async function sendArchive(
     if (!response.req.socket.destroyed)
       log.warn({ archive: name, reason: String(thrown) }, 'an archive was not sent whole');
     response.destroy();
-  } finally {
-    leave();
   }
 }
 
-async function withSum({ name, file, size, crc32: known }: ArchivedFile) {
-  return { name, file, size, crc32: known === null ? await sumOf(file) : Number.parseInt(known, 16) };
+/** One file after the other: old records have no sums, and a folder may have thousands of files. @returns null where nobody waits */
+async function withSums(files: readonly ArchivedFile[], response: Response): Promise<ZipFile[] | null> {
+  const summed: ZipFile[] = [];
+  for (const { name, file, size, crc32: known } of files) {
+    if (response.destroyed) return null;
+    summed.push({ name, file, size, crc32: known === null ? await sumOf(file) : Number.parseInt(known, 16) });
+  }
+  return summed;
 }
 
 async function sumOf(file: string): Promise<number> {
@@ -134,9 +157,15 @@ function rangeOf(header: string | undefined, size: number): [number, number] | '
   return from > to ? 'none' : [from, to];
 }
 
+/** Somebody is one reader from wherever they ask, and those behind one address are several; nobody in particular is an address. */
+function readerOf(request: Request): string {
+  const reader = readerNow();
+  return reader === 'open' || reader.subject === null ? addressOf(request) : `subject ${reader.subject}`;
+}
+
 /** @returns to be called when the reader has it. @throws MirrorError ERR_READER_BUSY */
 function enter(request: Request): () => void {
-  const reader = addressOf(request);
+  const reader = readerOf(request);
   const mine = sending.get(reader) ?? 0;
   const all = [...sending.values()].reduce((sum, count) => sum + count, 0);
   if (mine >= mostForOne || all >= mostForAll) {

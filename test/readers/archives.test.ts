@@ -126,6 +126,25 @@ test('folders of records, empty and unknown ones have no archive', async () => {
     );
 });
 
+test('sums that are made first are a reader’s three as well', { timeout: 120_000 }, async () => {
+  const old = Array.from({ length: 2 }, (_, index) =>
+    sampleArtifact(uuid(45), 50 + index, `old-${index}.bin`, { size: 64 * 2 ** 20 }),
+  );
+  const jobs = [sampleJob(45, { artifacts: old })];
+  const place = await mirror.add(sampleBuild(jobs, { number: 45, id: uuid(145) }), jobs);
+  mkdirSync(join(mirror.paths.job(place, uuid(45)), 'artifacts'));
+  for (const { path, size } of old) {
+    const fd = openSync(mirror.paths.jobFile(place, uuid(45), `artifacts/${path}`), 'w');
+    ftruncateSync(fd, size);
+    closeSync(fd);
+  }
+  const url = '/acme/web/builds/45/artifacts/?archive';
+  const statuses = await Promise.all(
+    [1, 2, 3, 4].map(async () => (await request(mirror.app).head(url).buffer(false)).status),
+  );
+  assert.deepEqual(statuses.toSorted(), [200, 200, 200, 429]);
+});
+
 test('a reader gets three at once; the fourth is asked to wait, and has its turn when one is done', {
   timeout: 60_000,
 }, async () => {
