@@ -5,7 +5,7 @@ const tabStop = 8;
 
 /** From here on, and for a tab, a character may take another number of columns than one. */
 const firstOdd = 0x300;
-const mayBeOdd = /[\t\u0300-\uffff]/;
+const mayBeOdd = /\t|[^\0-\u02ff]/;
 
 /** Marks that stand on what is before them, and what does not show. */
 const unseen = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;

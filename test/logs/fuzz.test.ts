@@ -17,7 +17,7 @@ const number = oneof(
 const parameters = array(tuple(number, constantFrom(';', ':', '')), { maxLength: 7 }).map((each) =>
   each.flat().join(''),
 );
-const final = constantFrom(...'@ABCDEFGHIJKLMPSTXZ`abdefghlmnqrsux~');
+const final = constantFrom(...Array.from('@ABCDEFGHIJKLMPSTXZ`abdefghlmnqrsux~'));
 const named = constantFrom('bk;t=', 'bk;dt=', 'bk;x=1;t=', 'bk;', '', 'other;t=');
 const command = constantFrom('0;', '8;;', '8;id=1;', '1337;File=', '1338;', '1339;', '133;', '9999;', ';', '');
 const said = constantFrom(
@@ -61,7 +61,9 @@ const piece = oneof(
   tuple(constantFrom(`${esc}]`, '\u009d', `${esc}P`, `${esc}X`, `${esc}^`), command, said, end).map((each) =>
     each.join(''),
   ),
-  string({ unit: constantFrom(...'78DEMHc()=>#(B%'), minLength: 1, maxLength: 2 }).map((each) => esc + each),
+  string({ unit: constantFrom(...Array.from('78DEMHc()=>#(B%')), minLength: 1, maxLength: 2 }).map(
+    (each) => esc + each,
+  ),
 );
 
 test('no log throws, and what is asked of it is answered', { timeout: 120_000 }, async () => {

@@ -50,7 +50,9 @@ const piece = oneof(
   },
   constantFrom(`${esc}_bk;dt=7\u0007`, '--- group\n', '\r', `${esc}7`, `${esc}8`, `${esc}[5D`),
   tuple(integer({ min: 1, max: 130 }), constantFrom('A', 'F', 'B')).map(([by, final]) => `${esc}[${by}${final}`),
-  tuple(integer({ min: 1, max: 130 }), constantFrom(...'LMXP@b')).map(([by, final]) => `a${esc}[${by}${final}`),
+  tuple(integer({ min: 1, max: 130 }), constantFrom(...Array.from('LMXP@b'))).map(
+    ([by, final]) => `a${esc}[${by}${final}`,
+  ),
   constantFrom(`${esc}[2J`, `${esc}[1J`, `${esc}[J`, `${esc}[K`, `${esc}[H`),
 );
 

@@ -36,7 +36,9 @@ const text = string({
 const moves = oneof(
   tuple(constantFrom('A', 'B', 'E', 'F'), oneof(few, count)).map(([final, by]) => `${esc}[${by}${final}`),
   tuple(constantFrom('C', 'D', 'G'), integer({ min: 0, max: 20 })).map(([final, by]) => `${esc}[${by}${final}`),
-  tuple(constantFrom(...'X@PLM`ae'), integer({ min: 0, max: 9 })).map(([final, by]) => `${esc}[${by}${final}`),
+  tuple(constantFrom(...Array.from('X@PLM`ae')), integer({ min: 0, max: 9 })).map(
+    ([final, by]) => `${esc}[${by}${final}`,
+  ),
   tuple(constantFrom('a', 'x'), few).map(([letter, by]) => `${letter}${esc}[${by}b`),
   constantFrom(`${esc}[K`, `${esc}[0K`, `${esc}[1K`, `${esc}[2K`, `${esc}[J`, `${esc}[1J`, `${esc}[2J`),
 );
