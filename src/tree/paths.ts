@@ -19,7 +19,7 @@
  *   blobs.v1/sha256/ab/abcdef…           immutable bytes; `<digest>.2` once a blob has all the links ext4 allows
  *   state/identity/{keys,subjects,tokens,revoked}/<id>.json   who there is; state/identity/grants: what the gate reads;
  *                                        state/identity/asking: by what the provider is asked about them, sealed
- *   staging/  quarantine/  spool/  state/unsettled/<build>/{build.json,<job>/<when>.json}  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
+ *   staging/  quarantine/  spool/  state/unsettled/<build>/{build,closing}.json, …/<job>/<when>.json  state/pipelines/<uuid>.json  state/folders/<org>/<folder>
  *   state/format  state/id               the layout's version · a uuid of this data folder's own, by which a backup knows it
  *   state/keys/content                   keys of our own making, never an operator's secret
  *   state/pins/<build>.json              nothing of retention's touches this build
