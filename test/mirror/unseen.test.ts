@@ -109,7 +109,7 @@ describe('a build whose pipeline is hidden from the token', () => {
     await Promise.all(builds.map((build) => mirror.tell(build)));
     for (const build of builds) await untilUnseen(build);
     const asked = mirror.standIn.requests.slice(from).filter(({ path }) => path.endsWith(`/pipelines/${pipeline}`));
-    assert.ok(asked.length <= 10, `${asked.length} looks at the pipeline`);
+    assert.ok(asked.length < builds.length, `${asked.length} looks at the pipeline`);
     show(first);
     for (const build of builds) await untilClosed(build);
   });
