@@ -142,7 +142,10 @@ test('sums that are made first are a reader’s three as well', { timeout: 120_0
   const statuses = await Promise.all(
     [1, 2, 3, 4].map(async () => (await request(mirror.app).head(url).buffer(false)).status),
   );
-  assert.deepEqual(statuses.toSorted(), [200, 200, 200, 429]);
+  assert.deepEqual(
+    [200, 429].map((status) => statuses.filter((each) => each === status).length),
+    [3, 1],
+  );
 });
 
 test('a reader gets three at once; the fourth is asked to wait, and has its turn when one is done', {
