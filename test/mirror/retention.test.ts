@@ -331,7 +331,9 @@ describe('retention', () => {
     await mirrored(old, latest);
     await mirror.queue.enqueue({ name: 'drop', payload: { policy: { KITEMIRROR_RETENTION_BYTES: '1' } } });
     await mirror.idle();
-    const { refused } = (await readMark(mirror.paths, 'drop'))?.result as DropResult;
+    const mark = await readMark(mirror.paths, 'drop');
+    assert.ok(mark !== null);
+    const { refused } = mark.result as DropResult;
     assert.ok(refused?.some(({ setting, worker }) => setting === 'KITEMIRROR_RETENTION_BYTES' && worker === 'none'));
     assert.equal(mirror.build(old).stored?.artifacts, 2);
     assert.equal(await retention(), 1);

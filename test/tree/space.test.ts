@@ -13,7 +13,7 @@ import { smallDisk } from './small-disk.ts';
 
 /** Another process that asks for 4 MiB when it is told to, and keeps them. */
 function startAsker(t: Pick<TestContext, 'after'>, disk: string) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'space-asker.ts'), disk, String(4 * mib)], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'space-writer.ts'), disk, String(4 * mib)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: machine,
   });

@@ -1,4 +1,4 @@
-/** `space-asker.ts FOLDER BYTES`: reserves them of the folder's disk at the first line on stdin, and keeps them until it is ended. */
+/** `space-writer.ts FOLDER BYTES`: reserves them of the folder's disk at the first line on stdin, and keeps them until it is ended. */
 import { once } from 'node:events';
 import { createSpace } from '../../src/tree/space.ts';
 
