@@ -144,7 +144,7 @@ describe('the audit', () => {
       ['2026-11-02', '2026-11-04'],
     );
     const { code, err } = await kitemirror(['audit', '--since', 'yesterday'], env);
-    assert.equal(code, 78);
+    assert.equal(code, 64);
     assert.match(err, /--since is "yesterday"/);
   });
 
