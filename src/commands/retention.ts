@@ -22,12 +22,12 @@ KITEMIRROR_RETENTION_SECONDS. Pinned, unsettled and latest builds are kept and t
 Workers read the file of rules anew when it changes, other settings at their start. Where this command finds another policy than the
 workers that run go by, it says what differs and nothing is removed; what they remove by themselves, they remove by theirs.
 --dry-run: removes nothing and says what would go and why, the bytes that would be freed (what other builds show too stays),
-  and which latest, commit and pull request links would lead elsewhere
+  and which latest, commit and pull request links would lead elsewhere; by the policy that this command finds, in force or not
 No limit of age applies while the clock is far beyond the last complete comparison with Buildkite: it may be wrong.
 --json: {"dry_run":true,"drops":[…],"kept":[…],"ages_wait":null,"unreadable":[…],"artifacts":0,"logs":0,"bytes":0,"freed_bytes":0,"pointers":[…],
   "differs":[{"setting":"…","here":"30d","worker":"2y"}]}; without --dry-run {"dry_run":false,"builds":0,"ages_wait":null,
   "kept":{"pinned":1,"latest":2},"unreadable":[{"pipeline":"…","number":1,"build":"…"}],"differs":[]}
-exit 0: done · 1: no worker did it, or some records cannot be read · 78: a worker goes by another policy; restart it`,
+exit 0: done · 1: no worker did it, or some records cannot be read · 78: nothing is removed: a worker goes by another\npolicy; restart it`,
   options: { 'dry-run': { type: 'boolean', default: false } },
   changes: ({ values }) => values['dry-run'] !== true,
   run: async (context: CommandContext) => {
@@ -75,20 +75,19 @@ function end({ io, values }: CommandContext, { refused: differs, ...done }: Ende
       io.say(`${pipeline} #${number}  kept: a record of it cannot be read`);
     tellOfWait(io, agesWait);
   }
-  return codeOf(io, differs, unreadable.length);
+  tellOfOthers(io, differs);
+  if (differs.length > 0) return exit.operator;
+  return unreadable.length === 0 ? exit.ok : exit.fault;
 }
 
-/** Says what differs, on stderr, and what the command is to end with. */
-function codeOf(io: Io, differs: readonly PolicyDifference[], unreadable: number): number {
+/** On stderr. */
+function tellOfOthers(io: Io, differs: readonly PolicyDifference[]): void {
   for (const { setting, here, worker } of differs)
     io.note(`kitemirror retention: a worker goes by another policy: ${setting} is ${here} here and ${worker} there`);
-  if (differs.length > 0) {
-    io.note(
-      'kitemirror retention: workers read KITEMIRROR_RETENTION_… at their start: restart them, or set the same here',
-    );
-    return exit.operator;
-  }
-  return unreadable === 0 ? exit.ok : exit.fault;
+  if (differs.length === 0) return;
+  io.note(
+    'kitemirror retention: workers read KITEMIRROR_RETENTION_… at their start: restart them, or set the same here',
+  );
 }
 
 async function simulate(context: CommandContext, differs: readonly PolicyDifference[]): Promise<number> {
@@ -114,7 +113,9 @@ async function simulate(context: CommandContext, differs: readonly PolicyDiffere
   const findings = { drops: going, kept, agesWait, unreadable, freed, pointers, differs };
   if (values['json'] === true) sayJson(io, jsonOf(findings));
   else tell(io, findings);
-  return codeOf(io, differs, unreadable.length);
+  // To try a policy that is not in force yet is what a dry run is for.
+  tellOfOthers(io, differs);
+  return unreadable.length === 0 ? exit.ok : exit.fault;
 }
 
 function removalOf({ candidate: { folder, summary }, parts }: Drop): Removal {
