@@ -19,6 +19,7 @@ import {
   isTornStub,
   type JobStub,
   readStub,
+  readUnsettled,
   removeStub,
   writeStub,
 } from '../src/tree/unsettled.ts';
@@ -55,6 +56,8 @@ export async function mirrorJob(
   } catch (thrown) {
     const unseen = unseenOf(thrown, context.signal);
     if (unseen === null) throw thrown;
+    // What has been concluded meanwhile is not to be opened again.
+    if ((await readUnsettled(worker.paths, task.build)) === null) return undefined;
     const againMs = unseen.slug === null ? await noteUnseen(worker.paths, task, context.log) : 0;
     if (againMs === null) return mirrorWhereSeen({ ...worker, upstream: worker.upstream.atItsWord() }, task, context);
     // One task a build looks whether its pipeline is back, and has all that has a stub mirrored then.

@@ -34,8 +34,8 @@ export interface Sight {
 /** A look in vain is believed for a quarter of the time that there has been nothing to see, within these. */
 const leastMs = 2000;
 const mostMs = 15 * 60_000;
-/** The names of all pipelines are a request for each hundred. */
-const namesMs = 5 * 60_000;
+/** The names of all pipelines are a request for each hundred; where many are hidden, one list is for all of them. */
+const namesMs = 30_000;
 /** No look lasts longer, whatever its requests wait for. */
 const lookMs = 10 * 60_000;
 

@@ -132,6 +132,9 @@ describe('a build whose pipeline is hidden from the token', () => {
     await untilClosed(started);
     const states = mirror.job(started, scriptOf(started).id).artifacts.map(({ state }) => state);
     assert.deepEqual(new Set(states), new Set(['lost']));
+    // Nor by a task that was at work while that was concluded.
+    await mirror.idle();
+    assert.equal(await readUnsettled(mirror.paths, started.id), null);
   });
 });
 

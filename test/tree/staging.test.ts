@@ -33,6 +33,7 @@ describe('bytes in staging', () => {
           sha1: takesSha1 ? hash('sha1', whole) : null,
           sha256: hash('sha256', whole),
           crc32: crc32(whole).toString(16).padStart(8, '0'),
+          finder: null,
         });
         assert.ok(readFileSync(file).equals(whole));
       }),
