@@ -75,9 +75,9 @@ export function searchForm(query: string): Html {
   return html`<form id="search" role="search" aria-label="This log" method="get" action="./"><input name="q" type="search" value="${query}" maxlength="200" required placeholder="Search this log" aria-label="Search this log" autocomplete="off" spellcheck="false"><button>Search</button></form>`;
 }
 
-/** A line of this page, or of the page that has it. */
-function hrefOf({ from, shown, script, total }: LogPage, line: number): string {
-  const isHere = (line >= from && line < from + shown) || (script !== undefined && from === 1 && shown < total);
+/** A line of this page, or of the page that has it: where there is a script, it has all of them here. */
+function hrefOf({ from, shown }: LogPage, line: number): string {
+  const isHere = line >= from && line < from + shown;
   return isHere ? `#L${line}` : `${partHref(line)}#L${line}`;
 }
 

@@ -230,6 +230,11 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     await page.getByRole('button', { name: 'Search' }).click();
     await page.locator('.hits li').first().waitFor();
     assert.match(await page.locator('.hits mark').first().innerText(), /\$ make/);
+    await page.goto(large.url);
+    await page.getByRole('link', { name: 'Failing line', exact: true }).click();
+    const failing = page.locator('.line:target');
+    await failing.waitFor();
+    assert.equal(await failing.locator('> span').innerText(), needle);
     assert.deepEqual(seen, []);
     await page.close();
   });

@@ -13,12 +13,18 @@ if (log !== null && bar !== null) await install(log, bar);
 async function install(log: HTMLElement, bar: HTMLElement): Promise<void> {
   const view = log.dataset['far'] === undefined ? wholeLog(log) : await openFar(log, bar);
   if (view === null) return;
+  if (log.dataset['far'] !== undefined) stayHere(bar);
   installSelection(log, view);
   installTools(log, bar, view);
   const form = document.getElementById('search');
   if (form instanceof HTMLFormElement) installSearch(form, log, view);
   installKeys(log, bar);
   log.dataset['ready'] = '1';
+}
+
+/** Every line is here: the other pages, to which buttons lead, are for who has no script. */
+function stayHere(bar: HTMLElement): void {
+  for (const link of bar.querySelectorAll<HTMLAnchorElement>('a[href*="#L"]')) link.setAttribute('href', link.hash);
 }
 
 async function openFar(log: HTMLElement, bar: HTMLElement): Promise<LogView | null> {
