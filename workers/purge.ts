@@ -52,7 +52,7 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
       at((seen += 1), Math.max(seen, builds));
       const files = await purgeBuild(upkeep, place, { digests, redact }, signal);
       if (files === null) continue;
-      lost.push(...files);
+      for (const file of files) lost.push(file);
       total.builds += 1;
     }
   } catch (thrown) {

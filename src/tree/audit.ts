@@ -3,11 +3,11 @@
  * month has a file; a full one is left as it is and the next part begun (`2026-11.jsonl`, `2026-11.2.jsonl`, …). Nothing is
  * renamed, so that any number of programs can write at once and no line is lost.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { chown, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlinkFile } from './blobs.ts';
-import { isAbsent } from './files.ts';
+import { namesIn } from './files.ts';
 import type { DataPaths } from './paths.ts';
 
 /** Where the next part of a month begins. */
@@ -89,15 +89,6 @@ export function auditParts(paths: Pick<DataPaths, 'audit'>): AuditPart[] {
     return month === undefined || stat === undefined ? [] : [{ name, month, index: Number(index), bytes: stat.size }];
   });
   return parts.toSorted((left, right) => left.month.localeCompare(right.month) || left.index - right.index);
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (thrown) {
-    if (isAbsent(thrown)) return [];
-    throw thrown;
-  }
 }
 
 function partFor(parts: readonly AuditPart[], month: string): string {

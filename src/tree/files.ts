@@ -249,3 +249,13 @@ export async function withRanges<T>(file: string, work: (read: ReadRange) => Pro
     await handle.close();
   }
 }
+
+/** None where the folder is absent. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw thrown;
+  }
+}

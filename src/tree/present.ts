@@ -4,10 +4,10 @@
  * container's, speaks for a dead one.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unlinkFile } from './blobs.ts';
-import { isAbsent } from './files.ts';
+import { namesIn } from './files.ts';
 import { takeLock } from './lock.ts';
 
 export interface Present {
@@ -48,15 +48,6 @@ export function namedFiles(folder: string): string[] {
   return namesIn(folder)
     .filter((name) => !name.startsWith('.') && name.endsWith(ends))
     .map((name) => join(folder, name.slice(0, -ends.length)));
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (thrown) {
-    if (isAbsent(thrown)) return [];
-    throw thrown;
-  }
 }
 
 /** @returns whether its process has ended; then it is gone */
