@@ -1,8 +1,9 @@
 /** A record that cannot be read: it is kept and told of, and what it told is made again. Nothing that is derived changes before that. */
+import type { BuildRef } from '../src/model.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { damaged, orDamaged, readBuildRecord } from '../src/tree/records.ts';
 import { type DamagedRecord, keepDamaged } from '../src/tree/salvaged.ts';
-import { openUnsettled, readUnsettled } from '../src/tree/unsettled.ts';
+import { openUnsettled, readUnsettled, type UnsettledBuild } from '../src/tree/unsettled.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
 import { pick, type Work } from './enqueue-work.ts';
@@ -20,12 +21,21 @@ export async function setRecordAside(
 export type Asking = Pick<WorkerContext, 'paths'> & { readonly queue: Pick<WorkerContext['queue'], 'enqueue'> };
 
 /** Has the build looked at anew: the gap is on disk, so that neither a crash nor a loss of Redis forgets it. */
-export async function askForLook({ paths, queue }: Asking, work: Work, delayMs = 0): Promise<void> {
+export async function askForLook({ paths, queue }: Asking, work: Work): Promise<void> {
   const gap = await readUnsettled(paths, work.build);
   const learnedFrom = gap?.learnedFrom ?? 'reconcile';
   const entry = { version: 1, ...pick(work), pipelineId: work.pipelineId } as const;
   if (gap === null) await openUnsettled(paths, { ...entry, since: new Date().toISOString(), learnedFrom });
-  const payload = { ...pick(work), learnedFrom, heardAt: null, finishedAt: null, job: null };
+  await enqueueLook({ queue }, { ...work, learnedFrom }, 0);
+}
+
+/** For a build whose gap is open. */
+export async function enqueueLook(
+  { queue }: Pick<Asking, 'queue'>,
+  of: BuildRef & Pick<UnsettledBuild, 'learnedFrom'>,
+  delayMs: number,
+): Promise<void> {
+  const payload = { ...pick(of), learnedFrom: of.learnedFrom, heardAt: null, finishedAt: null, job: null };
   await queue.enqueue({ name: 'read-build', payload }, { workClass: 'reconcile', delayMs });
 }
 

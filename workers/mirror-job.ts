@@ -24,7 +24,7 @@ import {
   writeStub,
 } from '../src/tree/unsettled.ts';
 import type { WorkerContext } from './context.ts';
-import { askForLook, setRecordAside } from './damaged-record.ts';
+import { askForLook, enqueueLook, setRecordAside } from './damaged-record.ts';
 import { pick } from './enqueue-work.ts';
 import { planLog } from './fetch-log.ts';
 import { fetchMissing, type JobWork } from './fetch-missing.ts';
@@ -57,11 +57,12 @@ export async function mirrorJob(
     const unseen = unseenOf(thrown, context.signal);
     if (unseen === null) throw thrown;
     // What has been concluded meanwhile is not to be opened again.
-    if ((await readUnsettled(worker.paths, task.build)) === null) return undefined;
+    const gap = await readUnsettled(worker.paths, task.build);
+    if (gap === null) return undefined;
     const againMs = unseen.slug === null ? await noteUnseen(worker.paths, task, context.log) : 0;
     if (againMs === null) return mirrorWhereSeen({ ...worker, upstream: worker.upstream.atItsWord() }, task, context);
     // One task a build looks whether its pipeline is back, and has all that has a stub mirrored then.
-    await askForLook(worker, { ...task, pipeline: unseen.slug ?? task.pipeline }, againMs);
+    await enqueueLook(worker, { ...gap, pipeline: unseen.slug ?? task.pipeline }, againMs);
     return undefined;
   }
 }

@@ -50,16 +50,31 @@ export async function readBuild(
   task: Payload<'read-build'>,
   context: TaskContext,
 ): Promise<Outcome> {
+  const isConcluded = isMereLook(task) && (await readUnsettled(worker.paths, task.build)) === null;
   // What one tells of a pipeline's name may be older than what another does: no name is tried twice.
   const tried = new Set([task.pipeline]);
   for (let named = task; ; ) {
     const found = await readNamed(worker, named, context);
     if (found === undefined || 'againMs' in found) return found;
     const renamed = found.slug ?? (await nameNow(worker, named));
-    if (renamed === null || tried.has(renamed)) return end(worker, named, found, context);
+    if (renamed === null || tried.has(renamed)) {
+      if (isConcluded && !found.isGone) return closeAgain(worker, named);
+      return end(worker, named, found, context);
+    }
     tried.add(renamed);
     named = { ...named, pipeline: renamed };
   }
+}
+
+/** Asked for because of an open gap alone: it tells nothing that was not known when the gap was opened. */
+function isMereLook({ heardAt, finishedAt, again }: Payload<'read-build'>): boolean {
+  return heardAt === null && finishedAt === null && again !== true;
+}
+
+/** The gap was closed after this look was asked for: a pipeline that still cannot be seen opens it for no second time. */
+async function closeAgain({ paths }: WorkerContext, { build }: Payload<'read-build'>): Promise<undefined> {
+  const gap = await readUnsettled(paths, build);
+  if (gap !== null) await closeUnsettled(paths, gap);
 }
 
 /** Not there under the name that was asked for. `slug`: where it is by what upstream tells. */

@@ -146,9 +146,8 @@ export async function startSite(more: NodeJS.ProcessEnv = {}): Promise<Site> {
     // Lighttpd writes its log in pieces; SIGHUP has it write what it holds, and open the file again.
     child.kill('SIGHUP');
     await until(`${count} lines about ${part} in the access log`, () => {
-      const lines = readFileSync(join(paths.logs, 'access.log'), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '');
+      // What follows the last end of a line is one that is being written.
+      const lines = readFileSync(join(paths.logs, 'access.log'), 'utf8').split('\n').slice(0, -1);
       const all = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
       found = all.filter((entry) => String(entry.url).includes(part));
       return found.length >= count;

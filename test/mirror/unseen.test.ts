@@ -47,11 +47,11 @@ const lookNow = (build: SampleBuild): Promise<void> => {
   return mirror.queue.enqueue({ name: 'read-build', payload: { ...where, ...asked } }, { urgent: true });
 };
 
-/** Begun while its bytes cannot be had, with all files pending or failed and none present. */
-async function begun(): Promise<SampleBuild> {
+/** Under way, with all files pending or failed and none present: its bytes cannot be had until `allow` is called. */
+async function begun(): Promise<{ build: SampleBuild; allow: () => void }> {
   const build = sample();
   mirror.standIn.put(build);
-  const refusal = mirror.standIn.faults.add({
+  const { remove: allow } = mirror.standIn.faults.add({
     at: 'api',
     path: new RegExp(`${slug(build)}/.*/(download|log)$`),
     kind: 'status',
@@ -61,8 +61,7 @@ async function begun(): Promise<SampleBuild> {
   await mirror.tell(build);
   for (const { id } of [scriptOf(build), scriptOf(build, 1)])
     await mirror.jobRecord(build, id, ({ artifacts }) => artifacts.some(({ state }) => state === 'failed'));
-  refusal.remove();
-  return build;
+  return { build, allow };
 }
 
 describe('a build whose pipeline is hidden from the token', () => {
@@ -80,8 +79,9 @@ describe('a build whose pipeline is hidden from the token', () => {
   });
 
   it('and that is under way loses nothing: what waited waits, and comes in later', async () => {
-    const build = await begun();
+    const { build, allow } = await begun();
     hide(build);
+    allow();
     await untilUnseen(build);
     const states = [scriptOf(build), scriptOf(build, 1)].flatMap(({ id }) => {
       const { artifacts, log } = mirror.job(build, id);
@@ -115,7 +115,7 @@ describe('a build whose pipeline is hidden from the token', () => {
   });
 
   it('is taken as gone when that has lasted for longer than anything is kept', async () => {
-    const [heardOf, started] = [sample(), await begun()];
+    const heardOf = sample();
     mirror.standIn.put(heardOf);
     hide(heardOf);
     await mirror.tell(heardOf);
@@ -125,7 +125,9 @@ describe('a build whose pipeline is hidden from the token', () => {
     await untilClosed(heardOf);
     assert.equal(existsSync(mirror.paths.buildFile(placeOf(heardOf), 'build.json')), false);
 
+    const { build: started, allow } = await begun();
     mirror.standIn.removePipeline('acme', slug(started));
+    allow();
     await untilUnseen(started);
     await waitedFor(started, 31);
     await lookNow(started);
@@ -140,8 +142,9 @@ describe('a build whose pipeline is hidden from the token', () => {
 
 describe('a build that is deleted', () => {
   it('while its pipeline is seen is gone at once, with a reason for each file', async () => {
-    const build = await begun();
+    const { build, allow } = await begun();
     mirror.standIn.remove('acme', slug(build), build.number);
+    allow();
     await untilClosed(build);
     const { artifacts } = mirror.job(build, scriptOf(build).id);
     assert.deepEqual(new Set(artifacts.map(({ state }) => state)), new Set(['lost']));
@@ -159,9 +162,10 @@ describe('a build that is deleted', () => {
 
 describe('a pipeline that was renamed, which nobody told of', () => {
   it('is found by its uuid: what was under way is complete under the new name', async () => {
-    const build = await begun();
+    const { build, allow } = await begun();
     const to = `${slug(build)}-renamed`;
     mirror.standIn.rename('acme', slug(build), to);
+    allow();
     const renamed = { ...build, pipeline: { ...build.pipeline, slug: to } };
     const record = await mirror.settled(renamed, 120_000);
     assert.deepEqual([record.complete, record.present, record.pipeline], [true, 8, to]);
