@@ -5,16 +5,9 @@
  */
 import { z } from 'zod';
 import { MirrorError, toMirrorError } from '../errors.ts';
-import type { AnnotationFacts, ArtifactFacts, BuildRef, JobFacts } from '../model.ts';
+import { type AnnotationFacts, type ArtifactFacts, type BuildRef, type JobFacts, Uuid } from '../model.ts';
 import type { Purpose, Rest, RestAnswer, RestRequest } from './rest.ts';
-import {
-  slugOfBuild,
-  UpstreamAnnotation,
-  UpstreamArtifact,
-  UpstreamBuild,
-  UpstreamJob,
-  UpstreamPipeline,
-} from './schema.ts';
+import { UpstreamAnnotation, UpstreamArtifact, UpstreamBuild, UpstreamJob, UpstreamPipeline } from './schema.ts';
 import { createSight, type Sight, type UpstreamRef, unseenReason, type Verdict } from './sight.ts';
 
 export interface Page<T> {
@@ -74,7 +67,10 @@ export function createUpstream(rest: Rest, { isForgetful = false }: UpstreamOpti
     const { purpose, signal } = request;
     if (!isForgetful && sight.isUnseen(ref)) throw unseen(ref, purpose, null);
     try {
-      return await rest(request);
+      const answer = await rest(request);
+      // A build is told to be ours by its uuid, and that is not read yet.
+      if (purpose !== 'build') sight.saw(ref);
+      return answer;
     } catch (thrown) {
       if (signal.aborted || toMirrorError(thrown).code !== 'ERR_UPSTREAM_GONE') throw thrown;
       await refuseUnseen(sight, ref, purpose, signal);
@@ -97,14 +93,14 @@ function unseen({ pipeline, number }: UpstreamRef, purpose: Purpose, verdict: Ve
   return new MirrorError('ERR_UPSTREAM_UNSEEN', unseenReason, { purpose, pipeline, number, slug });
 }
 
-/** Of a build in a list, the slug of its pipeline; null where its address names none. */
-const SlugOfBuild = z.object({ url: z.string().nullish() }).transform(({ url }) => slugOfBuild(url ?? ''));
+const PipelineOfBuild = z.object({ pipeline: z.object({ id: Uuid }) });
+const hiddenOr200 = [200, 403, 404, 410];
 
 function sourcesOf(rest: Rest): Parameters<typeof createSight>[0] {
   return {
     pipelineAt: async (organization, pipeline, signal) => {
       const path = `/organizations/${encodeURIComponent(organization)}/pipelines/${encodeURIComponent(pipeline)}`;
-      const answer = await rest({ path, purpose: 'pipeline', signal, expect: [200, 403, 404, 410] });
+      const answer = await rest({ path, purpose: 'pipeline', signal, expect: hiddenOr200 });
       if (answer.statusCode === 200) return (await parseJson(answer, UpstreamPipeline, 'pipeline')).id;
       await answer.body.dump();
       return null;
@@ -120,14 +116,14 @@ function sourcesOf(rest: Rest): Parameters<typeof createSight>[0] {
       }
       return slugs;
     },
-    builtLately: async (organization, signal) => {
-      const lean = `exclude_jobs=true&exclude_pipeline=true&per_page=${perPage}`;
-      const path = `/organizations/${encodeURIComponent(organization)}/builds?${lean}`;
-      const answer = await rest({ path, purpose: 'builds', signal, expect: [200, 403, 404, 410] });
+    builtAt: async (organization, pipeline, signal) => {
+      const path = `/organizations/${encodeURIComponent(organization)}/pipelines/${encodeURIComponent(pipeline)}/builds`;
+      const query = 'exclude_jobs=true&per_page=1';
+      const answer = await rest({ path: `${path}?${query}`, purpose: 'builds', signal, expect: hiddenOr200 });
       if (answer.statusCode === 200)
-        return new Set((await parseJson(answer, z.array(SlugOfBuild), 'builds')).flatMap((slug) => slug ?? []));
+        return (await parseJson(answer, z.array(PipelineOfBuild), 'builds'))[0]?.pipeline.id ?? null;
       await answer.body.dump();
-      return new Set();
+      return null;
     },
   };
 }
@@ -170,6 +166,7 @@ function callsOf(ask: Ask, rest: Rest, sight: Sight | null): Omit<Upstream, 'atI
         if (sight !== null) await refuseUnseen(sight, ref, 'build', signal);
         throw new MirrorError('ERR_UPSTREAM_GONE', 'Buildkite has another build of that number', { path });
       }
+      sight?.saw(ref);
       return { ...value, at: new Date(dateOf(headers['date'])).toISOString() };
     },
     readJob: async (ref, job, signal) => (await readJson(ref, jobPath(ref, job), 'job', UpstreamJob, signal)).value,

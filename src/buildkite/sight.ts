@@ -1,5 +1,5 @@
 /**
- * Whether a pipeline can be seen: itself, or builds of it in the organization's list. Buildkite answers 404 for what is not
+ * Whether a pipeline can be seen: itself, or the list of its builds. Buildkite answers 404 for what is not
  * there and also for what the token may not see, so a 404 says that something is gone only where the pipeline above it is seen
  * after that. What is found is shared: however many wait for it, one request tells all of them.
  */
@@ -17,10 +17,10 @@ export const unseenReason = 'Buildkite answers 404 for its pipeline: deleted, re
 export interface SightSources {
   /** The uuid of the pipeline of that name; null where the token may not see it, or may see no pipelines at all. */
   pipelineAt(organization: string, pipeline: string, signal: AbortSignal): Promise<string | null>;
-  /** The slugs of all that the token sees, by their uuids. */
+  /** The uuid of the pipeline whose builds are listed under that name, for who may see builds alone; null where none are. */
+  builtAt(organization: string, pipeline: string, signal: AbortSignal): Promise<string | null>;
+  /** The slugs of all that the token sees, by their uuids; none where it may see no pipelines. */
   pipelines(organization: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
-  /** The slugs of the pipelines whose builds are the organization's newest. */
-  builtLately(organization: string, signal: AbortSignal): Promise<ReadonlySet<string>>;
   readonly now?: () => number;
 }
 
@@ -29,6 +29,8 @@ export interface Sight {
   look(ref: UpstreamRef, signal: AbortSignal): Promise<Verdict>;
   /** Whether it was looked for in vain only just now: what is below it need not be asked for. */
   isUnseen(ref: UpstreamRef): boolean;
+  /** Something below it was answered: earlier looks in vain count for nothing. */
+  saw(ref: UpstreamRef): void;
 }
 
 /** A look in vain is believed for a quarter of the time that there has been nothing to see, within these. */
@@ -51,7 +53,7 @@ interface Running {
   next: Promise<Verdict> | null;
 }
 
-export function createSight({ pipelineAt, pipelines, builtLately, now = Date.now }: SightSources): Sight {
+export function createSight({ pipelineAt, builtAt, pipelines, now = Date.now }: SightSources): Sight {
   const inVain = new Map<string, InVain>();
   const running = new Map<string, Running>();
   const names = new Map<string, { readonly at: number; readonly slugs: ReadonlyMap<string, string> }>();
@@ -68,17 +70,15 @@ export function createSight({ pipelineAt, pipelines, builtLately, now = Date.now
   async function ask({ organization, pipeline, pipelineId = null }: UpstreamRef): Promise<Verdict> {
     const begun = now();
     const signal = AbortSignal.timeout(lookMs);
-    const found = await pipelineAt(organization, pipeline, signal);
+    const itself = await pipelineAt(organization, pipeline, signal);
+    const found = itself ?? (await builtAt(organization, pipeline, signal));
     if (found !== null && (pipelineId === null || found === pipelineId)) return { counts: true };
-    const slug = pipelineId === null ? null : await nameOf(pipelineId);
+    if (pipelineId === null) return { counts: false, slug: null };
+    const slugs = await namesOf(organization, found === null ? begun - namesMs : begun, signal);
+    const slug = slugs.get(pipelineId) ?? null;
     // Two pipelines never share a name: ours has lost it, and has no other.
-    if (slug === null && found !== null) return { counts: true };
-    if (slug === null && (await builtLately(organization, signal)).has(pipeline)) return { counts: true };
+    if (slug === null && itself !== null) return { counts: true };
     return { counts: false, slug: slug === pipeline ? null : slug };
-
-    async function nameOf(id: string): Promise<string | null> {
-      return (await namesOf(organization, found === null ? begun - namesMs : begun, signal)).get(id) ?? null;
-    }
   }
 
   function start(key: string, ref: UpstreamRef): Promise<Verdict> {
@@ -114,6 +114,9 @@ export function createSight({ pipelineAt, pipelines, builtLately, now = Date.now
       if (last === undefined || last.verdict.counts || last.verdict.slug !== null) return false;
       const believedMs = Math.min(mostMs, Math.max(leastMs, (last.at - last.since) / 4));
       return Math.abs(now() - last.at) < believedMs;
+    },
+    saw: (ref) => {
+      for (const pipelineId of [ref.pipelineId ?? null, null]) inVain.delete(keyOf({ ...ref, pipelineId }));
     },
     look: async (ref, signal) => {
       signal.throwIfAborted();

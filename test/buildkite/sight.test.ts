@@ -13,8 +13,8 @@ interface Scene {
   readonly sight: Sight;
   /** Slug → uuid, as the token sees them. */
   readonly seen: Map<string, string>;
-  /** Slugs whose builds are in the organization's list. */
-  readonly built: Set<string>;
+  /** Slug → uuid of the pipelines whose builds are listed; the token may see these and no pipelines. */
+  readonly built: Map<string, string>;
   readonly asked: string[];
   now: number;
   /** Before each answer about a pipeline. */
@@ -24,7 +24,7 @@ interface Scene {
 function open(seen: Record<string, string>): Scene {
   const scene: Omit<Scene, 'sight'> = {
     seen: new Map(Object.entries(seen)),
-    built: new Set(),
+    built: new Map(),
     asked: [],
     now: 1_800_000_000_000,
     gate: async () => undefined,
@@ -40,7 +40,7 @@ function open(seen: Record<string, string>): Scene {
       scene.asked.push('all');
       return new Map(Array.from(scene.seen, ([slug, id]) => [id, slug]));
     },
-    builtLately: async () => scene.built,
+    builtAt: async (_, pipeline) => scene.built.get(pipeline) ?? null,
     now: () => scene.now,
   });
   return Object.assign(scene, { sight });
@@ -61,10 +61,12 @@ describe('a 404', () => {
 
   it('counts where builds of the pipeline are listed: a token may see them and no pipelines', async () => {
     const { sight, built } = open({});
-    built.add('web');
+    built.set('web', ours);
     assert.deepEqual(await sight.look(ref, signal), { counts: true });
     assert.deepEqual(await sight.look({ ...ref, pipelineId: null }, signal), { counts: true });
     assert.deepEqual(await sight.look({ ...ref, pipeline: 'shop' }, signal), { counts: false, slug: null });
+    built.set('web', other);
+    assert.deepEqual(await sight.look(ref, signal), { counts: false, slug: null });
   });
 
   it('leads to the name that the pipeline has now, also where another one has taken its old name', async () => {
@@ -125,5 +127,14 @@ describe('a look in vain', () => {
     await scene.sight.look(ref, signal);
     scene.now += 3000;
     assert.equal(scene.sight.isUnseen(ref), false, 'it begins anew');
+  });
+
+  it('counts for nothing once something of the pipeline was answered', async () => {
+    const { sight } = open({});
+    const { pipelineId: _, ...plain } = ref;
+    await sight.look(ref, signal);
+    await sight.look(plain, signal);
+    sight.saw(ref);
+    assert.deepEqual([sight.isUnseen(ref), sight.isUnseen(plain)], [false, false]);
   });
 });
