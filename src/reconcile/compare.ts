@@ -16,7 +16,7 @@ import {
   writeReconcileState,
 } from '../tree/reconcile-state.ts';
 import type { DamagedRecord } from '../tree/salvaged.ts';
-import { unseenSince } from '../tree/unsettled.ts';
+import { unseenPipelines } from '../tree/unsettled.ts';
 import { type BuildRules, endOf, isDifference, judgeBuild } from './judge.ts';
 import { type Difference, type GapParts, recordGaps } from './record-gaps.ts';
 import { type WalkedPage, walkBuilds, walkStart } from './walk.ts';
@@ -100,18 +100,20 @@ export async function compareStep(parts: CompareParts, signal: AbortSignal): Pro
     endedAt: new Date().toISOString(),
   };
   const lookedAt = new Date(stepBeganAt).toISOString();
-  const hiddenSince = await unseenSince(parts.paths);
-  const partial = partialAfter(before.partial, { from: comparison.from, isPartial, lookedAt, hiddenSince });
+  const unseen = await unseenPipelines(parts.paths);
+  const partial = partialAfter(before.partial, { from: comparison.from, isPartial, lookedAt, unseen });
   await writeReconcileState(parts.paths, { ...before, mark, comparison: null, completed, partial });
   return { counts, requests, isComplete: true };
 }
 
-/** Usually the mark; now and then, and once all pipelines are seen again, where builds could not be read. */
+/** Usually the mark; where builds could not be read, now and then an earlier time, and once a pipeline is seen again. */
 async function beginOf({ paths }: Pick<CompareParts, 'paths'>, state: ReconcileState, now: number): Promise<string> {
   const { mark, partial } = state;
   if (partial === null || partial.from >= mark) return mark;
-  const isDue = Math.abs(now - Date.parse(partial.lookedAt)) >= partialEveryMs;
-  return isDue || (partial.hidden && (await unseenSince(paths)) === null) ? partial.from : mark;
+  if (partial.unreadable && Math.abs(now - Date.parse(partial.lookedAt)) >= partialEveryMs) return partial.from;
+  if (partial.hidden.length === 0) return mark;
+  const unseen = await unseenPipelines(paths);
+  return partial.hidden.every((slug) => unseen.has(slug)) ? mark : partial.from;
 }
 
 interface Looked {
@@ -119,21 +121,18 @@ interface Looked {
   /** It was shown builds that cannot be read. */
   readonly isPartial: boolean;
   readonly lookedAt: string;
-  /** Since when pipelines are not seen whose builds have gaps (ISO 8601): what else they have is not listed either. */
-  readonly hiddenSince: string | null;
+  /** What else these have is not listed either. */
+  readonly unseen: ReadonlyMap<string, string>;
 }
 
-function partialAfter(
-  known: ReconcileState['partial'],
-  { from, isPartial, lookedAt, hiddenSince }: Looked,
-): ReconcileState['partial'] {
-  const hidden = hiddenSince !== null;
-  const hasLookedBack = known === null || from <= known.from;
-  if (hasLookedBack && !isPartial && !hidden) return null;
-  const [earliest = from] = [hasLookedBack ? from : known.from, hiddenSince ?? from].toSorted();
-  return hasLookedBack
-    ? { from: earliest, lookedAt, hidden }
-    : { ...known, from: earliest, hidden: known.hidden || hidden };
+function partialAfter(known: ReconcileState['partial'], looked: Looked): ReconcileState['partial'] {
+  const { from, isPartial, lookedAt, unseen } = looked;
+  const before = known === null || from <= known.from ? null : known;
+  const unreadable = isPartial || before?.unreadable === true;
+  const hidden = [...new Set([...(before?.hidden ?? []), ...unseen.keys()])];
+  if (!unreadable && hidden.length === 0) return null;
+  const [earliest = from] = [before?.from ?? from, ...unseen.values()].toSorted();
+  return { from: earliest, lookedAt: before?.lookedAt ?? lookedAt, unreadable, hidden };
 }
 
 /** Whole comparisons by people: `kitemirror reconcile`. @param since looks back to there, whatever the mark says (ISO 8601) */

@@ -55,11 +55,17 @@ export const ReconcileState = z.object({
   completed: z.object({ beganAt: z.string(), endedAt: z.string() }).nullable(),
   /**
    * Builds that finished at or after `from` cannot all be read, as a comparison saw that began `lookedAt` (ISO 8601, our
-   * clock): the mark has gone on, and some comparisons look back to there until they can. `hidden`: because upstream showed
-   * nothing of some pipelines, which may have builds that nobody told of. null: none is known.
+   * clock): the mark has gone on, and some comparisons look back to there. `unreadable`: the list held what cannot be read,
+   * until it does not; `hidden`: upstream showed nothing of these pipelines (slugs), which may have builds that nobody told
+   * of, until they are seen. null: all could be read.
    */
   partial: z
-    .object({ from: z.string(), lookedAt: z.string(), hidden: z.boolean().default(false) })
+    .object({
+      from: z.string(),
+      lookedAt: z.string(),
+      unreadable: z.boolean().default(true),
+      hidden: z.array(z.string()).catch([]),
+    })
     .nullable()
     .default(null),
   /** Digests of the settings that the last complete comparison went by. */

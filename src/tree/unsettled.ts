@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { opendirSync } from 'node:fs';
 import { link, mkdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { errnoOf, MirrorError } from '../errors.ts';
 import { ArtifactFacts, BuildRef, JobFacts, Uuid } from '../model.ts';
@@ -184,21 +185,27 @@ export async function listOpenGaps(paths: DataPaths): Promise<string[]> {
   return (await listFolder(paths.unsettled)).map(({ name }) => name);
 }
 
+/** After so many small files, each read in one go, others have their turn. */
+const readsATurn = 256;
+
 /** Builds with a gap. */
-export async function listUnsettled(paths: DataPaths): Promise<UnsettledBuild[]> {
-  const folders = await listFolder(paths.unsettled);
-  const all: UnsettledBuild[] = [];
-  for (const folder of folders) {
-    const entry = await readUnsettled(paths, folder.name);
-    if (entry !== null) all.push(entry);
+export async function* eachUnsettled(paths: DataPaths): AsyncGenerator<UnsettledBuild> {
+  let count = 0;
+  for (const build of await listOpenGaps(paths)) {
+    const entry = await readUnsettled(paths, build);
+    if (entry !== null) yield entry;
+    if ((count += 1) % readsATurn === 0) await nextTurn();
   }
-  return all;
 }
 
-/** Since when upstream shows nothing of the pipeline of some build with a gap (ISO 8601); null: there is no such gap. */
-export async function unseenSince(paths: DataPaths): Promise<string | null> {
-  const all = (await listUnsettled(paths)).flatMap(({ unseenSince: since }) => since ?? []);
-  return all.toSorted()[0] ?? null;
+/** The pipelines of builds with a gap that upstream shows nothing of: slug → since when (ISO 8601). */
+export async function unseenPipelines(paths: DataPaths): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for await (const { pipeline, unseenSince } of eachUnsettled(paths)) {
+    const known = found.get(pipeline);
+    if (unseenSince != null && (known === undefined || unseenSince < known)) found.set(pipeline, unseenSince);
+  }
+  return found;
 }
 
 /**

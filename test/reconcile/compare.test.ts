@@ -204,6 +204,11 @@ describe('a comparison', () => {
     assert.ok(partial !== null && partial.from < mark);
     await scene.complete();
     assert.equal(scene.upstream.asked.at(-1)?.finishedFrom, mark, 'not each time');
+    const state = await scene.state();
+    const longAgo = { ...partial, lookedAt: iso(Date.now() - 7 * hourMs) };
+    await writeReconcileState(paths, { ...state, partial: longAgo });
+    await scene.complete();
+    assert.ok((scene.upstream.asked.at(-1)?.finishedFrom ?? '') >= mark, 'nor now and then');
     // No webhook told of this one, and it ended before the mark.
     scene.upstream.builds.push(listed(77, Date.parse(partial.from) + 1000));
     await openUnsettled(paths, { ...gap, since, learnedFrom: 'webhook', unseenSince: null });

@@ -6,10 +6,10 @@ import type { DataPaths } from '../../src/tree/paths.ts';
 import {
   clearTornStubs,
   closeUnsettled,
+  eachUnsettled,
   hasStubs,
   type JobStub,
   listStubs,
-  listUnsettled,
   openUnsettled,
   readStub,
   readUnsettled,
@@ -19,6 +19,12 @@ import {
   writeStub,
 } from '../../src/tree/unsettled.ts';
 import { preparedData } from './folder.ts';
+
+async function allUnsettled(paths: DataPaths): Promise<UnsettledBuild[]> {
+  const all: UnsettledBuild[] = [];
+  for await (const each of eachUnsettled(paths)) all.push(each);
+  return all;
+}
 
 const build = '019a0000-0000-7000-8000-000000000001';
 const job = '019a0000-0000-7000-8000-000000000002';
@@ -84,7 +90,7 @@ describe('the index of gaps', () => {
       entry,
       'first since, first learned from, and what is known since',
     );
-    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    assert.deepEqual((await allUnsettled(paths)).map(facts), [entry]);
     await close(paths);
     assert.deepEqual(openNames(paths), []);
     await close(paths);
@@ -95,7 +101,7 @@ describe('the index of gaps', () => {
     await openUnsettled(paths, entry);
     const name = await writeStub(paths, stub());
     await close(paths);
-    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    assert.deepEqual((await allUnsettled(paths)).map(facts), [entry]);
     await removeStub(paths, build, job, name);
     await close(paths);
     assert.deepEqual(openNames(paths), []);
@@ -138,7 +144,7 @@ describe('the index of gaps', () => {
     const read = await openUnsettled(paths, entry);
     await openUnsettled(paths, { ...entry, pipelineId: null });
     await closeUnsettled(paths, read);
-    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    assert.deepEqual((await allUnsettled(paths)).map(facts), [entry]);
     assert.deepEqual(readdirSync(paths.unsettledBuild(build)), ['build.json']);
     await close(paths);
     assert.deepEqual(openNames(paths), []);
@@ -149,7 +155,7 @@ describe('the index of gaps', () => {
     await openUnsettled(paths, entry);
     renameSync(paths.unsettledBuildFile(build), paths.unsettledAside(build));
     await removeEmptyGaps(paths);
-    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    assert.deepEqual((await allUnsettled(paths)).map(facts), [entry]);
     // Opened anew in between: what was put aside is older.
     renameSync(paths.unsettledBuildFile(build), paths.unsettledAside(build));
     const anew = await openUnsettled(paths, { ...entry, number: 8 });
@@ -186,7 +192,7 @@ describe('the index of gaps', () => {
     mkdirSync(paths.unsettledBuild('empty'));
     mkdirSync(paths.unsettledBuild('torn'));
     writeFileSync(paths.unsettledBuildFile('torn'), '{"version":');
-    assert.deepEqual((await listUnsettled(paths)).map(facts), [entry]);
+    assert.deepEqual((await allUnsettled(paths)).map(facts), [entry]);
     assert.equal(await readUnsettled(paths, 'absent'), null);
     assert.equal(hasStubs(paths, 'absent'), false);
     assert.deepEqual(await listStubs(paths, 'absent'), []);
