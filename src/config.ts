@@ -85,6 +85,8 @@ export interface Config {
   readonly workerMetricsListen: Listen | null;
   readonly concurrency: number;
   readonly reconcileSeconds: number;
+  /** After so many days of 404 a pipeline and all that is missing of it is taken as gone. */
+  readonly unseenDays: number;
   readonly webhookRepair: boolean;
   readonly http2: 'auto' | 'on' | 'off';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -191,6 +193,8 @@ export function parseConfig(
     workerMetricsListen: read.listenOrOff('KITEMIRROR_WORKER_METRICS_LISTEN', '127.0.0.1:9465'),
     concurrency: read.integer('KITEMIRROR_CONCURRENCY', defaultConcurrency(), 1, 512),
     reconcileSeconds: read.integer('KITEMIRROR_RECONCILE_SECONDS', 300, 1, 86_400),
+    // As long as Buildkite keeps artifacts at the most.
+    unseenDays: read.integer('KITEMIRROR_UNSEEN_DAYS', 90, 1, 3650),
     webhookRepair: read.choice('KITEMIRROR_WEBHOOK_REPAIR', ['on', 'off'], 'off') === 'on',
     http2: read.choice('KITEMIRROR_HTTP2', ['auto', 'on', 'off'], 'auto'),
     logLevel: read.choice('KITEMIRROR_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),

@@ -25,6 +25,7 @@ export interface Settings {
   readonly includesArtifact: Matcher;
   readonly logs: boolean;
   readonly maxArtifactBytes: number | null;
+  readonly unseenDays: number;
   /** The public base URL, for the curl lines on the pages. */
   readonly url: string;
   /** What of a build is removed when: for the pages to tell. */

@@ -117,6 +117,7 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       includesArtifact: pathMatcher(config.artifacts),
       logs: config.logs,
       maxArtifactBytes: config.maxArtifactBytes,
+      unseenDays: config.unseenDays,
       url,
       ruleFor: ruleNow(retention.policy),
     },

@@ -59,7 +59,7 @@ export async function mirrorJob(
     // What has been concluded meanwhile is not to be opened again.
     const gap = await readUnsettled(worker.paths, task.build);
     if (gap === null) return undefined;
-    const againMs = unseen.slug === null ? await noteUnseen(worker.paths, task, context.log) : 0;
+    const againMs = unseen.slug === null ? await noteUnseen(worker, task, context.log) : 0;
     if (againMs === null) return mirrorWhereSeen({ ...worker, upstream: worker.upstream.atItsWord() }, task, context);
     // One task a build looks whether its pipeline is back, and has all that has a stub mirrored then.
     await enqueueLook(worker, { ...gap, pipeline: unseen.slug ?? task.pipeline }, againMs);

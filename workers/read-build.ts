@@ -104,7 +104,7 @@ async function end(
   { isGone }: Absence,
   { log, workClass }: TaskContext,
 ): Promise<Outcome> {
-  const againMs = isGone ? null : await noteUnseen(worker.paths, task, log);
+  const againMs = isGone ? null : await noteUnseen(worker, task, log);
   if (againMs !== null) return { againMs };
   const { build, pipeline, number } = task;
   log.warn({ build, pipeline, number, isPipelineSeen: isGone }, 'a build is not there upstream');

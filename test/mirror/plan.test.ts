@@ -13,6 +13,7 @@ const settings: Settings = {
   includesArtifact: pathMatcher([{ pattern: '**', include: true }]),
   logs: true,
   maxArtifactBytes: null,
+  unseenDays: 90,
   url: 'http://127.0.0.1:8080',
   ruleFor: () => {
     throw new Error('to plan a job takes no policy');

@@ -120,7 +120,7 @@ describe('a build whose pipeline is hidden from the token', () => {
     hide(heardOf);
     await mirror.tell(heardOf);
     await untilUnseen(heardOf);
-    await waitedFor(heardOf, 31);
+    await waitedFor(heardOf, 91);
     await lookNow(heardOf);
     await untilClosed(heardOf);
     assert.equal(existsSync(mirror.paths.buildFile(placeOf(heardOf), 'build.json')), false);
@@ -129,7 +129,7 @@ describe('a build whose pipeline is hidden from the token', () => {
     mirror.standIn.removePipeline('acme', slug(started));
     allow();
     await untilUnseen(started);
-    await waitedFor(started, 31);
+    await waitedFor(started, 91);
     await lookNow(started);
     await untilClosed(started);
     const states = mirror.job(started, scriptOf(started).id).artifacts.map(({ state }) => state);
