@@ -4,7 +4,7 @@ import { type ErrorCode, MirrorError, toMirrorError } from '../src/errors.ts';
 import type { ArtifactFacts } from '../src/model.ts';
 import { placeStaged } from '../src/tree/blobs.ts';
 import { readBytes } from '../src/tree/files.ts';
-import { ValueFinder } from '../src/tree/sealed-values.ts';
+import { type SealedValue, ValueFinder } from '../src/tree/sealed-values.ts';
 import { removeStaged, type Staged, StagedFile } from '../src/tree/staging.ts';
 import { temporaryFile } from '../src/tree/temporary.ts';
 import { noteTooLarge } from '../src/tree/too-large.ts';
@@ -67,14 +67,17 @@ export async function refusePurged(worker: WorkerContext, staged: Staged): Promi
   throw new MirrorError('ERR_BLOB_PURGED', `${why}, and not mirrored again`, { sha256 });
 }
 
-/** Also a value that was purged while it came in. */
+/** Also a value that was purged while it came in, or was looked through. */
 async function holdsPurged({ purgedValues }: WorkerContext, { file, finder }: Staged): Promise<boolean> {
-  const values = purgedValues();
   if (finder?.found === true) return true;
-  if (values.length === 0 || finder?.values === values) return false;
-  const again = new ValueFinder(values);
-  for await (const chunk of readBytes(file)) again.update(chunk);
-  return again.found;
+  let looked: readonly SealedValue[] = finder?.values ?? [];
+  for (let values = purgedValues(); values.length > 0 && values !== looked; values = purgedValues()) {
+    const again = new ValueFinder(values);
+    for await (const chunk of readBytes(file)) again.update(chunk);
+    if (again.found) return true;
+    looked = values;
+  }
+  return false;
 }
 
 /** By a link that was had in bulk where there is one; whatever is wrong with that, REST has this artifact's own. */

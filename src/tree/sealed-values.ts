@@ -1,6 +1,7 @@
 /**
- * Values that are known again without being known: of each its length, a salted digest, and a sum that rolls along over bytes
- * as they come, so that only where the sum agrees the digest is made. Neither tells the value.
+ * Values that are known again without being known: of each its length, a salted digest, and a sum of eight bytes from its
+ * middle, where one secret differs from another. What comes in is searched for all sums at once; only where one agrees the
+ * digest is made. Neither tells the value.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
@@ -11,73 +12,137 @@ export const SealedValue = z.object({
   length: z.int().min(1),
   salt: z.string(),
   digest: Sha256,
-  /** 32 bits; absent of values that are too long to be looked for in what comes in, and of earlier ones. */
-  rolling: z.object({ base: z.int(), sum: z.int() }).optional(),
+  /** The sum (32 bits) of eight of its bytes from `at` on, of a shorter one all. Absent of earlier ones. */
+  middle: z.object({ at: z.int().min(0), sum: z.int() }).optional(),
 });
 export type SealedValue = z.infer<typeof SealedValue>;
 
-/** What comes in is looked through by pieces, and the end of each again with the next: for longer ones that would be most of it. */
-const longestRolling = 64 * 1024;
+const summedBytes = 8;
+/** The end of what came in is kept for as long as it may be a value's beginning: of longer ones that would be too much. */
+const longestSought = 64 * 1024;
 
 export function sealValue(value: Buffer): SealedValue {
   const salt = randomBytes(16).toString('hex');
   const { length } = value;
-  const sealed = { length, salt, digest: saltedDigest(salt, value) };
-  if (length > longestRolling) return sealed;
-  // Odd, so that no bit is lost on the way.
-  const base = randomBytes(4).readInt32LE() | 1;
-  return { ...sealed, rolling: { base, sum: sumOf(value, 0, length, base) } };
+  const at = Math.max(0, (length - summedBytes) >> 1);
+  const sum = sumOf(value.subarray(at, at + summedBytes));
+  return { length, salt, digest: saltedDigest(salt, value), middle: { at, sum } };
 }
 
 function saltedDigest(salt: string, bytes: Buffer): string {
   return createHash('sha256').update(salt).update(bytes).digest('hex');
 }
 
-function sumOf(bytes: Buffer, from: number, length: number, base: number): number {
-  let sum = 0;
-  for (let at = from; at < from + length; at += 1) sum = (Math.imul(sum, base) + (bytes[at] as number)) | 0;
-  return sum;
+/** @param bytes eight at the most */
+function sumOf(bytes: Buffer): number {
+  let [before, last] = [0, 0];
+  for (const byte of bytes) [before, last] = [(before << 8) | (last >>> 24), (last << 8) | byte];
+  return mixed(before, last);
+}
+
+/** Odd, so that no bit is lost on the way; its upper bits depend on all of both. */
+function mixed(before: number, last: number): number {
+  return (Math.imul(before, 0x85ebca77) + Math.imul(last, 0x9e3779b1)) | 0;
 }
 
 /** @returns where the value begins; -1: it is not there */
 export function indexOfValue(bytes: Buffer, value: SealedValue): number {
-  const { length, salt, digest, rolling } = value;
-  const last = bytes.length - length;
-  const isHere = (at: number): boolean => saltedDigest(salt, bytes.subarray(at, at + length)) === digest;
-  if (rolling === undefined) {
-    for (let at = 0; at <= last; at += 1) if (isHere(at)) return at;
+  const last = bytes.length - value.length;
+  if (value.middle === undefined) {
+    for (let at = 0; at <= last; at += 1) if (isAt(bytes, at, value)) return at;
     return -1;
   }
-  if (last < 0) return -1;
-  const { base, sum: wanted } = rolling;
-  const left = countsLeft(length, base);
-  let sum = sumOf(bytes, 0, length, base);
-  for (let at = 0; ; at += 1) {
-    if (sum === wanted && isHere(at)) return at;
-    if (at >= last) return -1;
-    sum = (Math.imul(sum, base) + (bytes[at + length] as number) - (left[bytes[at] as number] as number)) | 0;
+  let found = -1;
+  for (const probe of probesFor([value]))
+    scan(bytes, 0, probe, (start) => {
+      if (start < 0 || start > last || !isAt(bytes, start, value)) return false;
+      found = start;
+      return true;
+    });
+  return found;
+}
+
+function isAt(bytes: Buffer, start: number, { length, salt, digest }: SealedValue): boolean {
+  return saltedDigest(salt, bytes.subarray(start, start + length)) === digest;
+}
+
+/** What is sought by sums of the same number of bytes. */
+interface Probe {
+  /** What counts of the last four bytes, and of the four before. */
+  readonly masks: { readonly before: number; readonly last: number };
+  /** By the upper bits of a sum: whether one of ours has these. Most bytes are done with after a look at this. */
+  readonly mayBe: Uint8Array;
+  readonly bySum: ReadonlyMap<number, readonly SealedValue[]>;
+}
+
+const upperBits = 14;
+const lowerBits = 32 - upperBits;
+
+/** Those without a sum are passed over: each byte would cost a digest. */
+function probesFor(values: readonly SealedValue[]): Probe[] {
+  const bySize = Map.groupBy(
+    values.filter(({ middle }) => middle !== undefined),
+    ({ length }) => Math.min(length, summedBytes),
+  );
+  return Array.from(bySize, ([size, of]) => {
+    const mayBe = new Uint8Array(2 ** upperBits);
+    for (const { middle } of of) mayBe[(middle?.sum ?? 0) >>> lowerBits] = 1;
+    const masks = { before: maskOf(size - 4), last: maskOf(size) };
+    return { masks, mayBe, bySum: Map.groupBy(of, ({ middle }) => middle?.sum ?? 0) };
+  });
+}
+
+function maskOf(bytes: number): number {
+  if (bytes <= 0) return 0;
+  return bytes >= 4 ? -1 : 2 ** (8 * bytes) - 1;
+}
+
+/**
+ * @param from sums that end before it are done
+ * @param onSum where the value would begin, which may be before these bytes or reach beyond them. @returns whether that is all
+ */
+function scan(
+  bytes: Buffer,
+  from: number,
+  { masks, mayBe, bySum }: Probe,
+  onSum: (start: number, value: SealedValue) => boolean,
+): void {
+  let [before, last] = [0, 0];
+  for (let at = Math.max(0, from - summedBytes); at < bytes.length; at += 1) {
+    before = (before << 8) | (last >>> 24);
+    last = (last << 8) | (bytes[at] as number);
+    const sum = mixed(before & masks.before, last & masks.last);
+    if (mayBe[sum >>> lowerBits] === 0 || at < from) continue;
+    for (const value of bySum.get(sum) ?? []) {
+      const { length, middle } = value;
+      const start = at + 1 - Math.min(length, summedBytes) - (middle?.at ?? 0);
+      if (onSum(start, value)) return;
+    }
   }
 }
 
-/** What each byte counts for when it is left behind, once the sum has gone on. */
-function countsLeft(length: number, base: number): Int32Array {
-  let power = 1;
-  for (let step = 0; step < length; step += 1) power = Math.imul(power, base);
-  return Int32Array.from({ length: 256 }, (_, byte) => Math.imul(byte, power));
+/** May be a value that has not come in to its end. */
+interface Begun {
+  readonly value: SealedValue;
+  /** How many bytes it is behind the first of all. */
+  readonly start: number;
 }
 
-/** Looks for values in bytes that come in pieces; those without a rolling sum are passed over: each byte would cost a digest. */
+/** Looks for values in bytes that come in pieces. */
 export class ValueFinder {
   readonly values: readonly SealedValue[];
-  readonly #sought: readonly SealedValue[];
-  readonly #overlap: number;
+  readonly #probes: readonly Probe[];
+  readonly #kept: number;
   #end: Buffer = Buffer.alloc(0);
+  #seen = 0;
+  #begun: Begun[] = [];
   #found = false;
 
   constructor(values: readonly SealedValue[]) {
     this.values = values;
-    this.#sought = values.filter(({ rolling }) => rolling !== undefined);
-    this.#overlap = Math.max(1, ...this.#sought.map(({ length }) => length)) - 1;
+    const sought = values.filter(({ length }) => length <= longestSought);
+    this.#probes = probesFor(sought);
+    this.#kept = Math.max(summedBytes, ...sought.map(({ length }) => length));
   }
 
   /** Whether one of them has come by. */
@@ -86,10 +151,18 @@ export class ValueFinder {
   }
 
   update(chunk: Buffer): void {
-    if (this.#found || this.#sought.length === 0) return;
-    const bytes = this.#end.length === 0 ? chunk : Buffer.concat([this.#end, chunk]);
-    this.#found = this.#sought.some((value) => indexOfValue(bytes, value) !== -1);
-    // A copy: the chunk may be used anew by who gave it.
-    this.#end = Buffer.from(bytes.subarray(Math.max(0, bytes.length - this.#overlap)));
+    if (this.#found || this.#probes.length === 0) return;
+    const bytes = Buffer.concat([this.#end, chunk]);
+    const base = this.#seen - this.#end.length;
+    for (const probe of this.#probes)
+      scan(bytes, this.#end.length, probe, (start, value) => {
+        if (start >= 0) this.#begun.push({ value, start: base + start });
+        return false;
+      });
+    this.#seen += chunk.length;
+    const isWhole = ({ value, start }: Begun): boolean => start + value.length <= this.#seen;
+    this.#found = this.#begun.some((each) => isWhole(each) && isAt(bytes, each.start - base, each.value));
+    this.#begun = this.#begun.filter((each) => !isWhole(each));
+    this.#end = Buffer.from(bytes.subarray(Math.max(0, bytes.length - this.#kept)));
   }
 }

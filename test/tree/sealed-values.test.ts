@@ -11,7 +11,7 @@ describe('a sealed value', () => {
     fc.assert(
       fc.property(few, short, (bytes, value) => {
         assert.equal(indexOfValue(bytes, sealValue(value)), bytes.indexOf(value));
-        const { rolling: _, ...earlier } = sealValue(value);
+        const { middle: _, ...earlier } = sealValue(value);
         assert.equal(indexOfValue(bytes, earlier), bytes.indexOf(value));
       }),
     );
@@ -35,6 +35,22 @@ describe('a sealed value', () => {
         assert.deepEqual([finder.found, nothing.found], [true, false]);
       }),
       { numRuns: 50 },
+    );
+  });
+
+  it('is found among others of all lengths, wherever pieces end', () => {
+    const bytes = fc.uint8Array({ minLength: 1, maxLength: 120, max: 2 }).map((each) => Buffer.from(each));
+    const values = fc.array(fc.uint8Array({ minLength: 1, maxLength: 24, max: 2 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(bytes, values, fc.integer({ min: 1, max: 40 }), (whole, sought, size) => {
+        const finder = new ValueFinder(sought.map((each) => sealValue(Buffer.from(each))));
+        for (let at = 0; at < whole.length; at += size) finder.update(Buffer.from(whole.subarray(at, at + size)));
+        assert.equal(
+          finder.found,
+          sought.some((each) => whole.includes(Buffer.from(each))),
+        );
+      }),
+      { numRuns: 1000 },
     );
   });
 
