@@ -73,6 +73,8 @@ export const ArtifactFacts = z.object({
   size: z.number(),
   sha1: nullableText,
   sha256: nullableText,
+  /** Its name held a value that an operator had removed: it is none to fetch. */
+  purged: z.literal(true).optional(),
 });
 export type ArtifactFacts = z.infer<typeof ArtifactFacts>;
 

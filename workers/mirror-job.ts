@@ -13,6 +13,7 @@ import { hasBlob } from '../src/tree/blobs.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { damaged, orDamaged, readJobRecord, readViews } from '../src/tree/records.ts';
+import { redactorOf, withoutPurgedNames } from '../src/tree/tombstones.ts';
 import {
   countStubs,
   hasStubs,
@@ -183,7 +184,7 @@ interface FoundStub {
 
 /** A stub that was worked on before and left something open is listed anew: what upstream has may be another by now. */
 async function lookAgain(
-  { upstream, paths }: WorkerContext,
+  { upstream, paths, purgedValues }: WorkerContext,
   found: FoundStub,
   before: JobRecord | null,
   signal: AbortSignal,
@@ -203,7 +204,7 @@ async function lookAgain(
   const failed = before.artifacts.some((artifact) => artifact.state === 'failed');
   const next: JobStub = {
     ...stub,
-    artifacts: [...artifacts.values()],
+    artifacts: withoutPurgedNames([...artifacts.values()], before.artifacts, redactorOf(purgedValues())),
     listedAt: new Date().toISOString(),
     looks: stub.looks + (failed ? 0 : 1),
   };
@@ -220,7 +221,9 @@ function begin(worker: WorkerContext, stub: JobStub, before: JobRecord | null, b
   const uploadsGivenUp = stub.looks >= looksAfterMs.length;
   const known = adopted(before?.artifacts ?? [], stub.artifacts);
   const isStored = (sha256: string): boolean => hasBlob(worker.paths, sha256) && !worker.isPurged(sha256);
-  const planned = planJob({ job: stub.job, listed: stub.artifacts, known, uploadsGivenUp, isStored }, settings);
+  // The stub may be older than a purge.
+  const listed = withoutPurgedNames(stub.artifacts, known, redactorOf(worker.purgedValues()));
+  const planned = planJob({ job: stub.job, listed, known, uploadsGivenUp, isStored }, settings);
   const log = planLog(stub.job, before?.log ?? null, settings.logs);
   const missing = planned.filter(({ record }) => record.state === 'pending' && record.reason !== notUploaded);
   const artifacts = planned.map(({ record }) => record);

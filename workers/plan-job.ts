@@ -122,6 +122,8 @@ function judge(
   settings: Settings,
 ): Verdict {
   if (known !== undefined && kept.has(known.state)) return { state: known.state, reason: known.reason };
+  if (facts.purged === true)
+    return { state: 'purged', reason: 'its name holds a value that was removed by an operator' };
   if (known !== undefined && hidden.has(known.state) && known.sha256 !== null && isStored(known.sha256))
     return { state: 'present', reason: null };
   if (!settings.includesArtifact(settingsPath(facts.path)))

@@ -14,7 +14,15 @@ import { type DataPaths, fileOf, type Place, possibleFiles } from '../src/tree/p
 import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
 import { unlinkFiles, unlinkNamesOf } from '../src/tree/remove.ts';
 import { forgetKept } from '../src/tree/salvaged.ts';
-import { listTombstones, redactor, type Tombstone, writeTombstone } from '../src/tree/tombstones.ts';
+import {
+  listTombstones,
+  type Redact,
+  redactor,
+  type Tombstone,
+  withoutPurgedNames,
+  writeTombstone,
+} from '../src/tree/tombstones.ts';
+import { readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs, walkBuilds } from '../src/tree/walk.ts';
 import { forgetListings } from './build-pages.ts';
@@ -84,7 +92,7 @@ function counted(tombstone: Tombstone, lost: readonly Lost[]): Tombstone {
 
 interface Wanted {
   readonly digests: ReadonlySet<string>;
-  readonly redact: <T>(value: T) => T;
+  readonly redact: Redact;
 }
 
 /** @returns the files that it lost; null where it had nothing of it */
@@ -153,7 +161,7 @@ async function says(file: string, redact: Wanted['redact']): Promise<boolean> {
   return redact(text) !== text;
 }
 
-/** @returns its files that were purged; null where nothing of it is wanted */
+/** @returns its files that were purged now; null where nothing of it is wanted */
 async function purgeJob(
   upkeep: Upkeep,
   place: Place,
@@ -163,31 +171,46 @@ async function purgeJob(
   const { paths } = upkeep;
   const before = await readJobRecord(paths, place, job);
   if (before === null) return null;
-  const isWanted = ({ sha256 }: { sha256: string | null }): boolean => sha256 !== null && digests.has(sha256);
-  const mine = before.artifacts.filter(isWanted);
-  const log = before.log !== null && isWanted(before.log);
+  const isKnown = ({ sha256 }: { sha256: string | null }): boolean => sha256 !== null && digests.has(sha256);
+  const isNamed = ({ path }: { path: string }): boolean => redact(path) !== path;
+  const mine = before.artifacts.filter((each) => isKnown(each) || isNamed(each));
+  const ids = new Set(mine.map(({ id }) => id));
+  const log = before.log !== null && isKnown(before.log) ? before.log : null;
   const clean = redact(before);
-  if (mine.length === 0 && !log && clean === before) return null;
-  await saveJob(upkeep, place, withoutPurged(clean, isWanted), [], null);
+  await purgeStub(paths, before, redact);
+  if (mine.length === 0 && log === null && clean === before) return null;
+  await saveJob(upkeep, place, withoutPurged(clean, ids, log !== null), [], null);
   const base = paths.job(place, job);
   // Also what an earlier run recorded and did not come to remove; what another artifact shows there now stays.
-  const keeps = new Set(before.artifacts.filter((each) => !isWanted(each)).flatMap((each) => fileOf(each) ?? []));
+  const keeps = new Set(before.artifacts.filter(({ id }) => !ids.has(id)).flatMap((each) => fileOf(each) ?? []));
   unlinkFiles(
     base,
     mine.flatMap(possibleFiles).filter((file) => !keeps.has(file)),
   );
-  if (log) unlinkFiles(base, ['log.txt']);
+  if (log !== null) unlinkFiles(base, ['log.txt']);
   const page = dirname(paths.page(place.organization, place.folder, 'builds', String(place.number), 'jobs', job));
-  if (log) await forgetLogPage(paths, place, job);
+  if (log !== null) await forgetLogPage(paths, place, job);
   unlinkFile(join(page, 'index.html'));
   await forgetListings(paths, place, join('jobs', job));
-  return [...mine, ...(log && before.log !== null ? [before.log] : [])].map(({ sha256 }) => sha256);
+  const lost = [...mine, ...(log === null ? [] : [log])].filter(({ state }) => state !== 'purged');
+  return lost.map((each) => (isKnown(each) ? each.sha256 : null));
 }
 
-function withoutPurged(record: JobRecord, isWanted: (file: { sha256: string | null }) => boolean): JobRecord {
+/** What is still to be mirrored of the job was listed before the purge. */
+async function purgeStub(paths: DataPaths, { build_id: build, id }: JobRecord, redact: Redact): Promise<void> {
+  const found = await readStub(paths, build, id);
+  if (found === null) return;
+  const listed = found.stub.artifacts;
+  const clean = withoutPurgedNames(listed, [], redact);
+  if (clean.every((each, index) => each === listed[index])) return;
+  await writeStub(paths, { ...found.stub, artifacts: clean });
+  await removeStub(paths, build, id, found.name);
+}
+
+function withoutPurged(record: JobRecord, ids: ReadonlySet<string>, withLog: boolean): JobRecord {
   const gone = { state: 'purged', reason: 'removed by an operator', url: null } as const;
-  const artifacts = record.artifacts.map((each) => (isWanted(each) ? { ...each, ...gone, merged: false } : each));
-  const log = record.log !== null && isWanted(record.log) ? { ...record.log, ...gone } : record.log;
+  const artifacts = record.artifacts.map((each) => (ids.has(each.id) ? { ...each, ...gone, merged: false } : each));
+  const log = record.log !== null && withLog ? { ...record.log, ...gone } : record.log;
   const states = [...artifacts, ...(log === null ? [] : [log])].map(({ state }) => state);
   return { ...record, ...countFiles(states), artifacts, log };
 }

@@ -25,7 +25,7 @@ import { readOwner } from '../src/tree/pipeline-state.ts';
 import { claimFolder, type OnMove, openFolder, slugOf } from '../src/tree/pipelines.ts';
 import { readMoved } from '../src/tree/pointers.ts';
 import { damaged, orDamaged } from '../src/tree/records.ts';
-import { listTombstones, redactor } from '../src/tree/tombstones.ts';
+import { listTombstones, type Redact, redactor, withoutPurgedNames } from '../src/tree/tombstones.ts';
 import { clearTornStubs, closeUnsettled, openUnsettled, readUnsettled, writeStub } from '../src/tree/unsettled.ts';
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
@@ -172,7 +172,7 @@ async function readSeen(
   await writeUpstreamView(paths, place, { version: 1, read_at: at, build, jobs, annotations });
 
   const work = { ...pick(ref), pipelineId: build.pipeline.id };
-  await leaveStubs(worker, { work, place, seen: { build, jobs, at } }, task.again === true, context);
+  await leaveStubs(worker, { work, place, seen: { build, jobs, at }, redact }, task.again === true, context);
   if (isBehind(task, jobs, finished) && attempt <= behindAttempts) {
     throw new MirrorError('ERR_UPSTREAM_BEHIND', 'Buildkite does not yet show what its delivery said', {
       build: task.build,
@@ -185,12 +185,13 @@ interface Look {
   readonly work: Work;
   readonly place: Place;
   readonly seen: Pick<UpstreamView, 'build' | 'jobs'> & { readonly at: string };
+  readonly redact: Redact;
 }
 
 /** Lists what the jobs that need work have upstream, leaves a stub for each of them, and has all stubs worked on. */
 async function leaveStubs(
   worker: WorkerContext,
-  { work, place, seen }: Look,
+  { work, place, seen, redact }: Look,
   again: boolean,
   { signal, workClass }: TaskContext,
 ): Promise<void> {
@@ -205,14 +206,15 @@ async function leaveStubs(
   const made = new Set<string>();
   for await (const listed of listArtifacts(worker, work, unlisted, jobs.length, signal)) {
     const stubs = due.flatMap(({ job, record }) => {
-      const artifacts = listed.get(job.id);
-      if (artifacts === undefined) return [];
+      const found = listed.get(job.id);
+      if (found === undefined) return [];
+      const artifacts = withoutPurgedNames(found, record?.artifacts ?? [], redact);
       const logMayHaveGrown = finished && mayHaveGrown(job, record, build.finished_at);
       const isFinal = !finished || writtenAt(paths.finalMarker(place, job.id)) !== null;
       const nothingNew = record !== null && !logMayHaveGrown && isFinal && isUpToDate(record, job, artifacts);
       if (nothingNew && !(again && isWanting(record))) return [];
       const seenNow = { listedAt: at, jobsInBuild: jobs.length, looks: 0, buildFinished: finished, logMayHaveGrown };
-      return [{ version: 1 as const, ...work, job, artifacts: [...artifacts], ...seenNow }];
+      return [{ version: 1 as const, ...work, job, artifacts, ...seenNow }];
     });
     await Promise.all(stubs.map((stub) => writeStub(paths, stub)));
     const parts = stubs.map(({ job }) => job);

@@ -73,7 +73,7 @@ export interface Sought {
   readonly literal: Buffer | null;
 }
 
-/** Looks at every file of the data folder: by content for a value, by size and digest for a digest. */
+/** Looks at every file of the data folder: by name and content for a value, by size and digest for a digest. */
 export async function proveGone(paths: DataPaths, sought: Sought, { signal, onProgress }: LookOptions): Promise<Proof> {
   const digests = new Set(sought.sha256);
   const needles = sought.literal === null ? [] : spellings(sought.literal);
@@ -84,8 +84,10 @@ export async function proveGone(paths: DataPaths, sought: Sought, { signal, onPr
     onProgress((seen += 1));
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat === undefined) continue;
+    const below = relative(paths.root, file);
+    const isNamed = needles.some((needle) => Buffer.from(below).includes(needle));
     const isSame = sought.sizes.has(stat.size) && digests.has(await digestOf(file));
-    if (isSame || (needles.length > 0 && (await holds(file, needles)))) left.push(relative(paths.root, file));
+    if (isNamed || isSame || (needles.length > 0 && (await holds(file, needles)))) left.push(below);
   }
   return { looked_at: seen, left };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
 import { listFolder } from './files.ts';
+import { encodePath } from './paths.ts';
 
 const chunkBytes = 1024 * 1024;
 
@@ -46,7 +47,7 @@ export async function holds(file: string, needles: readonly Buffer[]): Promise<b
   }
 }
 
-/** A text as files may hold it: as it is, and as JSON and HTML write it. */
+/** A text as files may hold it: as it is, and as JSON, HTML and addresses write it. */
 export function spellings(literal: Buffer): Buffer[] {
   const text = literal.toString('utf8');
   if (!Buffer.from(text).equals(literal)) return [literal];
@@ -56,6 +57,6 @@ export function spellings(literal: Buffer): Buffer[] {
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
     .replaceAll("'", '&#39;');
-  const all = [text, JSON.stringify(text).slice(1, -1), html];
+  const all = [text, JSON.stringify(text).slice(1, -1), html, encodeURIComponent(text), encodePath(text)];
   return [...new Set(all)].map((each) => Buffer.from(each));
 }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { ArtifactFacts, ArtifactRecord } from '../model.ts';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { indexOfValue, SealedValue, sealValue, ValueFinder } from './sealed-values.ts';
@@ -108,9 +109,14 @@ function readAll(folder: string): Tombstone[] {
 
 const redacted = '[purged]';
 
+export type Redact = <T>(value: T) => T;
+
 /** Replaces purged values in every text of a JSON value. @returns the same value where there is none of them */
-export function redactor(tombstones: readonly Tombstone[]): <T>(value: T) => T {
-  const literals = tombstones.flatMap(({ literal }) => literal ?? []);
+export function redactor(tombstones: readonly Tombstone[]): Redact {
+  return redactorOf(tombstones.flatMap(({ literal }) => literal ?? []));
+}
+
+export function redactorOf(literals: readonly SealedValue[]): Redact {
   if (literals.length === 0) return (value) => value;
   const clean = (value: unknown): unknown => {
     if (typeof value === 'string') return literals.reduce(redactText, value);
@@ -126,10 +132,28 @@ export function redactor(tombstones: readonly Tombstone[]): <T>(value: T) => T {
   return (value) => clean(value) as typeof value;
 }
 
+/**
+ * What upstream lists, as it may be planned and recorded: a file whose name holds a purged value is none to fetch. One that is
+ * still present under such a name stays as it is, for the purge to take away: it knows its file by that name.
+ */
+export function withoutPurgedNames(
+  listed: readonly ArtifactFacts[],
+  known: readonly ArtifactRecord[],
+  redact: Redact,
+): ArtifactFacts[] {
+  const present = new Map(known.filter(({ state }) => state === 'present').map(({ id, path }) => [id, path]));
+  return listed.map((facts) => {
+    const path = redact(facts.path);
+    return path === facts.path || present.get(facts.id) === facts.path ? facts : { ...facts, path, purged: true };
+  });
+}
+
 function redactText(text: string, value: SealedValue): string {
-  const bytes = Buffer.from(text);
-  const at = indexOfValue(bytes, value);
-  if (at === -1) return text;
-  const rest = redactText(bytes.subarray(at + value.length).toString(), value);
-  return `${bytes.subarray(0, at).toString()}${redacted}${rest}`;
+  let rest: Buffer = Buffer.from(text);
+  const pieces: string[] = [];
+  for (let at = indexOfValue(rest, value); at !== -1; at = indexOfValue(rest, value)) {
+    pieces.push(rest.subarray(0, at).toString());
+    rest = rest.subarray(at + value.length);
+  }
+  return pieces.length === 0 ? text : [...pieces, rest.toString()].join(redacted);
 }
