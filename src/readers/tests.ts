@@ -47,7 +47,7 @@ export async function testsOf(
         const report = { ...read, cases: read.cases.slice(0, room) };
         room -= report.cases.length;
         leftOut += read.cases.length - report.cases.length;
-        reports.push({ job: last.id, attempt: index + 1, report });
+        reports.push({ job: last.id, attempt: index + 1, path: own, report });
         tested.set(last.id, { name: last.name ?? last.step_key ?? last.id, href: `${toBuild}jobs/${last.id}/` });
       }
     }

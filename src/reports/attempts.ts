@@ -7,6 +7,8 @@ export interface ReportOf {
   readonly job: string;
   /** From 1. */
   readonly attempt: number;
+  /** Below the job's folder of artifacts. */
+  readonly path: string;
   readonly report: TestReport;
 }
 
@@ -25,11 +27,11 @@ interface Run {
   readonly attempts: { readonly attempt: number; readonly test: TestCase }[];
 }
 
-/** Of one job, what has one name: two tests of one name in one report are two tests, as data-driven ones often are. */
+/** What has one name: two tests of one name in one attempt are two tests, as data-driven ones often are. */
 interface Named {
   readonly runs: Run[];
-  /** The report that is gone through, and how many of this name were in it. */
-  report: TestReport;
+  /** The attempt that is gone through, and how many of this name were in it. */
+  attempt: number;
   count: number;
 }
 
@@ -37,14 +39,17 @@ interface Named {
 export function joinAttempts(reports: readonly ReportOf[]): TestRow[] {
   const all: Run[] = [];
   const names = new Map<string, Map<string, Named>>();
-  for (const { job, attempt, report } of reports.toSorted((left, right) => left.attempt - right.attempt)) {
-    const ofJob = names.get(job) ?? new Map<string, Named>();
-    names.set(job, ofJob);
+  const seriesOf = seriesAmong(reports);
+  for (const each of reports.toSorted(byAttempt)) {
+    const { job, attempt, report } = each;
+    const series = seriesOf(each);
+    const ofSeries = names.get(series) ?? new Map<string, Named>();
+    names.set(series, ofSeries);
     for (const test of report.cases) {
       const key = testKey(test);
-      let named = ofJob.get(key);
-      if (named === undefined) ofJob.set(key, (named = { runs: [], report, count: 0 }));
-      if (named.report !== report) [named.report, named.count] = [report, 0];
+      let named = ofSeries.get(key);
+      if (named === undefined) ofSeries.set(key, (named = { runs: [], attempt, count: 0 }));
+      if (named.attempt !== attempt) [named.attempt, named.count] = [attempt, 0];
       let run = named.runs[named.count];
       if (run === undefined) {
         run = { job, attempts: [] };
@@ -56,6 +61,23 @@ export function joinAttempts(reports: readonly ReportOf[]): TestRow[] {
     }
   }
   return all.flatMap(rowOf).toSorted(byNeed);
+}
+
+/**
+ * Which reports are one from attempt to attempt: those of one path, as one job may run the same tests several times, each in
+ * a report of its own. A path that no other attempt has, with a time in it perhaps, tells nothing: there the tests alone do.
+ */
+function seriesAmong(reports: readonly ReportOf[]): (report: ReportOf) => string {
+  const nameOf = ({ job, path }: ReportOf): string => JSON.stringify([job, path]);
+  const named = Map.groupBy(reports, nameOf);
+  return (report) => {
+    const name = nameOf(report);
+    return (named.get(name)?.length ?? 0) > 1 ? name : JSON.stringify([report.job]);
+  };
+}
+
+function byAttempt(left: ReportOf, right: ReportOf): number {
+  return left.attempt - right.attempt || (left.path < right.path ? -1 : Number(left.path > right.path));
 }
 
 function rowOf({ job, attempts }: Run): TestRow[] {

@@ -20,6 +20,7 @@ function testsOf(jobs: readonly JobRecord[], text: string): TestsContent {
     jobs.map(({ id }) => ({
       job: id,
       attempt,
+      path: text,
       report: {
         cases: outcomes.map((_, index): TestCase => {
           const outcome = outcomes[(index + shift) % outcomes.length] ?? 'passed';
