@@ -11,6 +11,9 @@ import { factList, pill } from './parts.ts';
 const shownRows = 3000;
 /** More unfolded failures than this are a wall. */
 const unfolded = 10;
+/** Of markup, for what tests said: each may have said 48 KiB in each attempt. The last that has room may go beyond it. */
+const mostSaid = 4 * 1024 * 1024;
+const longestName = 300;
 
 export interface TestedJob {
   readonly name: string;
@@ -26,7 +29,14 @@ export interface TestsContent {
   readonly notices: readonly string[];
 }
 
+/** What the rows of one page share. */
+interface Sheet extends Pick<TestsContent, 'jobs'> {
+  /** Of `mostSaid`. */
+  room: number;
+}
+
 export function renderTests({ rows, jobs, notices }: TestsContent): Html {
+  const sheet: Sheet = { jobs, room: mostSaid };
   const failed = rows.filter(({ test }) => isFailure(test.outcome));
   const flaky = rows.filter((row) => row.flaky && !isFailure(row.test.outcome));
   const count = (outcome: TestCase['outcome']): number => rows.filter(({ test }) => test.outcome === outcome).length;
@@ -40,29 +50,37 @@ export function renderTests({ rows, jobs, notices }: TestsContent): Html {
     ['Time in tests', formatDuration(seconds * 1000)],
   ];
   return html`${notices.map((notice) => html`<p class="notice">${notice}</p>`)}<div class="card">${factList(facts)}</div>
-${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, jobs, index < unfolded))}${more(failed)}`}
-${table('Flaky', flaky, jobs)}
+${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, sheet, index < unfolded))}${more(failed)}`}
+${table('Flaky', flaky, sheet)}
 ${table(
   'Passed',
   rows.filter((row) => row.test.outcome === 'passed' && !row.flaky),
-  jobs,
+  sheet,
 )}
 ${table(
   'Skipped',
   rows.filter((row) => row.test.outcome === 'skipped' && !row.flaky),
-  jobs,
+  sheet,
 )}`;
 }
 
-function failure(row: TestRow, jobs: TestsContent['jobs'], isOpen: boolean): Html {
+function failure(row: TestRow, sheet: Sheet, isOpen: boolean): Html {
   const { test } = row;
-  const job = jobs.get(row.job);
+  const job = sheet.jobs.get(row.job);
   // A summary is pressed as a whole: the link to the job stands below it.
-  return html`<details class="card test"${isOpen && raw(' open')}><summary>${pill('failed', test.outcome)} <strong><bdi>${test.name}</bdi></strong> <span class="quiet">${job !== undefined && html`${nameHtml(job.name)} · `}<bdi>${suiteOf(test)}</bdi> ${time(test)}</span> ${attempts(row)}</summary>
-${job !== undefined && html`<p class="quiet">Job <a href="${job.href}">${nameHtml(job.name)}</a></p>`}${said(test)}${row.attempts.slice(0, -1).map(({ attempt, test: earlier }) => isFailure(earlier.outcome) && html`<h3 class="quiet">Attempt ${attempt}</h3>${said(earlier)}`)}</details>`;
+  return html`<details class="card test"${isOpen && raw(' open')}><summary>${pill('failed', test.outcome)} <strong><bdi>${short(test.name)}</bdi></strong> <span class="quiet">${job !== undefined && html`${nameHtml(job.name)} · `}<bdi>${suiteOf(test)}</bdi> ${time(test)}</span> ${attempts(row)}</summary>
+${job !== undefined && html`<p class="quiet">Job <a href="${job.href}">${nameHtml(job.name)}</a></p>`}${said(test, sheet)}${row.attempts.slice(0, -1).map(({ attempt, test: earlier }) => isFailure(earlier.outcome) && sheet.room > 0 && html`<h3 class="quiet">Attempt ${attempt}</h3>${said(earlier, sheet)}`)}</details>`;
 }
 
-function said({ file, message, detail, output }: TestCase): Html {
+function said(test: TestCase, sheet: Sheet): Html {
+  if (sheet.room <= 0)
+    return html`<p class="quiet">What it said is in the raw file: this page has no room for more.</p>`;
+  const words = wordsOf(test);
+  sheet.room -= words.text.length;
+  return words;
+}
+
+function wordsOf({ file, message, detail, output }: TestCase): Html {
   return html`${file !== null && html`<p class="quiet"><bdi class="mono">${file}</bdi></p>`}${
     message !== null && !(detail ?? '').includes(message) && html`<pre class="said"><bdi>${message}</bdi></pre>`
   }${detail !== null && html`<pre class="said"><bdi>${detail}</bdi></pre>`}${
@@ -71,11 +89,11 @@ function said({ file, message, detail, output }: TestCase): Html {
   }`;
 }
 
-function table(title: string, rows: readonly TestRow[], jobs: TestsContent['jobs']): Html | null {
+function table(title: string, rows: readonly TestRow[], sheet: Sheet): Html | null {
   if (rows.length === 0) return null;
   return html`<h2>${title} <small>${counted(rows.length, 'test')}, the slowest first</small></h2>
 <div class="card scroll"><table class="stack"><thead><tr><th scope="col">Test</th><th scope="col">Where</th><th scope="col" class="n">Time</th><th scope="col">Attempts</th></tr></thead>
-<tbody>${rows.slice(0, shownRows).map((row) => line(row, jobs))}</tbody></table></div>
+<tbody>${rows.slice(0, shownRows).map((row) => line(row, sheet))}</tbody></table></div>
 ${more(rows)}`;
 }
 
@@ -84,20 +102,24 @@ function more(rows: readonly TestRow[]): Html | null {
   return hidden > 0 ? html`<p class="quiet">${counted(hidden, 'more test')} in the raw files.</p>` : null;
 }
 
-function line(row: TestRow, jobs: TestsContent['jobs']): Html {
+function line(row: TestRow, sheet: Sheet): Html {
   const { test } = row;
   const words = test.message ?? test.detail ?? test.output;
-  const name = html`<bdi>${test.name}</bdi>`;
-  return html`<tr><td class="whole">${words === null ? name : html`<details><summary>${name}</summary>${said(test)}</details>`}</td><td class="quiet">${where(row, jobs)}</td><td class="n">${time(test)}</td><td>${attempts(row)}</td></tr>`;
+  const name = html`<bdi>${short(test.name)}</bdi>`;
+  return html`<tr><td class="whole">${words === null ? name : html`<details><summary>${name}</summary>${said(test, sheet)}</details>`}</td><td class="quiet">${where(row, sheet)}</td><td class="n">${time(test)}</td><td>${attempts(row)}</td></tr>`;
 }
 
-function where({ job, test }: TestRow, jobs: TestsContent['jobs']): Html {
+function where({ job, test }: TestRow, { jobs }: Sheet): Html {
   const tested = jobs.get(job);
   return html`${tested !== undefined && html`<a href="${tested.href}">${nameHtml(tested.name)}</a> · `}<bdi>${suiteOf(test)}</bdi>`;
 }
 
 function suiteOf({ className, suite }: TestCase): string {
-  return className ?? suite;
+  return short(className ?? suite);
+}
+
+function short(name: string): string {
+  return name.length <= longestName ? name : `${name.slice(0, longestName)}…`;
 }
 
 function time({ seconds }: TestCase): string {
