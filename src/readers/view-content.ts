@@ -111,7 +111,11 @@ async function textOf(parts: ReaderParts, shown: Shown, file: ShownFile, asked: 
   const bytes = part.bytes.subarray(0, endOfPart(part.bytes, isEnd));
   const text = new TextDecoder().decode(bytes);
   const next = at + bytes.length >= part.size ? null : at + bytes.length;
-  return { content: renderText({ text, firstLine, next }, segment(shown.tail.at(-1) ?? '')), keeps: true, wide: true };
+  return {
+    content: renderText({ text, at, firstLine, next }, segment(shown.tail.at(-1) ?? '')),
+    keeps: true,
+    wide: true,
+  };
 }
 
 /** Behind a line's end, and not beyond so many lines. @param isEnd whether the file ends with these bytes */
@@ -120,9 +124,17 @@ function endOfPart(bytes: Uint8Array, isEnd: boolean): number {
   for (let lines = 0; lines < textLines; lines += 1) {
     const found = bytes.indexOf(10, end);
     // Of a line longer than a part this is all that there is.
-    if (found === -1) return isEnd || end === 0 ? bytes.length : end;
+    if (found === -1) return isEnd ? bytes.length : end === 0 ? beforeLast(bytes) : end;
     end = found + 1;
   }
+  return end;
+}
+
+/** Before the last character, which may go on behind these bytes: a part that begins within one is not text. */
+function beforeLast(bytes: Uint8Array): number {
+  let end = bytes.length - 1;
+  // Bytes within a character begin with the bits 10.
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return end;
 }
 

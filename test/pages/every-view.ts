@@ -57,8 +57,8 @@ export function everyView(
   const tests = renderTests(testsOf(jobs, text));
   const part = { found: 3, hit: 1 };
   const contents: [string, string, Html | null][] = [
-    ['a text', text, renderText({ text: `${text}\n${text}`, firstLine: 7, next: 9 }, segment(text))],
-    ['an empty file', text, renderText({ text: '', firstLine: 1, next: null }, segment(text))],
+    ['a text', text, renderText({ text: `${text}\n${text}`, at: 8, firstLine: 7, next: 9 }, segment(text))],
+    ['an empty file', text, renderText({ text: '', at: 0, firstLine: 1, next: null }, segment(text))],
     ['JSON', `${text}.json`, renderJson(JSON.stringify({ [text]: text, list: [text, { [text]: null }], number: 1 }))],
     ['Markdown', `${text}.md`, renderMarkdown(`# ${text}\n\n[${text}](${segment(text)}.md)\n\n> ${text}`)],
     [

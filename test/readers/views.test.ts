@@ -41,6 +41,7 @@ const files: Record<string, string | Buffer> = {
   'bomb.xml':
     '<?xml version="1.0"?><!DOCTYPE t [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><testsuites><testsuite><testcase name="&b;"/></testsuite></testsuites>',
   'long.log': Array.from({ length: 40_000 }, (_, index) => `line ${index + 1} of the log`).join('\n'),
+  'one-line.txt': `x${'漢字'.repeat(200_000)}\nthe last`,
   'report.html': `<h1>report</h1>${evil}`,
   'data.bin': Buffer.from([0, 1, 2, 255]),
   odd: 'plain words',
@@ -54,7 +55,7 @@ let place: Place;
 before(async () => {
   mirror = openMirror();
   const artifacts = Object.entries(files).map(([name, content], index) =>
-    sampleArtifact(job, index, name, { size: content.length }),
+    sampleArtifact(job, index, name, { size: Buffer.byteLength(content) }),
   );
   const jobs = [
     sampleJob(2, {
@@ -135,6 +136,19 @@ describe('the page of an artifact', () => {
     assert.match(await page('/artifacts/odd?view'), /plain words/);
     assert.match(await page('/artifacts/none.txt?view'), /This file is empty/);
     await request(mirror.app).get(`${base}/artifacts/long.log?view&at=x`).expect(400);
+  });
+
+  it('shows a line that is longer than a part to its end, under one number', async () => {
+    const numbers: string[] = [];
+    let href: string | undefined = 'one-line.txt?view';
+    while (href !== undefined) {
+      const shown: string = await page(`/artifacts/${href.replaceAll('&amp;', '&')}`);
+      assert.doesNotMatch(shown, /\ufffd|not text/, href);
+      numbers.push(Array.from(shown.matchAll(/id="L(\d+)"/g), ([, number]) => number).join(' '));
+      assert.equal(shown.includes('rel="first"'), numbers.length > 1);
+      href = /href="(one-line\.txt\?view&amp;at=[^"]+)" rel="next"/.exec(shown)?.[1];
+    }
+    assert.deepEqual(numbers, ['1', '1', '1 2']);
   });
 
   it('shows the source of HTML, with the way to where it runs', async () => {
