@@ -4,6 +4,12 @@ import { chunkOf, endOfChunk, linesOfChunk } from './chunks.ts';
 import type { LogIndex } from './index-format.ts';
 import type { Line } from './line-html.ts';
 
+/** How much of a log is read at once. */
+export interface PartBounds {
+  readonly count: number;
+  readonly bytes: number;
+}
+
 /**
  * Lines from `from` (from 1), as many as `count`; fewer where the log ends, or where they would take more than `bytes` of it.
  * @throws what the disk does
@@ -11,7 +17,7 @@ import type { Line } from './line-html.ts';
 export async function readLines(
   file: string,
   index: LogIndex,
-  { from, count, bytes }: { readonly from: number; readonly count: number; readonly bytes: number },
+  { from, count, bytes }: PartBounds & { readonly from: number },
 ): Promise<Line[]> {
   return withRanges(file, async (read) => {
     const found: Line[] = [];
@@ -26,4 +32,15 @@ export async function readLines(
     }
     return found;
   });
+}
+
+/** What is above a line tells what it is about. */
+const linesAbove = [1000, 20];
+
+/** Where a part that has `line` begins: with the log if it reaches as far from there, else with as many lines above as it has room for. */
+export function beginningFor(index: LogIndex, line: number, { count, bytes }: PartBounds): number {
+  const end = endOfChunk(index, chunkOf(index, line));
+  const reaches = (from: number): boolean =>
+    from > 0 && line - from < count && end - (index.offsets[chunkOf(index, from)] ?? 0) <= bytes;
+  return [1, ...linesAbove.map((above) => line - above)].find(reaches) ?? line;
 }

@@ -3,7 +3,7 @@ import type { BuildRecord, JobRecord } from '../model.ts';
 import { counted } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
-import { linesPerPart, logCrumbs, nameOf, partHref, searchForm } from './log.ts';
+import { lineHref, logCrumbs, nameOf, searchForm } from './log.ts';
 import { nameHtml, nameText } from './names.ts';
 
 export interface Hit {
@@ -24,7 +24,6 @@ export interface LogHitsPage {
 }
 
 export function renderLogHits({ build, job, query, hits, next, total }: LogHitsPage): string {
-  const hrefOf = (line: number): string => `${total > linesPerPart ? partHref(line) : './'}#L${line}`;
   return renderPage({
     title: `“${query}” in the log of ${nameText(nameOf(job))} · ${build.pipeline} #${build.number}`,
     wide: true,
@@ -32,15 +31,15 @@ export function renderLogHits({ build, job, query, hits, next, total }: LogHitsP
     crumbs: logCrumbs(build, job),
     body: html`<h1>Search in the log of ${nameHtml(nameOf(job))}</h1>
 <div class="logbar"><span class="facts-line">${counted(hits.length, 'line')}${next !== null && html` in the first ${String(next - 1)} of ${String(total)}`}</span>${searchForm(query)}</div>
-${hits.length === 0 ? html`<div class="card empty">No line of it has <bdi>${query}</bdi>.</div>` : html`<ol class="hits">${hits.map((hit) => hitItem(hit, query, hrefOf))}</ol>`}
+${hits.length === 0 ? html`<div class="card empty">No line of it has <bdi>${query}</bdi>.</div>` : html`<ol class="hits">${hits.map((hit) => hitItem(hit, query))}</ol>`}
 ${next !== null && html`<p class="parts"><a rel="next" href="./?q=${encodeURIComponent(query.toWellFormed())}&from=${next}">Search on from line ${String(next)}</a></p>`}`,
     foot: html`Job ${job.id}`,
   });
 }
 
-function hitItem({ line, text, before, after }: Hit, query: string, hrefOf: (line: number) => string): Html {
+function hitItem({ line, text, before, after }: Hit, query: string): Html {
   const row = (number: number, content: string, isHit: boolean): Html =>
-    html`<a href="${hrefOf(number)}">${number}</a>${isHit ? marked(content, query) : content}\n`;
+    html`<a href="${lineHref(number)}">${number}</a>${isHit ? marked(content, query) : content}\n`;
   return html`<li><pre>${before.map((each, at) => row(line - before.length + at, each, false))}${row(line, text, true)}${after.map((each, at) => row(line + at + 1, each, false))}</pre></li>`;
 }
 

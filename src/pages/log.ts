@@ -78,11 +78,12 @@ export function searchForm(query: string): Html {
 /** A line of this page, or of the page that has it: where there is a script, it has all of them here. */
 function hrefOf({ from, shown }: LogPage, line: number): string {
   const isHere = line >= from && line < from + shown;
-  return isHere ? `#L${line}` : `${partHref(line)}#L${line}`;
+  return isHere ? `#L${line}` : lineHref(line);
 }
 
-export function partHref(line: number): string {
-  return `./?from=${line - ((line - 1) % linesPerPart)}`;
+/** In a part that has it: which lines these are depends on how long they are. */
+export function lineHref(line: number): string {
+  return `./?line=${line}#L${line}`;
 }
 
 /** The way to the other lines; shown by the far log's script as little as by who has none. */
@@ -97,7 +98,7 @@ ${before !== null && html`<a href="./?from=1">First</a> <a rel="prev" href="./?f
 ${after !== null && html`<a rel="next" href="./?from=${after}">Next</a> <a href="./?from=${last}">Last</a>`}
 <a href="./">Whole log</a>`;
   const nav = html`<nav class="parts" aria-label="Parts of the log">${links}${
-    isFar && failing !== null && html` <a href="${partHref(failing)}#L${failing}">The failing line</a>`
+    isFar && failing !== null && html` <a href="${lineHref(failing)}">The failing line</a>`
   }</nav>`;
   return isFar ? html`<noscript>${nav}</noscript>` : nav;
 }

@@ -5,7 +5,7 @@ import { foldedHtml } from '../logs/folding.ts';
 import { readLogIndex } from '../logs/index-file.ts';
 import type { LogIndex } from '../logs/index-format.ts';
 import { lineHtml } from '../logs/line-html.ts';
-import { readLines } from '../logs/read-log.ts';
+import { beginningFor, readLines } from '../logs/read-log.ts';
 import { longestQuery } from '../logs/search-log.ts';
 import type { JobRecord } from '../model.ts';
 import { linesPerPart, renderLog } from '../pages/log.ts';
@@ -18,12 +18,12 @@ import { sendPage, sendRedirect } from './answers.ts';
 import { asksLive, sendEnded, sendLive } from './live-log.ts';
 import type { ReaderParts } from './parts.ts';
 
-/** Of the log, for one part: lines may be long. */
-const partBytes = 8 * 1024 * 1024;
+/** Of the log, for one page: lines may be long. */
+const part = { count: linesPerPart, bytes: 8 * 1024 * 1024 };
 const searchBounds = { matches: 500, ms: 2000 };
 
 /**
- * `?from=<line>`: a part of it. `?q=<text>`: a search, from line `from` on; `&format=json` or an `Accept` that asks for JSON
+ * `?from=<line>`: a part of it. `?line=<line>`: the part that has this line, with some above it. `?q=<text>`: a search, from line `from` on; `&format=json` or an `Accept` that asks for JSON
  * gets JSON. `?live`, or no log yet: the end of a log that grows. Without a question it has not been made a page yet, and the text itself is what there is.
  */
 export async function sendLog(parts: ReaderParts, request: Request, response: Response): Promise<void> {
@@ -35,12 +35,15 @@ export async function sendLog(parts: ReaderParts, request: Request, response: Re
     return sendLive(parts, { place, id, record: job, why }, request, response);
   }
   if (asksLive(request)) return sendEnded(parts, place, job, request, response);
-  const { from, query } = questionOf(request);
+  const { from, line, query } = questionOf(request);
   const index = await readLogIndex(parts.paths, place, job.id);
   if (index === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log.txt`);
   if (query !== null) return sendMatches(parts, { place, job, index }, { query, from: from ?? 1 }, request, response);
-  if (from === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
-  await sendPart(parts, { place, job, index }, from, response);
+  const asked = line ?? from;
+  if (asked === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
+  if (asked > Math.max(1, index.lines)) throw notFound(`this log has ${index.lines} lines`);
+  const first = line === null ? asked : beginningFor(index, line, part);
+  await sendPart(parts, { place, job, index }, first, response);
 }
 
 interface IndexedLog {
@@ -49,17 +52,30 @@ interface IndexedLog {
   readonly index: LogIndex;
 }
 
+interface LogQuestion {
+  readonly from: number | null;
+  readonly line: number | null;
+  readonly query: string | null;
+}
+
 /** @throws MirrorError ERR_REQUEST_MALFORMED that names the parameter */
-function questionOf({ query }: Request): { from: number | null; query: string | null } {
-  const { from, q } = query;
-  if (from !== undefined && !(typeof from === 'string' && /^[1-9]\d{0,14}$/.test(from))) {
-    throw new MirrorError('ERR_REQUEST_MALFORMED', '"from" is the number of a line, from 1');
-  }
+function questionOf(request: Request): LogQuestion {
+  const { q } = request.query;
   const isQuery = typeof q === 'string' && q.length <= longestQuery && !/\p{Cc}/u.test(q);
   if (q !== undefined && !isQuery) {
     throw new MirrorError('ERR_REQUEST_MALFORMED', `"q" is a text of at most ${longestQuery} characters in one line`);
   }
-  return { from: from === undefined ? null : Number(from), query: typeof q === 'string' && q !== '' ? q : null };
+  const query = typeof q === 'string' && q !== '' ? q : null;
+  return { from: lineOf(request, 'from'), line: lineOf(request, 'line'), query };
+}
+
+function lineOf({ query }: Request, name: 'from' | 'line'): number | null {
+  const value = query[name];
+  if (value === undefined) return null;
+  if (typeof value !== 'string' || !/^[1-9]\d{0,14}$/.test(value)) {
+    throw new MirrorError('ERR_REQUEST_MALFORMED', `"${name}" is the number of a line, from 1`);
+  }
+  return Number(value);
 }
 
 async function sendPart(
@@ -68,9 +84,8 @@ async function sendPart(
   from: number,
   response: Response,
 ): Promise<void> {
-  if (from > Math.max(1, index.lines)) throw notFound(`this log has ${index.lines} lines`);
   const file = paths.jobFile(place, job.id, 'log.txt');
-  const lines = await readLines(file, index, { from, count: linesPerPart, bytes: partBytes });
+  const lines = await readLines(file, index, { from, ...part });
   const rows = lines.map((line, at) => lineHtml(line, from + at));
   const page = renderLog({
     build: { organization: place.organization, pipeline: place.folder, number: place.number },

@@ -122,7 +122,7 @@ test('a log’s page leads to its first failing line, its last one and its other
   const page = { build, job, lines: '', from: 5001, shown: 5000, total: 12_000, failing: 3 };
   const part = renderLog(page);
   const hrefs = hrefsOf(part);
-  for (const href of ['./?from=1#L3', './?from=10001#L12000', './?from=10001', './?from=1'])
+  for (const href of ['./?line=3#L3', './?line=12000#L12000', './?from=10001', './?from=1'])
     assert.ok(hrefs.includes(href), href);
   assert.match(textOf(part), /Lines 5001 to 10.000 of 12.000/u);
   assert.match(textOf(renderLog({ ...page, from: 1, shown: 0, total: 0, failing: null })), /This log is empty/);
