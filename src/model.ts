@@ -166,6 +166,8 @@ export const JobSummary = z.object({
   expected: z.number(),
   present: z.number(),
   bytes: z.number(),
+  /** The state of its log; null where it has none. Records of earlier versions do not tell. */
+  log_state: FileState.nullable().optional(),
   settled: z.boolean(),
   url: z.string().nullable(),
 });

@@ -77,6 +77,7 @@ function summarize(job: JobFacts, record: JobRecord | undefined): JobSummary {
     expected: record?.expected ?? 0,
     present: record?.present ?? 0,
     bytes: record === undefined ? 0 : bytesOf(record),
+    log_state: record?.log?.state ?? null,
     // A job that has ended and has no record yet is a gap; one that never started has nothing to mirror.
     settled: record?.settled ?? !(waits && isFinishedJob(job.state, job.finished_at)),
     url: record === undefined ? null : `jobs/${job.id}/job.json`,

@@ -90,8 +90,12 @@ function attempts(build: BuildRecord, job: JobRecord): Html | null {
     durationOf,
   )}${row('Finished', ({ finished_at: at }) => instant(at))}${row('Mirrored', mirroredCount)}${row(
     'Log',
-    (attempt) => attempt.present > 0 && html`<a href="../${attempt.id}/log/">log</a>`,
+    (attempt) => hasLog(attempt) && html`<a href="../${attempt.id}/log/">log</a>`,
   )}</tbody></table></div>`;
+}
+
+function hasLog({ log_state: log, present }: JobSummary): boolean {
+  return log === undefined ? present > 0 : log === 'present';
 }
 
 function mirroredCount({ present, expected }: JobSummary): string {

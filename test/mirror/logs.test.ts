@@ -33,6 +33,7 @@ describe("a job's log", () => {
     const { log } = await mirrored(build);
     assert.equal(logOf(build), text.repeat(1000));
     const file = mirror.paths.jobFile(placeOf(build), scriptOf(build).id, 'log.txt');
+    assert.equal(mirror.build(build).jobs.find(({ id }) => id === scriptOf(build).id)?.log_state, 'present');
     assert.deepEqual(
       [log?.state, log?.size, log?.sha256],
       ['present', Buffer.byteLength(text) * 1000, digestFile(file)],

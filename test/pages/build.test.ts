@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BuildRecord, JobRecord } from '../../src/model.ts';
+import type { BuildRecord, FileState, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { describeJob } from '../../src/pages/details.ts';
 import { renderJob } from '../../src/pages/job.ts';
@@ -98,6 +98,24 @@ test('a retried job stands beside its replacement', () => {
   const own = renderJob({ build: sampleBuild(jobs), job, at });
   assert.ok(hrefsOf(own).includes(`../${uuid(3)}/`));
   assert.ok(textOf(own).includes(`curl -fO '${base}jobs/${uuid(1)}/job.json'`));
+});
+
+test('of the attempts those whose logs are there lead to them', () => {
+  const logOf = (state: FileState) => ({ url: null, size: 0, sha256: null, state, reason: null, fetched_at: null });
+  const jobs = [
+    sampleJob(1, { retried: true, retried_in_job_id: uuid(2), present: 3, log: logOf('lost') }),
+    sampleJob(2, { retried: true, retried_in_job_id: uuid(3), present: 1, log: logOf('present') }),
+    sampleJob(3, { present: 2, log: null }),
+  ];
+  const [, , job] = jobs;
+  assert.ok(job !== undefined);
+  const build = sampleBuild(jobs);
+  const logs = (of: BuildRecord): string[] =>
+    hrefsOf(renderJob({ build: of, job, at })).filter((href) => /^\.\.\/[^/]+\/log\/$/.test(href));
+  assert.deepEqual(logs(build), [`../${uuid(2)}/log/`]);
+  // Records of earlier versions tell of no log.
+  const before = { ...build, jobs: build.jobs.map(({ log_state: _, ...each }) => each) };
+  assert.equal(logs(before).length, 3);
 });
 
 test('the jobs that made a build fail come first, without those that may fail or were retried', () => {

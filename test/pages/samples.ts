@@ -105,6 +105,7 @@ export function summaryOfJob(job: JobRecord): JobSummary {
     expected: job.expected,
     present: job.present,
     bytes: job.artifacts.reduce((sum, { size }) => sum + size, job.log?.size ?? 0),
+    log_state: job.log?.state ?? null,
     settled: job.settled,
     url: `jobs/${job.id}/job.json`,
   };
