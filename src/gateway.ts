@@ -15,7 +15,7 @@ import { openRegrouping } from './identity/regrouping.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import { createSearcher } from './logs/searcher.ts';
 import { offerAccount } from './pages/layout.ts';
-import { createMarkdownRenderer } from './pages/markdown-renderer.ts';
+import { createMarkupRenderer } from './pages/markup-renderer.ts';
 import { openQueue } from './queue/queue.ts';
 import { catalogSource } from './readers/catalog-source.ts';
 import type { ReaderIdentity } from './readers/identity.ts';
@@ -48,8 +48,8 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
   stopper.add('searches', () => searcher.close());
   const reports = createReportReader();
   stopper.add('reports', () => reports.close());
-  const markdown = createMarkdownRenderer();
-  stopper.add('Markdown', () => markdown.close());
+  const markup = createMarkupRenderer();
+  stopper.add('markup', () => markup.close());
   const queue = openQueue(() => secrets.redisUrl?.reveal() ?? `unix://${join(config.runDir, 'redis.sock')}`, log);
   stopper.add('queue', () => queue.close());
   const search = openSearch(paths.search, { readOnly: true });
@@ -63,7 +63,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     pages: pageCache(paths, log),
     searcher,
     reports,
-    markdown,
+    markup,
     queue,
     watch: createWatch(queue),
     organization: config.organization,

@@ -3,7 +3,7 @@ import type { BuildPageParts } from '../build-page.ts';
 import type { Log } from '../log.ts';
 import type { Searcher } from '../logs/searcher.ts';
 import type { BuildSummary } from '../model.ts';
-import type { MarkdownRenderer } from '../pages/markdown-renderer.ts';
+import type { MarkupRenderer } from '../pages/markup-renderer.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { ReportReader } from '../reports/report-reader.ts';
 import type { Search } from '../search/search.ts';
@@ -20,7 +20,7 @@ export interface ReaderParts extends BuildPageParts {
   readonly pages: PageCache;
   readonly searcher: Searcher;
   readonly reports: ReportReader;
-  readonly markdown: MarkdownRenderer;
+  readonly markup: MarkupRenderer;
   /** What readers may ask the workers for. */
   readonly queue: Pick<TaskQueue, 'enqueue'>;
   readonly watch: Watch;

@@ -1,9 +1,9 @@
 /** The content of one artifact as its page shows it, by its kind. */
 import { formatBytes } from '../pages/format.ts';
-import { type Html, html } from '../pages/html.ts';
+import { Html, html } from '../pages/html.ts';
 import { segment } from '../pages/links.ts';
+import type { Unfit } from '../pages/markup-renderer.ts';
 import { renderCoverage } from '../pages/view-coverage.ts';
-import { renderJson } from '../pages/view-json.ts';
 import { renderMedia } from '../pages/view-media.ts';
 import { renderTests } from '../pages/view-tests.ts';
 import { renderText } from '../pages/view-text.ts';
@@ -26,6 +26,11 @@ const wholeUpTo: Partial<Record<Kind, number>> = {
 const textWindow = MiB / 2;
 /** Lines of one part: short ones are many. */
 const textLines = 20_000;
+
+const unfitMeaning: Readonly<Record<Unfit, string>> = {
+  costly: 'Shown as text: to lay it out takes more time or memory than a page may have.',
+  unreadable: 'Shown as text: this is no JSON that can be read.',
+};
 
 /** Where a part of a text begins. */
 export interface AskedPart {
@@ -65,16 +70,12 @@ export async function contentOf(
   const whole = await readPart(parts.paths.shown(shown.place, file.path), 0, most);
   if (whole === null) throw notFound();
   const text = new TextDecoder().decode(whole.bytes);
-  if (kind === 'markdown') {
-    const content = await parts.markdown.render(text);
-    if (content !== null) return { content, keeps: true };
-    const notice = 'Shown as text: to lay it out takes more time or memory than a page may have.';
-    // Another time may be a better one.
-    return { ...(await textOf(parts, shown, file, part)), notice, keeps: false };
-  }
-  if (kind === 'json') {
-    const tree = renderJson(text);
-    if (tree !== null) return { content: tree, keeps: true };
+  if (kind === 'markdown' || kind === 'json') {
+    const content = await parts.markup.render(kind, text);
+    if (content instanceof Html) return { content, keeps: true };
+    const asText = await textOf(parts, shown, file, part);
+    // What was costly may fit another time, which may be a better one.
+    return { ...asText, notice: unfitMeaning[content], keeps: asText.keeps && content !== 'costly' };
   }
   const opening = text.slice(0, 65_536);
   if (kind === 'xml' && /<testsuites?[\s>]/.test(opening)) {
@@ -84,8 +85,7 @@ export async function contentOf(
   const format = kind === 'lcov' ? 'lcov' : kind === 'xml' && /<coverage[\s>]/.test(opening) ? 'cobertura' : null;
   const coverage = format === null ? null : await parts.reports.coverage(format, whole.bytes);
   if (coverage !== null) return { content: renderCoverage(coverage), keeps: true };
-  const notice = kind === 'json' ? 'Shown as text: this is no JSON that can be read.' : null;
-  return { ...(await textOf(parts, shown, file, part)), notice };
+  return textOf(parts, shown, file, part);
 }
 
 /** A test report is shown with those of the other attempts. @returns null where nothing can be read of it */

@@ -6,7 +6,7 @@ import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
 import { describeJob } from '../../src/pages/details.ts';
-import { createMarkdownRenderer } from '../../src/pages/markdown-renderer.ts';
+import { createMarkupRenderer } from '../../src/pages/markup-renderer.ts';
 import { pageCache } from '../../src/readers/page-cache.ts';
 import { createReaders } from '../../src/readers/readers.ts';
 import { createWatch } from '../../src/readers/watching.ts';
@@ -36,7 +36,7 @@ export interface ReaderSite {
 export async function startReaderSite(): Promise<ReaderSite> {
   const site = await startSite();
   const { paths } = site;
-  const [searcher, reports, markdown] = [createSearcher(), createReportReader(), createMarkdownRenderer()];
+  const [searcher, reports, markup] = [createSearcher(), createReportReader(), createMarkupRenderer()];
   const search = openSearch(paths.search, { readOnly: true });
   const log = createLog('test', 'silent');
   const queue = { enqueue: async () => undefined };
@@ -49,7 +49,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
     pages: pageCache(paths, log),
     searcher,
     reports,
-    markdown,
+    markup,
     search,
     organization: 'acme',
     opensReports: false,
@@ -78,7 +78,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
       return place;
     },
     close: async () => {
-      await Promise.all([searcher.close(), reports.close(), markdown.close(), search.close()]);
+      await Promise.all([searcher.close(), reports.close(), markup.close(), search.close()]);
       await site.close();
     },
   };

@@ -6,7 +6,7 @@ import type { Express } from 'express';
 import { createLog } from '../../src/log.ts';
 import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
-import { createMarkdownRenderer } from '../../src/pages/markdown-renderer.ts';
+import { createMarkupRenderer } from '../../src/pages/markup-renderer.ts';
 import type { Task } from '../../src/queue/tasks.ts';
 import { catalogSource } from '../../src/readers/catalog-source.ts';
 import type { ReaderIdentity } from '../../src/readers/identity.ts';
@@ -34,7 +34,7 @@ export interface TestMirror {
   close(): void;
 }
 
-export function openMirror(markdown = createMarkdownRenderer()): TestMirror {
+export function openMirror(markup = createMarkupRenderer()): TestMirror {
   const paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-readers-')));
   const log = createLog('test', 'silent');
   const searcher = createSearcher();
@@ -52,7 +52,7 @@ export function openMirror(markdown = createMarkdownRenderer()): TestMirror {
       pages: pageCache(paths, log),
       searcher,
       reports,
-      markdown,
+      markup,
       queue,
       watch: createWatch(queue),
       organization: 'acme',
@@ -90,7 +90,7 @@ export function openMirror(markdown = createMarkdownRenderer()): TestMirror {
       catalog.close();
       void searcher.close();
       void reports.close();
-      void markdown.close();
+      void markup.close();
       rmSync(paths.root, { recursive: true });
     },
   };
