@@ -34,24 +34,30 @@ async function documentOf(
   build: BuildRecord,
   jobs: readonly JobRecord[],
 ): Promise<SearchDocument> {
-  const failed = jobs.filter((job) => !job.retried && isFailedJob(job)).slice(0, mostFailedJobs);
+  const allFailed = jobs.filter((job) => !job.retried && isFailedJob(job));
+  const failed = allFailed.slice(0, mostFailedJobs);
+  const paths = pathsOf(jobs);
   return {
     folder: place.folder,
     summary: summaryOf(build),
     jobs: [...new Set(build.jobs.flatMap(({ name }) => (name === null ? [] : [nameText(name)])))],
-    paths: pathsOf(jobs),
+    paths: paths.slice(0, mostPaths),
     // What still changes is read once, when it has settled.
     tests: build.settled ? await failingTests(worker, place, failed) : [],
     lines: build.settled ? await failureLines(worker, place, failed) : [],
+    isCut: paths.length > mostPaths || allFailed.length > mostFailedJobs,
   };
 }
 
-/** Those of failed jobs first: the index keeps some thousand of a build, so that to answer from it stays quick. */
+/**
+ * Those of failed jobs first: the index keeps some thousand of a build, so that to answer from it stays quick.
+ * @returns one more than it keeps where there are more
+ */
 function pathsOf(jobs: readonly JobRecord[]): string[] {
   const paths = new Set<string>();
   for (const job of jobs.toSorted((left, right) => Number(isFailedJob(right)) - Number(isFailedJob(left)))) {
     for (const { path } of job.artifacts) {
-      if (paths.size >= mostPaths) return [...paths];
+      if (paths.size > mostPaths) return [...paths];
       paths.add(path);
     }
   }

@@ -12,6 +12,7 @@ export interface SearchHit {
   readonly folder: string;
   readonly summary: BuildSummary;
   readonly matches: readonly { readonly field: string; readonly text: string }[];
+  readonly isPartial: boolean;
 }
 
 export interface SearchResultsPage {
@@ -37,10 +38,10 @@ ${next !== null && html`<div class="actions"><a class="button" rel="next" href="
 }
 
 function hint(text: string, isEmpty: boolean): Html {
-  return html`<div class="card empty listing">${!isEmpty && html`Nothing has <bdi class="mono">${text}</bdi>.<br>`}Words of messages, authors, branches, commits, jobs, files, failing tests and failed logs; all of them must be there, and the beginning of one is enough.<br><code>path:junit.xml</code> <code>test:checkout</code> <code>log:"out of memory"</code> <code>job:lint</code> <code>state:failed</code> <code>pipeline:web</code></div>`;
+  return html`<div class="card empty listing">${!isEmpty && html`Nothing has <bdi class="mono">${text}</bdi>.<br>`}Words of messages, authors, branches, commits, jobs, files, failing tests and failed logs; all of them must be there, and the beginning of one is enough. Of a very large build some thousand files are searched, failed jobs’ first.<br><code>path:junit.xml</code> <code>test:checkout</code> <code>log:"out of memory"</code> <code>job:lint</code> <code>state:failed</code> <code>pipeline:web</code></div>`;
 }
 
-function hitRow({ folder, summary, matches }: SearchHit): Html {
+function hitRow({ folder, summary, matches, isPartial }: SearchHit): Html {
   const href = `/${segment(summary.organization)}/${segment(folder)}/builds/${summary.number}/`;
   const told = matches.filter(({ field }) => field in labels);
   return html`<li>
@@ -48,7 +49,7 @@ function hitRow({ folder, summary, matches }: SearchHit): Html {
 <div class="what"><div class="title"><a href="${href}">${nameHtml(titleOf(summary))}</a></div>
 <div class="under"><span><bdi>${folder}</bdi> #${summary.number}</span><span><bdi class="mono">${summary.branch}</bdi></span>${
     summary.commit !== '' && html`<span>${shortCommit(summary.commit)}</span>`
-  }${summary.author !== null && html`<span><bdi>${summary.author}</bdi></span>`}</div>
+  }${summary.author !== null && html`<span><bdi>${summary.author}</bdi></span>`}${isPartial && html`<span>not all of its files and lines are searched</span>`}</div>
 ${told.length > 0 && html`<ul class="matches">${told.map(({ field, text }) => html`<li><span class="quiet">${labels[field]}</span> <bdi class="mono">${marked(text)}</bdi></li>`)}</ul>`}</div>
 <div class="when">${instant(summary.finished_at ?? summary.created_at)}</div>
 </li>`;

@@ -36,7 +36,7 @@ async function answer({ search, organization, url }: ReaderParts, request: Reque
     return sendPage(response, renderSearch({ text, hits: results, next: nextHref, milliseconds }));
   response.set('Cache-Control', 'no-cache').json({
     query: text,
-    results: results.map(({ folder, summary, matches }) => ({
+    results: results.map(({ folder, summary, matches, isPartial }) => ({
       url: new URL(buildHref({ organization: summary.organization, folder, number: summary.number }), url).href,
       organization: summary.organization,
       pipeline: summary.pipeline,
@@ -47,6 +47,7 @@ async function answer({ search, organization, url }: ReaderParts, request: Reque
       message: summary.message,
       author: summary.author,
       finished_at: summary.finished_at,
+      partial: isPartial,
       matches: matches.map(({ field, text: found }) => ({ in: field, text: found.replaceAll(/[\u0001\u0002]/g, '') })),
     })),
     next: nextHref === null ? null : new URL(`${nextHref}&format=json`, url).href,

@@ -19,6 +19,8 @@ export interface SearchDocument {
   readonly tests: readonly string[];
   /** What the logs of failed jobs say of why. */
   readonly lines: readonly string[];
+  /** Whether one of these lists is cut already. */
+  readonly isCut?: boolean;
 }
 
 export interface SearchMatch {
@@ -33,6 +35,8 @@ export interface SearchResult {
   readonly folder: string;
   readonly summary: BuildSummary;
   readonly matches: readonly SearchMatch[];
+  /** Whether not all of the build can be found. */
+  readonly isPartial: boolean;
 }
 
 export interface SearchPage {
@@ -63,11 +67,11 @@ export interface FullText {
   close(): void;
 }
 
-const version = 2;
+const version = 3;
 const schema = `
   CREATE TABLE IF NOT EXISTS found (
     id INTEGER PRIMARY KEY, build TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, folder TEXT NOT NULL,
-    state TEXT NOT NULL, summary TEXT NOT NULL
+    state TEXT NOT NULL, summary TEXT NOT NULL, partial INTEGER NOT NULL
   ) STRICT;
   CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     about, jobs, paths, tests, lines, kind, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3', detail = full
@@ -89,14 +93,15 @@ function fullTextOn(db: DatabaseSync): FullText {
     db.prepare('DELETE FROM words WHERE rowid = ?').run(id);
     db.prepare('DELETE FROM found WHERE id = ?').run(id);
   };
-  const insert = ({ summary, folder, jobs, paths, tests, lines }: SearchDocument): void => {
+  const insert = ({ summary, folder, jobs, paths, tests, lines, isCut = false }: SearchDocument): void => {
     const id = freeId(db, summary);
-    const values = [summary.id, summary.organization, folder, summary.state, JSON.stringify(summary)];
-    db.prepare('INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)').run(id, ...values);
     const texts = [about(summary), jobs, paths, tests, lines, [kindText(summary.state, folder)]].map(joined);
+    const partial = Number(isCut || texts.some((each) => each.isCut));
+    const values = [summary.id, summary.organization, folder, summary.state, JSON.stringify(summary), partial];
+    db.prepare('INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?)').run(id, ...values);
     db.prepare('INSERT INTO words (rowid, about, jobs, paths, tests, lines, kind) VALUES (?, ?, ?, ?, ?, ?, ?)').run(
       id,
-      ...texts,
+      ...texts.map(({ text }) => text),
     );
   };
   return {
@@ -144,7 +149,7 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
   const marked = fields.map((field, index) => `highlight(words, ${index}, char(1), char(2)) AS ${field}`);
   const rows = db
     .prepare(
-      `SELECT found.id AS id, found.folder AS folder, found.summary AS summary, ${marked.join(', ')}
+      `SELECT found.id AS id, found.folder AS folder, found.summary AS summary, found.partial AS partial, ${marked.join(', ')}
        FROM words JOIN found ON found.id = words.rowid WHERE ${used.map(([sql]) => sql).join(' AND ')}
        ORDER BY words.rowid DESC LIMIT ?`,
     )
@@ -157,6 +162,7 @@ function find(db: DatabaseSync, { organization, text, before, limit }: SearchQue
       const text = excerptOf(String(row[field] ?? ''));
       return text === null ? [] : [{ field, text }];
     }),
+    isPartial: row['partial'] === 1,
   }));
   return { results, next: rows.length > limit ? (results.at(-1)?.id ?? null) : null };
 }
@@ -176,12 +182,13 @@ function about(summary: BuildSummary): string[] {
 }
 
 /** Between two of a list stands a line break, which no phrase is looked for across. What marks a match is in none of them. */
-function joined(parts: readonly string[]): string {
+function joined(parts: readonly string[]): { text: string; isCut: boolean } {
   let text = '';
   for (const each of parts) {
     const part = each.replaceAll(/[\u0001\u0002]/g, ' ');
-    if (text.length + part.length > mostText) return text === '' ? part.slice(0, mostText) : text;
+    if (text.length + part.length > mostText)
+      return { text: text === '' ? part.slice(0, mostText) : text, isCut: true };
     text += text === '' ? part : `\n${part}`;
   }
-  return text;
+  return { text, isCut: false };
 }

@@ -132,6 +132,7 @@ export function everyPage(
             folder: build.pipeline,
             summary: summaryOfBuild(build),
             matches: [{ field: 'lines', text: `a \u0001${text}\u0002 ${text}` }],
+            isPartial: true,
           },
         ],
         next: '/-/search?q=a&before=1',

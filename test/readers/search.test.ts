@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { hrefsOf, textOf } from '../pages/reading.ts';
-import { sampleBuild, summaryOfBuild } from '../pages/samples.ts';
+import { sampleBuild, summaryOfBuild, uuid } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
 
 let mirror: TestMirror;
@@ -32,6 +32,20 @@ test('scripts get JSON with whole addresses', async () => {
     assert.deepEqual([body.query, body.next, body.results.length], ['path:app.js', null, 1]);
     assert.equal(body.results[0].url, 'http://mirror.test/acme/web/builds/42/');
     assert.deepEqual(body.results[0].matches, [{ in: 'paths', text: 'dist/app.js' }]);
+  }
+});
+
+test('a build of which not all is searched says so', async () => {
+  const summary = summaryOfBuild(sampleBuild([], { number: 43, id: uuid(43) }));
+  await mirror.search.put({ folder: 'web', summary, jobs: [], paths: ['huge.js'], tests: [], lines: [], isCut: true });
+  for (const [query, isPartial] of [
+    ['huge', true],
+    ['memory', false],
+  ] as const) {
+    const { text } = await request(mirror.app).get(`/-/search?q=${query}`).set('Accept', 'text/html').expect(200);
+    assert.equal(text.includes('not all of its files and lines are searched'), isPartial, query);
+    const { body } = await request(mirror.app).get(`/-/search?q=${query}&format=json`).expect(200);
+    assert.equal(body.results[0].partial, isPartial, query);
   }
 });
 

@@ -141,3 +141,20 @@ test('the index is asked and told from outside of its thread, and a reader sees 
   assert.deepEqual((await reader.find(question)).results, []);
   await Promise.all([reader.close(), writer.close()]);
 });
+
+test('a build of which not all can be found says so', () => {
+  const { full, ask } = index('partial');
+  const paths = Array.from({ length: 3000 }, (_, at) => `coverage/packages/number-${at}/index.html`);
+  full.put(document(1, { paths: paths.slice(0, 10) }));
+  full.put(document(2, { paths }));
+  full.put(document(3, { paths: paths.slice(0, 10), isCut: true }));
+  assert.deepEqual(
+    ask('path:coverage').results.map(({ summary, isPartial }) => [summary.number, isPartial]),
+    [
+      [3, true],
+      [2, true],
+      [1, false],
+    ],
+  );
+  full.close();
+});
