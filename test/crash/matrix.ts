@@ -44,6 +44,8 @@ export function cellsOf(scenario: Scenario, { steps }: Reference): Cell[] {
 export interface MatrixOptions {
   /** Scenarios and faults by name; all where it is empty. */
   readonly only: readonly string[];
+  /** What a step's label holds; all where it is empty or absent. */
+  readonly step?: string;
   /** Of all cells every how manieth is run, */
   readonly every: number;
   /** beginning with which: 0 unless told. */
@@ -81,7 +83,7 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
   const cells = observed
     .flatMap(({ scenario, reference }) => cellsOf(scenario, reference).map((cell) => ({ scenario, cell, reference })))
     .filter(({ scenario, cell }) => !isRepeated(scenario, cell.step.label))
-    .filter(({ cell }) => wanted(cell.fault, faults))
+    .filter(({ cell }) => wanted(cell.fault, faults) && cell.step.label.includes(options.step ?? ''))
     .filter((_, index) => index % options.every === (options.from ?? 0) % options.every);
   const rows = rowsOf(cells, options.onRow);
   let done = 0;
