@@ -13,6 +13,7 @@ import { openKeeper } from './identity/keeper.ts';
 import { openPeople } from './identity/people.ts';
 import { openRegrouping } from './identity/regrouping.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
+import { createPartReader } from './logs/part-reader.ts';
 import { createSearcher } from './logs/searcher.ts';
 import { offerAccount } from './pages/layout.ts';
 import { createMarkupRenderer } from './pages/markup-renderer.ts';
@@ -46,6 +47,8 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
   stopper.add('catalog', () => catalog.close());
   const searcher = createSearcher();
   stopper.add('searches', () => searcher.close());
+  const logParts = createPartReader();
+  stopper.add('parts of logs', () => logParts.close());
   const reports = createReportReader();
   stopper.add('reports', () => reports.close());
   const markup = createMarkupRenderer();
@@ -62,6 +65,7 @@ async function run(log: Log, settings: ReturnType<typeof parseConfig>): Promise<
     catalog: () => catalog.current(),
     pages: pageCache(paths, log),
     searcher,
+    logParts,
     reports,
     markup,
     queue,

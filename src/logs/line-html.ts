@@ -19,22 +19,47 @@ export function lineHtml(line: Line, number: number | null, kind = '', before = 
 
 /** So many characters of a line are shown: the time in which a browser lays one out grows faster than the line. */
 const mostShown = 50_000;
+/** No run more is begun behind so much HTML: each character may have colours and a link of its own. */
+const mostHtml = 256 * 1024;
 
 export function runsHtml(runs: readonly Run[]): string {
   let html = '';
-  let left = mostShown;
+  let shown = 0;
+  let link: string | null = null;
   for (const { text, pen } of runs) {
-    const shown = text.length > left ? text.slice(0, left).toWellFormed() : text;
-    html += pen === plainPen ? escape(shown) : dressed(shown, pen);
-    if (shown !== text) return `${html}<i class="cut">… ${restOf(runs)} more characters, in the raw log</i>`;
-    left -= text.length;
+    const room = mostShown - shown;
+    if (room === 0 || html.length > mostHtml) break;
+    if (pen.link !== link) {
+      html += (link === null ? '' : '</a>') + (pen.link === null ? '' : opened(pen.link));
+      link = pen.link;
+    }
+    const part = text.length > room ? text.slice(0, room).toWellFormed() : text;
+    html += pen === plainPen ? escape(part) : dressed(part, pen);
+    shown += part.length;
   }
-  return html;
+  if (link !== null) html += '</a>';
+  const more = lengthOf(runs) - shown;
+  return more === 0
+    ? html
+    : `${html}<i class="cut">… ${more.toLocaleString('en-US')} more characters, in the raw log</i>`;
 }
 
-function restOf(runs: readonly Run[]): string {
-  const length = runs.reduce((sum, { text }) => sum + text.length, 0);
-  return (length - mostShown).toLocaleString('en-US');
+function lengthOf(runs: readonly Run[]): number {
+  let length = 0;
+  for (const { text } of runs) length += text.length;
+  return length;
+}
+
+let lastLink = '';
+let lastOpened = '';
+
+/** Many runs, and often many lines, are of one link. */
+function opened(link: string): string {
+  if (link !== lastLink) {
+    lastLink = link;
+    lastOpened = `<a href="${escape(link)}" rel="noreferrer nofollow ugc">`;
+  }
+  return lastOpened;
 }
 
 export function textOf(runs: readonly Run[]): string {
@@ -58,8 +83,7 @@ function dressed(text: string, pen: Pen): string {
     const attributes = attributesOf(pen);
     tags.set(pen, (tag = attributes === '' ? '' : `<b${attributes}>`));
   }
-  const inner = tag === '' ? escape(text) : `${tag}${escape(text)}</b>`;
-  return pen.link === null ? inner : `<a href="${escape(pen.link)}" rel="noreferrer nofollow ugc">${inner}</a>`;
+  return tag === '' ? escape(text) : `${tag}${escape(text)}</b>`;
 }
 
 const classes: readonly (readonly [number, string])[] = [

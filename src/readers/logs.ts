@@ -1,11 +1,9 @@
 /** A log's page where Lighttpd has no file for it: parts of a long log, and searches in it. */
 import type { Request, Response } from 'express';
 import { MirrorError } from '../errors.ts';
-import { foldedHtml } from '../logs/folding.ts';
 import { readLogIndex } from '../logs/index-file.ts';
 import type { LogIndex } from '../logs/index-format.ts';
-import { lineHtml } from '../logs/line-html.ts';
-import { beginningFor, readLines } from '../logs/read-log.ts';
+import { beginningFor } from '../logs/read-log.ts';
 import { longestQuery } from '../logs/search-log.ts';
 import type { JobRecord } from '../model.ts';
 import { linesPerPart, renderLog } from '../pages/log.ts';
@@ -43,7 +41,7 @@ export async function sendLog(parts: ReaderParts, request: Request, response: Re
   if (asked === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
   if (asked > Math.max(1, index.lines)) throw notFound(`this log has ${index.lines} lines`);
   const first = line === null ? asked : beginningFor(index, line, part);
-  await sendPart(parts, { place, job, index }, first, response);
+  await sendPart(parts, { place, job, index }, { from: first, line: asked }, response);
 }
 
 interface IndexedLog {
@@ -79,20 +77,22 @@ function lineOf({ query }: Request, name: 'from' | 'line'): number | null {
 }
 
 async function sendPart(
-  { paths }: ReaderParts,
-  { place, job, index }: IndexedLog,
-  from: number,
+  parts: ReaderParts,
+  log: IndexedLog,
+  { from, line }: { from: number; line: number },
   response: Response,
 ): Promise<void> {
-  const file = paths.jobFile(place, job.id, 'log.txt');
-  const lines = await readLines(file, index, { from, ...part });
-  const rows = lines.map((line, at) => lineHtml(line, from + at));
+  const { place, job, index } = log;
+  const file = parts.paths.jobFile(place, job.id, 'log.txt');
+  const { html, shown } = await parts.logParts.read({ file, index, from, ...part });
+  // Where what is above the line is more HTML than a part has, the line itself begins one.
+  if (shown > 0 && from + shown <= line) return sendPart(parts, log, { from: line, line }, response);
   const page = renderLog({
     build: { organization: place.organization, pipeline: place.folder, number: place.number },
     job,
-    lines: foldedHtml(rows, from, index),
+    lines: html,
     from,
-    shown: lines.length,
+    shown,
     total: index.lines,
     failing: index.failure.line,
   });

@@ -1,6 +1,7 @@
 /** What the readers' routers are given. */
 import type { BuildPageParts } from '../build-page.ts';
 import type { Log } from '../log.ts';
+import type { PartReader } from '../logs/part-reader.ts';
 import type { Searcher } from '../logs/searcher.ts';
 import type { BuildSummary } from '../model.ts';
 import type { MarkupRenderer } from '../pages/markup-renderer.ts';
@@ -19,6 +20,7 @@ export interface ReaderParts extends BuildPageParts {
   readonly search: Search;
   readonly pages: PageCache;
   readonly searcher: Searcher;
+  readonly logParts: PartReader;
   readonly reports: ReportReader;
   readonly markup: MarkupRenderer;
   /** What readers may ask the workers for. */

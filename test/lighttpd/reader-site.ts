@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createLog } from '../../src/log.ts';
+import { createPartReader } from '../../src/logs/part-reader.ts';
 import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { renderBuild } from '../../src/pages/build.ts';
@@ -36,7 +37,8 @@ export interface ReaderSite {
 export async function startReaderSite(): Promise<ReaderSite> {
   const site = await startSite();
   const { paths } = site;
-  const [searcher, reports, markup] = [createSearcher(), createReportReader(), createMarkupRenderer()];
+  const [searcher, logParts] = [createSearcher(), createPartReader()];
+  const [reports, markup] = [createReportReader(), createMarkupRenderer()];
   const search = openSearch(paths.search, { readOnly: true });
   const log = createLog('test', 'silent');
   const queue = { enqueue: async () => undefined };
@@ -48,6 +50,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
     catalog: () => null,
     pages: pageCache(paths, log),
     searcher,
+    logParts,
     reports,
     markup,
     search,
@@ -78,7 +81,7 @@ export async function startReaderSite(): Promise<ReaderSite> {
       return place;
     },
     close: async () => {
-      await Promise.all([searcher.close(), reports.close(), markup.close(), search.close()]);
+      await Promise.all([searcher, logParts, reports, markup, search].map((each) => each.close()));
       await site.close();
     },
   };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Express } from 'express';
 import { createLog } from '../../src/log.ts';
+import { createPartReader } from '../../src/logs/part-reader.ts';
 import { createSearcher } from '../../src/logs/searcher.ts';
 import type { BuildRecord, JobRecord } from '../../src/model.ts';
 import { createMarkupRenderer } from '../../src/pages/markup-renderer.ts';
@@ -38,6 +39,7 @@ export function openMirror(markup = createMarkupRenderer()): TestMirror {
   const paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-readers-')));
   const log = createLog('test', 'silent');
   const searcher = createSearcher();
+  const logParts = createPartReader();
   const reports = createReportReader();
   mkdirSync(dirname(paths.search), { recursive: true });
   const search = openSearch(paths.search);
@@ -51,6 +53,7 @@ export function openMirror(markup = createMarkupRenderer()): TestMirror {
       search,
       pages: pageCache(paths, log),
       searcher,
+      logParts,
       reports,
       markup,
       queue,
@@ -89,6 +92,7 @@ export function openMirror(markup = createMarkupRenderer()): TestMirror {
       void search.close();
       catalog.close();
       void searcher.close();
+      void logParts.close();
       void reports.close();
       void markup.close();
       rmSync(paths.root, { recursive: true });
