@@ -19,6 +19,11 @@ interface Cell {
 const blank: Cell = { text: ' ', pen: plainPen };
 /** In units of a string: more marks than any script puts on one character are left out. */
 const longestCell = 64;
+/**
+ * What is moved or erased in a line reaches so many columns from the cursor: two screens, while a line may be a hundred of them,
+ * which would be gone through for each few bytes that ask for it.
+ */
+const reach = 320;
 
 export class Row {
   /** When it was printed, milliseconds since 1970: the last time stamp wins, as Buildkite has it. */
@@ -29,8 +34,10 @@ export class Row {
   #hasTabs = false;
   /** In units of a string while there are runs: at least as many as there are characters. */
   #length = 0;
-  /** Of the runs, in columns; -1 where it is not known. */
+  /** Of the runs, in columns, as far as they were there when it was asked for. */
   #width = 0;
+  /** What was appended since, so that each text is measured once; null: all, for it never was asked for. */
+  #unmeasured: string | null = null;
 
   get isEmpty(): boolean {
     return this.#length === 0;
@@ -44,7 +51,9 @@ export class Row {
   /** How many columns it takes. */
   get width(): number {
     if (this.#cells !== null) return this.#cells.length;
-    if (this.#width === -1) this.#width = this.#runs.reduce((column, { text }) => columnBehind(text, column), 0);
+    if (this.#unmeasured === null) this.#width = this.#runs.reduce((column, { text }) => columnBehind(text, column), 0);
+    else if (this.#unmeasured !== '') this.#width = columnBehind(this.#unmeasured, this.#width);
+    this.#unmeasured = '';
     return this.#width;
   }
 
@@ -55,7 +64,7 @@ export class Row {
       for (const character of text) put(this.#cells, this.#cells.length, character, pen);
       return;
     }
-    this.#width = -1;
+    if (this.#unmeasured !== null) this.#unmeasured += text;
     const at = this.#runs.length - 1;
     const last = this.#runs[at];
     if (last === undefined || !isSamePen(last.pen, pen)) this.#runs.push({ text, pen });
@@ -86,7 +95,6 @@ export class Row {
     const gap = column - this.width;
     if (gap > 0) this.append(' '.repeat(gap), plainPen);
     this.append(text, pen);
-    if (this.#cells === null) this.#width = columnBehind(text, column);
     return this.width;
   }
 
@@ -101,42 +109,53 @@ export class Row {
   /** From the beginning to a column, with it. */
   eraseTo(column: number): void {
     if (column >= this.#split().length - 1) return this.clear();
-    this.erase(0, column + 1);
+    const from = Math.max(0, column + 1 - reach);
+    this.erase(from, column + 1 - from);
   }
 
   /** So many columns, which stay. */
   erase(column: number, count: number): void {
     const cells = this.#split();
-    const end = Math.min(cells.length, column + count);
+    const end = Math.min(cells.length, column + Math.min(count, reach));
     part(cells, column);
     part(cells, end);
-    for (let at = column; at < end; at += 1) cells[at] = blank;
+    blankOut(cells, column, end);
   }
 
   /** What is right of so many columns moves left. */
   remove(column: number, count: number): void {
-    const cells = this.#loose(column);
-    part(cells, column + count);
-    cells.splice(column, count);
+    const cells = this.#split();
+    const end = Math.min(cells.length, column + reach);
+    const from = Math.min(end, column + count);
+    this.#loosen(column, end);
+    part(cells, from);
+    for (let at = from; at < end; at += 1) cells[at - from + column] = cells[at] as Cell;
+    if (end === cells.length) cells.length = end - from + column;
+    else blankOut(cells, end - from + column, end);
   }
 
   /** What is right of a column moves so many to the right; what would be right of `most` is lost. */
   insert(column: number, count: number, most: number): void {
-    const cells = this.#loose(column);
+    const cells = this.#split();
     if (column >= cells.length) return;
-    cells.splice(column, 0, ...Array.from({ length: count }, () => blank));
-    if (cells.length > most) {
-      part(cells, most);
-      cells.length = most;
-    }
+    const longest = Math.max(cells.length, Math.min(most, cells.length + count));
+    const end = Math.min(longest, column + reach);
+    const to = Math.min(end, column + count);
+    this.#loosen(column, end);
+    part(cells, end - to + column);
+    for (let at = cells.length; at < end; at += 1) cells.push(blank);
+    for (let at = end - 1; at >= to; at -= 1) cells[at] = cells[at - to + column] as Cell;
+    blankOut(cells, column, to);
     this.#length = Math.max(this.#length, cells.length);
   }
 
   clear(): void {
+    if (this.isEmpty && this.#cells === null) return;
     this.#runs = [];
     this.#cells = null;
     this.#length = 0;
     this.#width = 0;
+    this.#unmeasured = null;
   }
 
   /** Without the blanks that an erasure or a leap left at its end. */
@@ -164,14 +183,18 @@ export class Row {
     return cells;
   }
 
-  /** Its cells, where what is from a column on can be moved: a tab would be another number of columns then, and is blanks. */
-  #loose(column: number): Cell[] {
+  /** What is from a column to another can be moved: a tab would be another number of columns then, and is blanks. */
+  #loosen(column: number, end: number): void {
     const cells = this.#split();
     part(cells, column);
-    if (this.#hasTabs) for (let at = 0; at < cells.length; at += 1) if (cells[at]?.text === '\t') loosen(cells, at);
-    this.#hasTabs = false;
-    return cells;
+    part(cells, end);
+    if (!this.#hasTabs) return;
+    for (let at = column; at < end; at += 1) if (cells[at]?.text === '\t') loosen(cells, at);
   }
+}
+
+function blankOut(cells: Cell[], from: number, to: number): void {
+  for (let at = from; at < to; at += 1) cells[at] = blank;
 }
 
 /** @param column within the cells, or the one behind them @returns the column behind it */

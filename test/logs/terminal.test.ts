@@ -154,6 +154,15 @@ it('a line is bounded, and nothing of it is lost', () => {
   assert.equal(lines.join(''), text);
 });
 
+test('what is moved in a long line is moved within two screens’ width', () => {
+  const long = 'x'.repeat(1000);
+  assert.deepEqual(textsOf(`${long}\r${csi}2P!`), [`!${'x'.repeat(317)}  ${'x'.repeat(680)}`]);
+  assert.deepEqual(textsOf(`${'x'.repeat(318)}漢${long}\r${csi}@!`), [`!${'x'.repeat(318)} ${long}`]);
+  assert.deepEqual(textsOf(`${long}\r${csi}999X`), [`${' '.repeat(320)}${'x'.repeat(680)}`]);
+  assert.deepEqual(textsOf(`${long}${csi}D${csi}1K`), ['']);
+  assert.deepEqual(textsOf(`${long}${csi}2D${csi}1K`), [`${'x'.repeat(679)}${' '.repeat(320)}x`]);
+});
+
 // Each of these would take minutes if its cost grew with the square of its length.
 test('a log made to be costly is not', { timeout: 60_000 }, () => {
   const hostile = [
@@ -184,9 +193,23 @@ test('a log made to be costly is not', { timeout: 60_000 }, () => {
     '漢\b',
     '\u0301',
     `\r\u0301`,
+    `${csi}99999X`,
+    `${csi}160@`,
+    `${csi}@${csi}P`,
+    `\t${csi}G${csi}@`,
+    `${csi}16000G${csi}1K`,
+    `${csi}99L${csi}99M`,
+    `x${esc}7`,
+    `${csi}7mx${esc}7${csi}mx${esc}7`,
+    `${csi}7m漢${csi}X${csi}m字${csi}X`,
   ];
   for (const each of hostile) {
-    const text = `${'x'.repeat(4096)}${each.repeat((256 * 1024) / each.length)}`;
-    assert.ok(textsOf(text).length > 0, JSON.stringify(each));
+    for (const before of ['x'.repeat(4096), `${'x'.repeat(16_000)}\r`, 'x\n'.repeat(300)]) {
+      const begun = process.cpuUsage();
+      assert.ok(textsOf(before + each.repeat((128 * 1024) / each.length)).length > 0, JSON.stringify(each));
+      const { user, system } = process.cpuUsage(begun);
+      // Most take a twentieth of it.
+      assert.ok(user + system < 400_000, `${JSON.stringify(each)}: ${user + system} µs`);
+    }
   }
 });
