@@ -104,6 +104,7 @@ export class Row {
     const cells = this.#split();
     part(cells, column);
     if (cells.length > column) cells.length = column;
+    this.#shrink();
   }
 
   /** From the beginning to a column, with it. */
@@ -132,6 +133,7 @@ export class Row {
     for (let at = from; at < end; at += 1) cells[at - from + column] = cells[at] as Cell;
     if (end === cells.length) cells.length = end - from + column;
     else blankOut(cells, end - from + column, end);
+    this.#shrink();
   }
 
   /** What is right of a column moves so many to the right; what would be right of `most` is lost. */
@@ -190,6 +192,11 @@ export class Row {
     part(cells, end);
     if (!this.#hasTabs) return;
     for (let at = column; at < end; at += 1) if (cells[at]?.text === '\t') loosen(cells, at);
+  }
+
+  /** After some of the cells were taken away. */
+  #shrink(): void {
+    this.#length = Math.min(this.#length, this.width);
   }
 }
 

@@ -165,33 +165,32 @@ export class Terminal {
   }
 
   #print(text: string): void {
-    let row = this.#rowHere() ?? this.#row();
     this.#printed = text;
-    const column = this.#column;
-    if (column !== null && column + text.length <= longestLine) {
-      // Right of the screen nothing is written but behind what is there already.
-      const after = row.write(Math.min(column, Math.max(screenColumns - 1, row.width)), text, this.#pen);
-      this.#column = after === row.width ? null : after;
-      return;
-    }
-    this.#column = null;
-    if (row.length + text.length <= longestLine) {
-      row.append(text, this.#pen);
-      return;
-    }
-    for (let at = 0; at < text.length; ) {
-      const room = longestLine - row.length;
-      if (text.length - at <= room) {
-        row.append(text.slice(at), this.#pen);
-        return;
-      }
+    for (let at = 0; ; ) {
+      const row = this.#rowHere() ?? this.#row();
+      const room = this.#roomIn(row);
+      if (text.length - at <= room) return this.#put(row, at === 0 ? text : text.slice(at));
       const cut = at + wholeCharacters(text, at, Math.max(0, room));
-      row.append(text.slice(at, cut), this.#pen);
+      this.#put(row, text.slice(at, cut));
       this.#toNextLine();
-      this.#column = null;
-      row = this.#row();
       at = cut;
     }
+  }
+
+  /** How much more of a text goes into this line, over what is there or behind it. */
+  #roomIn(row: Row): number {
+    const column = this.#column;
+    // Behind the last character the width, which would have to be measured, is not asked for.
+    if (column === null) return longestLine - row.length;
+    return longestLine - (column < row.width ? column : Math.max(column, row.length));
+  }
+
+  #put(row: Row, text: string): void {
+    if (this.#column === null) return row.append(text, this.#pen);
+    // Right of the screen nothing is written but behind what is there already.
+    const column = Math.min(this.#column, Math.max(screenColumns - 1, row.width));
+    const after = row.write(column, text, this.#pen);
+    this.#column = after === row.width ? null : after;
   }
 
   #newline(): void {

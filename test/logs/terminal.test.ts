@@ -154,6 +154,23 @@ it('a line is bounded, and nothing of it is lost', () => {
   assert.equal(lines.join(''), text);
 });
 
+it('a line whose end is written anew is as long as what is left of it, however often', () => {
+  const progress = Array.from({ length: 3000 }, (_, at) => `${at} of 3000`);
+  const erased = progress.map((each) => `${csi}14G${csi}K${each}`).join('');
+  assert.deepEqual(textsOf(`Downloading: ${erased}\ndone\n`), ['Downloading: 2999 of 3000', 'done']);
+  const restored = progress.map((each) => `${csi}s${csi}K${each}${csi}u`).join('');
+  assert.deepEqual(textsOf(`Downloading: ${restored}\ndone\n`), ['Downloading: 2999 of 3000', 'done']);
+  const removed = progress.map((each) => `${csi}14G${csi}99P${each}`).join('');
+  assert.deepEqual(textsOf(`Downloading: ${removed}\ndone\n`), ['Downloading: 2999 of 3000', 'done']);
+});
+
+it('a text longer than a line is written over what is there, and over the lines that it goes on in', () => {
+  const text = `${'x'.repeat(16_383)}${'y'.repeat(600)}`;
+  const lines = [`${'x'.repeat(16_383)}y`, 'y'.repeat(599)];
+  assert.deepEqual(textsOf(`50%\r${text}\n`), lines);
+  assert.deepEqual(textsOf(`50%\nbelow${csi}A\r${text}\n`), lines);
+});
+
 test('what is moved in a long line is moved within two screens’ width', () => {
   const long = 'x'.repeat(1000);
   assert.deepEqual(textsOf(`${long}\r${csi}2P!`), [`!${'x'.repeat(317)}  ${'x'.repeat(680)}`]);
