@@ -4,6 +4,7 @@
  * @see https://invisible-island.net/xterm/ctlseqs/ctlseqs.html (SGR)
  */
 import { detached } from './detached.ts';
+import { addressOf } from './links.ts';
 
 /** Bits of `styles`. */
 export const bold = 1;
@@ -113,7 +114,7 @@ export function toSequences({ foreground, background, styles, link }: Pen): stri
   if (foreground !== usual) codes.push(`38;${colorCode(foreground)}`);
   if (background !== usual) codes.push(`48;${colorCode(background)}`);
   const color = codes.length === 0 ? '' : `\u001b[${codes.join(';')}m`;
-  return link === null ? color : `${color}\u001b]8;;${link}\u0007`;
+  return link === null ? color : `${color}\u001b]8;;${addressOf(link)}\u0007`;
 }
 
 function colorCode(color: number): string {

@@ -1,9 +1,9 @@
 /**
  * What the strings within a log mean: Buildkite's time stamps (APC `bk;t=…`), links and pictures (OSC 8, 1337, 1338, 1339).
- * A link leads to http or https, to a file of this very build, or nowhere; a picture comes from this site alone. Pure, and
- * shared with the browser.
+ * A picture comes from this site alone. Pure, and shared with the browser.
  * @see https://buildkite.com/docs/pipelines/configure/links-and-images-in-log-output
  */
+import { ownArtifact, safeLink } from './links.ts';
 import type { Picture } from './pen.ts';
 
 export type Meaning =
@@ -17,10 +17,7 @@ export type Meaning =
 
 /** A picture within the log, in characters of base64: 256 KiB of bytes. */
 const longestPicture = 350_000;
-const longestLink = 2048;
 const longestText = 1000;
-/** From the log's page to the files of its build. */
-const ownArtifacts = '../../../artifacts/';
 /** What a date can be, ms since 1970. */
 export const latestTime = 8.64e15;
 const stamp = /^bk;(?:[^;]*;)*?(d?)t=(\d{1,16})(?:;|$)/;
@@ -43,25 +40,6 @@ export function readSystemCommand(text: string): Meaning {
   if (code === '1338') return linkedPicture(url, alt);
   const shown = content === '' ? url : content;
   return shown === '' ? null : { kind: 'text', text: shown.slice(0, longestText), to: safeLink(url) };
-}
-
-/** @returns null for an address that nothing of ours should lead to */
-export function safeLink(address: string): string | null {
-  if (address.length > longestLink) return null;
-  const own = ownArtifact(address);
-  if (own !== null) return own;
-  if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return null;
-  const url = new URL(address);
-  return url.username === '' && url.password === '' ? url.href : null;
-}
-
-/** `artifact://<path>`, also with the `./` that people write before it. @returns null for anything else */
-function ownArtifact(address: string): string | null {
-  const path = /^artifact:\/\/(.+)$/i.exec(address)?.[1];
-  if (path === undefined) return null;
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.length === 0 || parts.includes('..') || !path.isWellFormed()) return null;
-  return ownArtifacts + parts.map((part) => encodeURIComponent(part)).join('/');
 }
 
 /** A picture of another host is a link to it: the page itself asks no other host for anything. */

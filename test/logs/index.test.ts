@@ -45,6 +45,7 @@ const piece = oneof(
       `${esc}[0m`,
       `${esc}[1;38;5;99m`,
       `${esc}]8;;https://x.test/\u0007`,
+      `${esc}]8;;artifact://./a;b%.html\u0007`,
       `${esc}]8;;\u0007`,
     ),
   },
@@ -71,6 +72,17 @@ test('each chunk by itself shows what the whole log shows, byte by byte and line
     { numRuns: 40, endOnFailure: true },
   );
   assert.ok(most >= 3, `at most ${most} chunks`);
+});
+
+test('a link that is open where a chunk begins is open in it', () => {
+  for (const address of ['https://x.test/', 'artifact://./a;b%.html']) {
+    const bytes = Buffer.from(`${esc}]8;;${address}\u0007${`${sentence}\n`.repeat(2000)}`);
+    const { index, lines } = indexed(bytes);
+    assert.ok(index.offsets.length > 2);
+    const whole = lines.map((line, at) => lineHtml(line, at + 1));
+    assert.ok(whole.every((line) => line.includes('rel="noreferrer')));
+    assert.deepEqual(htmlByChunks(bytes, index), whole);
+  }
 });
 
 test('however a log comes in, its index is the same', () => {

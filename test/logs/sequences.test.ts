@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { array, assert as check, constantFrom, oneof, property, string } from 'fast-check';
-import { safeLink } from '../../src/logs/sequences.ts';
+import { addressOf, safeLink } from '../../src/logs/links.ts';
 import { htmlOf, textsOf } from './print.ts';
 
 const esc = '\u001b';
@@ -30,6 +30,15 @@ describe('links', () => {
       `https://x.test/${'a'.repeat(3000)}`,
     ];
     for (const address of [...unsafe, ...tricky]) assert.equal(safeLink(address), null, address);
+  });
+  it('have an address that leads to the same again', () => {
+    const longName = `artifact://./${'漢'.repeat(600)}//%41 b?.html`;
+    const addresses = ['artifact://r.html', 'artifact://a;b/%2e%2e/\u009b.txt', longName, 'https://x.test/漢?a=b c#d'];
+    for (const address of addresses) {
+      const link = safeLink(address);
+      assert.ok(link !== null && safeLink(addressOf(link)) === link, address);
+    }
+    assert.equal(safeLink(`https://x.test/${'漢'.repeat(600)}`), null, 'it would be too long when it is read again');
   });
   it('are Buildkite’s own and those of terminals', () => {
     assert.match(
