@@ -1,4 +1,5 @@
 /** What a search in a log found, as a page. */
+import { inSmallLetters } from '../letters.ts';
 import type { BuildRecord, JobRecord } from '../model.ts';
 import { counted } from './format.ts';
 import { type Html, html } from './html.ts';
@@ -44,7 +45,7 @@ function hitItem({ line, text, before, after }: Hit, query: string): Html {
 }
 
 function marked(text: string, query: string): Html {
-  const at = text.toLowerCase().indexOf(query.toLowerCase());
+  const at = inSmallLetters(text).indexOf(inSmallLetters(query));
   if (at === -1) return html`${text}`;
   return html`${text.slice(0, at)}<mark>${text.slice(at, at + query.length)}</mark>${text.slice(at + query.length)}`;
 }

@@ -31,6 +31,7 @@ const first = new Set(
     'escape',
     'globs',
     'http',
+    'letters',
     'line-writer',
     'log',
     'programs',

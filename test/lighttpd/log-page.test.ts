@@ -33,7 +33,7 @@ function* largeLog(): Generator<Buffer> {
 }
 
 const smallLog = [
-  `${stamp(0)}~~~ Preparing working directory\r\n${stamp(90)}$ git fetch\r\n`,
+  `${stamp(0)}~~~ Preparing working directory\r\n${stamp(90)}$ git fetch İİİ Kebab\r\n`,
   `${stamp(1000)}--- :npm: Installing\r\n${stamp(1100)}10 %\r${esc}[K50 %\r${esc}[Kdone\r\n`,
   `${stamp(2000)}--- Tests\r\n${stamp(2100)}<script>alert(1)</script><img src=x onerror=alert(2)>\r\n`,
   `${stamp(2200)}${esc}]1339;url='javascript:alert(3)';content='click me'\u0007 ${esc}]8;;https://example.com/\u0007a link${esc}]8;;\u0007\r\n`,
@@ -254,6 +254,16 @@ describe('a log whose lines are all in its page', { skip, timeout: 120_000 }, ()
     await page.keyboard.press('Enter');
     await page.getByText(/^1 of \d+ lines$/).waitFor();
     assert.deepEqual(refusals, []);
+    await page.close();
+  });
+
+  it('is searched where a letter is longer when it is small', async () => {
+    const { page } = await open(small.url);
+    await page.keyboard.press('/');
+    await page.keyboard.type('kebab');
+    await page.keyboard.press('Enter');
+    await page.getByText(/^1 of 1 lines$/).waitFor();
+    assert.deepEqual(await page.evaluate<string[]>("[...CSS.highlights.get('found')].map(String)"), ['Kebab']);
     await page.close();
   });
 

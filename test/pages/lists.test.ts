@@ -8,6 +8,7 @@ import { renderHome } from '../../src/pages/home.ts';
 import { html, raw } from '../../src/pages/html.ts';
 import { latestHref } from '../../src/pages/links.ts';
 import { renderLog } from '../../src/pages/log.ts';
+import { renderLogHits } from '../../src/pages/log-hits.ts';
 import { renderPipeline } from '../../src/pages/pipeline.ts';
 import { hrefsOf, textOf } from './reading.ts';
 import { sampleBuild, sampleJob, summaryOfBuild } from './samples.ts';
@@ -115,6 +116,16 @@ test('a listing of 5,000 files has them all, by name', () => {
     names,
   );
   assert.ok(hrefsOf(page).includes('../'));
+});
+
+test('what was found in a log is marked, also behind a letter that is longer when it is small', () => {
+  const marks = (text: string, query: string): string[] => {
+    const hit = { line: 1, text, before: [], after: [] };
+    const page = renderLogHits({ build, job: sampleJob(1), query, hits: [hit], next: null, total: 1 });
+    return Array.from(page.matchAll(/<mark>(.*?)<\/mark>/g), ([, marked = '']) => marked);
+  };
+  assert.deepEqual(marks('İİ Not found', 'not'), ['Not']);
+  assert.deepEqual(marks('in İzmir', 'İZMIR'), ['İzmir']);
 });
 
 test('a log’s page leads to its first failing line, its last one and its other parts', () => {

@@ -1,4 +1,5 @@
 /** Search over the whole log: the gateway looks through it piece by piece, and what it finds is gone through one by one. */
+import { inSmallLetters } from '../../letters.ts';
 import type { LogView } from './log-view.ts';
 
 interface Piece {
@@ -116,11 +117,11 @@ function waitMs(seconds: string | null): number {
 function highlight(log: HTMLElement, query: string): void {
   if (!('highlights' in CSS)) return;
   const ranges: Range[] = [];
-  const wanted = query.toLowerCase();
+  const wanted = inSmallLetters(query);
   if (wanted !== '') {
     const walker = document.createTreeWalker(log, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node !== null && ranges.length < 2000; node = walker.nextNode()) {
-      const text = node.textContent?.toLowerCase() ?? '';
+      const text = inSmallLetters(node.textContent ?? '');
       if (node.parentElement?.parentElement?.matches('.line') === true && node.parentElement.matches('a')) continue;
       for (let found = text.indexOf(wanted); found !== -1; found = text.indexOf(wanted, found + wanted.length)) {
         const range = new Range();
