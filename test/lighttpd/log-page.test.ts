@@ -202,6 +202,22 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
     await page.close();
   });
 
+  it('marks what is chosen by the rows that are seen, however much is folded between them', async () => {
+    const { page } = await open(`${large.url}#L2-L1000000`);
+    await page.locator('#L2.on:not(.waits)').waitFor();
+    await page.evaluate(`{
+      const byId = document.getElementById;
+      document.asked = 0;
+      document.getElementById = (id) => ((document.asked += 1), byId.call(document, id));
+    }`);
+    await page.getByRole('button', { name: 'Fold all' }).click();
+    await page.locator('#L3.on').waitFor();
+    const asked = await page.evaluate<number>('document.asked');
+    assert.ok(asked < 1000, `${asked} lines were looked for`);
+    assert.ok((await page.locator('.line.on').count()) > 10);
+    await page.close();
+  });
+
   for (const [view, options] of views) {
     it(`has no barrier and no fault, and fits: ${view}`, async () => {
       const { page, seen } = await open(`${large.url}#L1000003`, options);

@@ -77,7 +77,7 @@ export function farLog(log: HTMLElement, index: LogIndex, tell: (message: string
   function mark(): void {
     if (selected === null) return;
     const from = Math.max(selected.from, map.lineAt(shown.first));
-    for (let line = from; line <= selected.to && map.rowOf(line) <= shown.last; line += 1) {
+    for (let line = from; line <= selected.to && map.rowOf(line) <= shown.last; line = map.after(line)) {
       document.getElementById(`L${line}`)?.classList.add('on');
     }
   }
