@@ -32,6 +32,7 @@ export const knownNames = [
   'WORKER_METRICS_LISTEN',
   'CONCURRENCY',
   'RECONCILE_SECONDS',
+  'UNSEEN_DAYS',
   'WEBHOOK_REPAIR',
   'POLICY',
   'OIDC_ISSUER',
