@@ -26,14 +26,20 @@ const exit = /exited with status -?\d+|^\s*(?:🚨\s*)?Error: The command|^\^\^\
 const secondHand =
   /^(?:make(?:\[\d+\])?: \*\*\*|npm (?:ERR!|error)|error: script |ERR_PNPM|error Command failed|Makefile:|ninja: build stopped|FAILURE: Build failed|.*ELIFECYCLE)|\b\d+ (?:failed|failures?|errors?|failing)\b/i;
 
+/** Says that an error follows, and not which: the line behind it does. A traceback says so at its end. */
+const announcement = /(?:error|fail|fatal|panic|exception)\b.{0,80}:$/i;
+
 /** Gathers while the log goes by; bounded. */
 export class FailureWatch {
   readonly #seen: { line: number; text: string; isFirstHand: boolean }[] = [];
   #exit: DecisiveLine | null = null;
+  #isAnnounced = false;
 
   see(line: number, text: string): void {
-    if (!suspicious.test(text)) return;
+    if (!this.#isAnnounced && !suspicious.test(text)) return;
     const shown = text.trim().slice(0, longestText);
+    if (shown === '') return;
+    this.#isAnnounced = announcement.test(shown);
     if (exit.test(text)) {
       this.#exit = { line, text: shown };
       return;

@@ -150,6 +150,8 @@ describe('what an index says', () => {
       [2, 3, 4, 5],
     );
     assert.equal(of('a\n🚨 Error: The command exited with status 1\n').failure.line, 2);
+    const told = of('x\nerror during build:\n\nsrc/a.ts (4:9): "b" is not exported\nmore\n').failure;
+    assert.deepEqual([told.line, told.decisive.map(({ line }) => line)], [4, [2, 4]]);
     assert.deepEqual(of('0 errors\nall good, no failures\n').failure, { line: null, decisive: [] });
   });
   it('times and pictures', () => {
