@@ -9,7 +9,7 @@ import type { ProofRule } from './buildkite/signature.ts';
 import { type Config, parseConfig, readEnv, type Secrets } from './config.ts';
 import { MirrorError, toMirrorError } from './errors.ts';
 import { createHttpServer, formatListen, listen } from './http.ts';
-import { grantsFile } from './identity/state.ts';
+import { grantsRightAt } from './identity/grants.ts';
 import { createLog, type Log, logError, logRefusal } from './log.ts';
 import type { GlobalSources } from './metrics/globals.ts';
 import { receiverMetrics } from './metrics/receiver.ts';
@@ -19,7 +19,6 @@ import { openQueue, type TaskQueue } from './queue/queue.ts';
 import { openCatalog } from './search/catalog.ts';
 import { createStopper, stopOnSignals } from './stop.ts';
 import { hasOurFormat } from './tree/data.ts';
-import { writtenAt } from './tree/files.ts';
 import { readFreeBytes } from './tree/free.ts';
 import { createGapReader } from './tree/gaps.ts';
 import { type Journal, openJournal } from './tree/journal.ts';
@@ -127,7 +126,7 @@ function globalSources(paths: DataPaths, journal: Journal, queue: TaskQueue, has
       return completed === null ? null : Date.parse(completed.endedAt);
     },
     // The receiver tells it, because the gateway is what may be gone.
-    grantsWrittenAt: async () => (hasIdentity ? writtenAt(grantsFile(paths)) : null),
+    grantsRightAt: async () => (hasIdentity ? grantsRightAt(paths) : null),
     webhookHealthy: async () => (await readWebhookState(paths))?.healthy ?? null,
     journalEntries: () => journal.entries,
   };

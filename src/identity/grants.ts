@@ -4,8 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { rangeBits } from '../addresses.ts';
+import { isAbsent, withRanges } from '../tree/files.ts';
+import type { DataPaths } from '../tree/paths.ts';
 import type { Grant, PublicPaths, Rule } from './decide.ts';
 import type { SealKey } from './seals.ts';
+import { grantsFile } from './state.ts';
 import type { Subject } from './subjects.ts';
 
 export interface SubjectGrants {
@@ -49,6 +52,8 @@ export const staleAfterSeconds = 15 * 60;
 const firstLine = 'kitemirror-grants 1';
 /** A file without it was cut short, and the gate keeps the one before. */
 const lastLine = 'end';
+/** As much of the file as its first two lines can take. */
+const headBytes = 64;
 
 /**
  * The second line tells one writing from another, so that the gate can see at a glance whether there is news.
@@ -93,6 +98,21 @@ export function formatGrants(table: GrantTable): string {
     lines.push(line('token', id, sha256, expires, subject, made));
   for (const id of table.revoked) lines.push(line('revoked', id));
   return `${lines.join('\n')}\n${lastLine}\n`;
+}
+
+/**
+ * When the grants that the gate reads were last known to be right, in ms since 1970: their own word, since the file is also
+ * written while nobody can tell what is revoked. null: there is no such file, or it does not begin as grants do.
+ */
+export async function grantsRightAt(paths: Pick<DataPaths, 'identity'>): Promise<number | null> {
+  try {
+    const head = await withRanges(grantsFile(paths), (read) => read(0, headBytes));
+    const [, time] = /^kitemirror-grants 1\ntime\t(\d+)\t/.exec(head.toString()) ?? [];
+    return time === undefined ? null : Number(time) * 1000;
+  } catch (thrown) {
+    if (isAbsent(thrown)) return null;
+    throw thrown;
+  }
 }
 
 function line(...parts: readonly (string | number)[]): string {

@@ -62,14 +62,21 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const subjects = await state.subjects.all((name) => log.warn({ name }, 'a subject cannot be read'));
   let loaded = policyFile === null ? null : await loadPolicy(policyFile);
   let onRecord: string | null = null;
+  let checkedAt = now();
   let seen = await versionsOf(state, policyFile);
-  let parts = await readParts(state, now(), log);
+  let parts = await readParts(state, checkedAt, log);
   let table = build();
   let writing: Promise<void> = Promise.resolve();
   let refreshing: Promise<void> | undefined;
 
   function build(): GrantTable {
-    return tableOf(loaded?.policy ?? closedPolicy, subjects, parts, now());
+    return tableOf(loaded?.policy ?? closedPolicy, subjects, parts, { checkedAt, now: now() });
+  }
+
+  /** That it succeeded is what the gate's time tells: who could have been revoked meanwhile must not stay let in. */
+  async function readAgain(at: number): Promise<void> {
+    parts = await readParts(state, at, log);
+    checkedAt = at;
   }
 
   async function write(): Promise<void> {
@@ -87,13 +94,15 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   }
 
   async function takeChanges(): Promise<void> {
+    const at = now();
     const found = await versionsOf(state, policyFile);
     if (found === seen) {
-      if (now() - table.time >= heartbeatSeconds) await publish();
+      checkedAt = at;
+      if (at - table.time >= heartbeatSeconds) await publish();
       return;
     }
     if (policyFile !== null) loaded = await reload(policyFile, loaded, log);
-    parts = await readParts(state, now(), log);
+    await readAgain(at);
     await publish();
     seen = found;
   }
@@ -121,7 +130,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     },
     revoke: async (card) => {
       await state.revoked.put(revocationName(card), card);
-      parts = await readParts(state, now(), log);
+      await readAgain(now());
       await publish();
     },
     refresh: () => {
@@ -158,7 +167,19 @@ async function readParts(state: IdentityState, now: number, log: Log): Promise<P
   };
 }
 
-function tableOf(policy: Policy, cards: ReadonlyMap<string, SubjectCard>, parts: Parts, now: number): GrantTable {
+/** Seconds since 1970. */
+interface Times {
+  /** When what is revoked was last read. */
+  readonly checkedAt: number;
+  readonly now: number;
+}
+
+function tableOf(
+  policy: Policy,
+  cards: ReadonlyMap<string, SubjectCard>,
+  parts: Parts,
+  { checkedAt, now }: Times,
+): GrantTable {
   const since = new Map(
     parts.revoked.flatMap(({ what, value, at }) => (what === 'subject' ? [[value, at] as const] : [])),
   );
@@ -183,7 +204,7 @@ function tableOf(policy: Policy, cards: ReadonlyMap<string, SubjectCard>, parts:
     tokens.set(id, { sha256, made, expires, subject });
   }
   return {
-    time: now,
+    time: checkedAt,
     before: Math.max(0, ...parts.revoked.flatMap(({ what, at }) => (what === 'before' ? [at] : []))),
     keys: parts.keys,
     everyone: grantsFor(policy, null),

@@ -15,8 +15,8 @@ export interface GlobalSources {
   reconciledAt(): Promise<number | null>;
   /** Whether Buildkite's webhook is as it should be; null: nobody could look. */
   webhookHealthy(): Promise<boolean | null>;
-  /** When the gateway last wrote the grants (ms since 1970); null: identity is off, or it never did. */
-  grantsWrittenAt(): Promise<number | null>;
+  /** When the grants were last known to be right (ms since 1970); null: identity is off, or they never were. */
+  grantsRightAt(): Promise<number | null>;
   /** Hints that the journal holds now. */
   journalEntries(): number;
 }
@@ -65,15 +65,10 @@ export function declareGlobals(registry: Registry, sources: GlobalSources, log: 
     const healthy = await sources.webhookHealthy();
     return healthy === null ? [] : one(Number(healthy));
   });
-  gauge(
-    'grants_age_seconds',
-    'Time since the gateway wrote who may read what; from 900 on it is refused.',
-    [],
-    async () => {
-      const at = await sources.grantsWrittenAt();
-      return at === null ? [] : one(Math.max(0, (Date.now() - at) / 1000));
-    },
-  );
+  gauge('grants_age_seconds', 'Time since it was known who may read what; from 900 on it is refused.', [], async () => {
+    const at = await sources.grantsRightAt();
+    return at === null ? [] : one(Math.max(0, (Date.now() - at) / 1000));
+  });
   gauge('disk_free_bytes', 'Free bytes on the disk of the data folder.', [], async () =>
     one(await sources.diskFreeBytes()),
   );

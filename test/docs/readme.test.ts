@@ -69,7 +69,7 @@ const noSources: GlobalSources = {
   diskFreeBytes: async () => 0,
   reconciledAt: async () => null,
   webhookHealthy: async () => null,
-  grantsWrittenAt: async () => null,
+  grantsRightAt: async () => null,
   journalEntries: () => 0,
 };
 

@@ -23,7 +23,7 @@ const sources: GlobalSources = {
   diskFreeBytes: async () => 12_345,
   reconciledAt: async () => Date.now() - 60_000,
   webhookHealthy: async () => true,
-  grantsWrittenAt: async () => Date.now() - 45_000,
+  grantsRightAt: async () => Date.now() - 45_000,
   journalEntries: () => 7,
 };
 
@@ -71,7 +71,7 @@ describe('the receiver’s metrics', () => {
     receiverMetrics(registry, changing, log);
     await samples();
     Object.assign(changing, { tasks: away, budgets: away, totals: away, gaps: away });
-    Object.assign(changing, { reconciledAt: away, webhookHealthy: away, grantsWrittenAt: away });
+    Object.assign(changing, { reconciledAt: away, webhookHealthy: away, grantsRightAt: away });
     await samples();
     const found = Object.keys(await samples()).filter((name) => !name.startsWith('kitemirror_deliver'));
     assert.deepEqual(found, ['kitemirror_journal_entries', 'kitemirror_disk_free_bytes']);

@@ -1,0 +1,58 @@
+/** The grants as they are kept: what they say of a world that cannot be read, or that was changed behind the gateway's back. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { grantsRightAt } from '../../src/identity/grants.ts';
+import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
+import type { PersonCard } from '../../src/identity/people.ts';
+import { subjectId } from '../../src/identity/state.ts';
+import { createLog } from '../../src/log.ts';
+import { type DataPaths, dataPaths } from '../../src/tree/paths.ts';
+
+const issuer = 'https://login.example';
+const begun = 1_800_000_000;
+
+let paths: DataPaths;
+let now: number;
+let keeper: Keeper;
+
+beforeEach(async () => {
+  paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-keeper-')));
+  now = begun;
+  keeper = await openKeeper({ paths, policyFile: null, log: createLog('test', 'silent'), nowSeconds: () => now });
+});
+afterEach(() => rmSync(paths.root, { recursive: true }));
+
+function person(user: string, more: Partial<PersonCard> = {}): PersonCard {
+  return { id: subjectId(issuer, user), kind: 'user', issuer, seen: now, user, email: null, groups: [], ...more };
+}
+
+describe('the time of the grants', () => {
+  const told = async (): Promise<number[]> => [keeper.table().time, Number(await grantsRightAt(paths)) / 1000];
+
+  it('is that of the last look that could read what is revoked, however often the file is written', async () => {
+    const folder = join(paths.identity, 'revoked');
+    await keeper.revoke({ what: 'id', value: 'a'.repeat(32), at: now });
+    renameSync(folder, `${folder}.away`);
+    // What leads to itself cannot be read by root either.
+    symlinkSync(folder, folder);
+    now += 600;
+    await keeper.refresh();
+    await keeper.admit(person('ann'));
+    assert.deepEqual(await told(), [begun, begun]);
+    assert.ok(keeper.table().subjects.has(person('ann').id), 'who comes in is known all the same');
+    rmSync(folder);
+    renameSync(`${folder}.away`, folder);
+    await keeper.refresh();
+    assert.deepEqual(await told(), [now, now]);
+  });
+
+  it('goes on where nothing has changed, and is null where there are no grants', async () => {
+    now += 60;
+    await keeper.refresh();
+    assert.deepEqual(await told(), [now, now]);
+    assert.equal(await grantsRightAt({ identity: join(paths.root, 'nowhere') }), null);
+  });
+});
