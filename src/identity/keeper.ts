@@ -81,7 +81,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 
   async function write(): Promise<void> {
     const next = build();
-    await makeSecretFolder(paths.identity);
+    await makeSecretFolder(paths.root, paths.identity);
     await writeAtomic(grantsFile(paths), formatGrants(next), { mode: secretFile, durable: false });
     table = next;
   }

@@ -66,12 +66,12 @@ export interface IdentityState {
   readonly revoked: Cards<RevocationCard>;
 }
 
-export function identityState(paths: Pick<DataPaths, 'identity'>): IdentityState {
+export function identityState({ root, identity }: Pick<DataPaths, 'root' | 'identity'>): IdentityState {
   return {
-    keys: cardsIn(join(paths.identity, 'keys'), KeyCard),
-    subjects: cardsIn(join(paths.identity, 'subjects'), SubjectCard),
-    tokens: cardsIn(join(paths.identity, 'tokens'), TokenCard),
-    revoked: cardsIn(join(paths.identity, 'revoked'), RevocationCard),
+    keys: cardsIn(root, join(identity, 'keys'), KeyCard),
+    subjects: cardsIn(root, join(identity, 'subjects'), SubjectCard),
+    tokens: cardsIn(root, join(identity, 'tokens'), TokenCard),
+    revoked: cardsIn(root, join(identity, 'revoked'), RevocationCard),
   };
 }
 

@@ -4,10 +4,11 @@
  * renamed, so that any number of programs can write at once and no line is lost.
  */
 import { statSync } from 'node:fs';
-import { chown, mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlinkFile } from './blobs.ts';
 import { namesIn } from './files.ts';
+import { makeOwnedFolder, ownerBelow } from './owner.ts';
 import type { DataPaths } from './paths.ts';
 
 /** Where the next part of a month begins. */
@@ -56,16 +57,12 @@ export interface AuditLine {
 }
 
 export async function writeAudit(paths: DataPaths, line: AuditLine, now: Date = new Date()): Promise<void> {
-  await mkdir(paths.audit, { recursive: true });
+  await makeOwnedFolder(paths.root, paths.audit);
   const time = now.toISOString();
   const handle = await open(join(paths.audit, partFor(auditParts(paths), time.slice(0, 7))), 'a', 0o600);
   try {
-    // A command that root runs, from cron say, must not leave what the mirror cannot write on.
-    if (process.getuid?.() === 0) {
-      const { uid, gid } = statSync(paths.root);
-      await chown(paths.audit, uid, gid);
-      await handle.chown(uid, gid);
-    }
+    const owner = ownerBelow(paths.root);
+    if (owner !== null) await handle.chown(owner.uid, owner.gid);
     await handle.appendFile(`${JSON.stringify({ time, ...line })}\n`);
     await handle.datasync();
   } finally {

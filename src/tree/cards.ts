@@ -2,11 +2,12 @@
  * A folder of small JSON files, one for each thing that is kept: made, replaced and removed alone, so that several
  * programs may write without a lock between them. For their owner's eyes only.
  */
-import { chmod, mkdir, rm, stat } from 'node:fs/promises';
+import { chmod, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { MirrorError } from '../errors.ts';
 import { isAbsent, listFolder, readIfPresent, writeAtomic } from './files.ts';
+import { makeOwnedFolder, ownerBelow } from './owner.ts';
 
 export interface Cards<T> {
   /** Every one that can be read, by name; `onFault` is told of the others, which stay where they are. */
@@ -25,7 +26,8 @@ const cardFile = /^([\w-][\w.-]*)\.json$/;
 const secretFolder = 0o700;
 export const secretFile = 0o600;
 
-export function cardsIn<T>(folder: string, schema: z.ZodType<T>): Cards<T> {
+/** @param root the data folder, whose owner is to own the cards */
+export function cardsIn<T>(root: string, folder: string, schema: z.ZodType<T>): Cards<T> {
   const file = (name: string): string => {
     if (!cardName.test(name)) throw new MirrorError('ERR_INTERNAL', `"${name}" cannot be a card's name`);
     return join(folder, `${name}.json`);
@@ -56,8 +58,9 @@ export function cardsIn<T>(folder: string, schema: z.ZodType<T>): Cards<T> {
       return found;
     },
     put: async (name, value) => {
-      await makeSecretFolder(folder);
-      await writeAtomic(file(name), `${JSON.stringify(value)}\n`, { mode: secretFile });
+      await makeSecretFolder(root, folder);
+      const text = `${JSON.stringify(value)}\n`;
+      await writeAtomic(file(name), text, { mode: secretFile, owner: ownerBelow(root) });
     },
     remove: async (name) => {
       try {
@@ -80,7 +83,7 @@ export function cardsIn<T>(folder: string, schema: z.ZodType<T>): Cards<T> {
   };
 }
 
-export async function makeSecretFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: secretFolder });
+export async function makeSecretFolder(root: string, folder: string): Promise<void> {
+  await makeOwnedFolder(root, folder, secretFolder);
   await chmod(folder, secretFolder);
 }

@@ -5,6 +5,7 @@ import {
   createReadStream,
   type Dirent,
   existsSync,
+  fchownSync,
   fsync,
   mkdirSync,
   openSync,
@@ -20,6 +21,7 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { errnoOf, MirrorError } from '../errors.ts';
+import type { Owner } from './owner.ts';
 import type { DataPaths } from './paths.ts';
 import { temporaryFile } from './temporary.ts';
 
@@ -43,6 +45,8 @@ export interface WriteOptions {
   readonly makesFolder?: boolean;
   /** Permissions; everybody may read unless told otherwise. */
   readonly mode?: number;
+  /** Whose it is from the first; null: whoever writes it. */
+  readonly owner?: Owner | null;
 }
 
 /** Bytes of a file that is read or written at once: in the thread pool it would be a tenth of the work and nine tenths of the way there. */
@@ -72,9 +76,10 @@ export async function writeDerived(paths: DataPaths, file: string, data: string)
   await writeAtomic(file, data, { durable: false, temporary: temporaryFile(paths), makesFolder: true });
 }
 
-async function writeLarge(file: string, bytes: Buffer, { mode = 0o644, durable }: WriteOptions): Promise<void> {
+async function writeLarge(file: string, bytes: Buffer, { mode = 0o644, owner, durable }: WriteOptions): Promise<void> {
   const handle = await makingFolder(file, () => open(file, 'wx', mode));
   try {
+    if (owner) await handle.chown(owner.uid, owner.gid);
     await handle.writeFile(bytes);
     if (durable !== false) await handle.sync();
   } finally {
@@ -83,9 +88,10 @@ async function writeLarge(file: string, bytes: Buffer, { mode = 0o644, durable }
 }
 
 /** Only the disk itself is waited for in the thread pool. */
-async function writeSmall(file: string, bytes: Buffer, { mode = 0o644, durable }: WriteOptions): Promise<void> {
+async function writeSmall(file: string, bytes: Buffer, { mode = 0o644, owner, durable }: WriteOptions): Promise<void> {
   const fd = await makingFolder(file, () => openSync(file, 'wx', mode));
   try {
+    if (owner) fchownSync(fd, owner.uid, owner.gid);
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     if (durable !== false) await sync(fd);
   } finally {

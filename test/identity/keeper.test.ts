@@ -1,13 +1,13 @@
 /** The grants as they are kept: what they say of a world that cannot be read, or that was changed behind the gateway's back. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { grantsRightAt } from '../../src/identity/grants.ts';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
 import type { PersonCard } from '../../src/identity/people.ts';
-import { subjectId } from '../../src/identity/state.ts';
+import { identityState, subjectId } from '../../src/identity/state.ts';
 import { createLog } from '../../src/log.ts';
 import { type DataPaths, dataPaths } from '../../src/tree/paths.ts';
 
@@ -55,4 +55,20 @@ describe('the time of the grants', () => {
     assert.deepEqual(await told(), [now, now]);
     assert.equal(await grantsRightAt({ identity: join(paths.root, 'nowhere') }), null);
   });
+});
+
+it('a card that root writes is the mirror’s own user’s, and so are the folders that it is in', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root can give a file away');
+  const own = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-keeper-')));
+  t.after(() => rmSync(own.root, { recursive: true }));
+  chownSync(own.root, 65_534, 65_533);
+  await identityState(own).revoked.put('id-1', { what: 'id', value: 'a'.repeat(32), at: now });
+  const made = readdirSync(own.root, { recursive: true }).map(String).toSorted();
+  const card = join('state', 'identity', 'revoked', 'id-1.json');
+  assert.deepEqual(made, ['state', 'state/identity', 'state/identity/revoked', card]);
+  const owners = made.map((name) => statSync(join(own.root, name))).map(({ uid, gid }) => [uid, gid]);
+  assert.deepEqual(
+    owners,
+    Array.from(made, () => [65_534, 65_533]),
+  );
 });
