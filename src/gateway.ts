@@ -115,6 +115,7 @@ async function openIdentity(
     sessionSeconds: people?.sessionSeconds ?? 0,
     verifyJob: ciVerifier(ci, url.origin, organization),
     onSignIn: (signedIn) => regroup.add(signedIn),
+    onLink: (subject, expires) => regroup.askUntil(subject, expires),
   };
 }
 

@@ -15,7 +15,7 @@ export const KeptTokens = z.object({
   claims: z.record(z.string(), z.unknown()),
   access_token: z.string(),
   refresh_token: z.string().optional(),
-  /** Seconds since 1970: no session of theirs is older than this allows. */
+  /** Seconds since 1970: no session or link of theirs holds longer. */
   until: z.number(),
 });
 export type KeptTokens = z.infer<typeof KeptTokens>;

@@ -24,6 +24,8 @@ export interface SignedIn {
 export interface Asking {
   /** What it says of them now. @throws when it cannot be asked now */
   ask(): Promise<PersonCard | Exclude<Told, object>>;
+  /** They were given what holds until then (seconds since 1970), or longer: so are they to be asked about. */
+  goOnUntil(until: number): void;
   /** By what: may be another each time that it was asked. Kept, it can be asked after a restart. */
   tokens(): KeptTokens;
 }
@@ -55,7 +57,7 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
   const asking = (kept: KeptTokens): Asking => {
     const subject = String(kept.claims['sub']);
     let tokens: Tokens = kept;
-    let { claims } = kept;
+    let { claims, until } = kept;
     const ask = askingAgain(provider, kept, subject, (newer, ofToken) => {
       tokens = newer;
       // Without an id token of their own they have outlived what the one before them said.
@@ -68,11 +70,14 @@ export function openPeople(settings: PeopleSettings, secret: Secret | null, now 
         claims = leftOfToken(claims, told.info, groupsClaim);
         return personOf({ ...claims, ...told.info });
       },
+      goOnUntil: (longer) => {
+        until = Math.max(until, longer);
+      },
       tokens: () => ({
         claims,
         access_token: tokens.access_token,
         ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
-        until: kept.until,
+        until,
       }),
     };
   };

@@ -14,6 +14,8 @@ import { nameOf } from './subjects.ts';
 
 export interface Regrouping {
   add(signedIn: SignedIn): void;
+  /** Somebody was given what may outlive their session, and holds until then (seconds since 1970). */
+  askUntil(id: string, until: number): void;
   /** Asks about everyone, a few at a time. */
   round(): Promise<void>;
 }
@@ -64,7 +66,7 @@ export async function openRegrouping(
   }
 
   async function lookAt(id: string, asking: Asking): Promise<void> {
-    // No session of theirs can be left.
+    // No session and no link of theirs can be left.
     const before = asking.tokens();
     if (before.until * 1000 < Date.now()) return forget(id);
     const told = await asking.ask().finally(() => {
@@ -109,7 +111,15 @@ export async function openRegrouping(
   return {
     add: ({ person, again }) => {
       if (again === null) return;
+      const before = all.get(person.id);
+      if (before !== undefined) again.goOnUntil(before.tokens().until);
       all.set(person.id, again);
+      keep();
+    },
+    askUntil: (id, until) => {
+      const asking = all.get(id);
+      if (asking === undefined) return;
+      asking.goOnUntil(until);
       keep();
     },
     round: () => {

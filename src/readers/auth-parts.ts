@@ -15,6 +15,8 @@ export interface AuthIdentity extends GuardIdentity {
   readonly verifyJob: (token: string, nowSeconds: number) => Promise<VerifiedJob>;
   /** Hears of who has signed in, to ask the provider about them again. */
   readonly onSignIn: (signedIn: SignedIn) => void;
+  /** Hears of who has made a link, and until when it holds: as long must the provider be asked about them. */
+  readonly onLink: (subject: string, expires: number) => void;
 }
 
 export interface AuthParts {

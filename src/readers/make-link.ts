@@ -15,7 +15,7 @@ const daySeconds = 86_400;
 
 /** To a file that its maker may read; whoever has it may read it too, for as long as they may. */
 export async function makeLink(parts: AuthParts, request: Request, response: Response): Promise<void> {
-  const { keeper } = parts.identity;
+  const { keeper, onLink } = parts.identity;
   const caller = callerOf(parts.identity, request);
   if (caller.subject === null || caller.kind !== 'user')
     throw new MirrorError('ERR_SIGN_IN_REQUIRED', 'sign in to make a link');
@@ -40,6 +40,7 @@ export async function makeLink(parts: AuthParts, request: Request, response: Res
     what: link.plain,
     reason: 'made a link',
   });
+  onLink(facts.subject, facts.expires);
   response.json({ url: link.url.href, id: facts.id, expires_at: new Date(facts.expires * 1000).toISOString() });
 }
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import pino from 'pino';
 import { Secret } from '../../src/config/secret.ts';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
+import { readKeptTokens } from '../../src/identity/kept-tokens.ts';
 import { openPeople, type People } from '../../src/identity/people.ts';
 import { openRegrouping, type Regrouping } from '../../src/identity/regrouping.ts';
 import { dataPaths } from '../../src/tree/paths.ts';
@@ -23,10 +24,12 @@ let keeper: Keeper;
 let people: People;
 let regrouping: Regrouping;
 let said = '';
+let sessionSeconds = 600;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kitemirror-groups-'));
   said = '';
+  sessionSeconds = 600;
 });
 afterEach(async () => {
   await provider.close();
@@ -42,6 +45,10 @@ async function signIn(
   provider.accounts.set('ann', account(engineer));
   provider.tells = tells;
   await start();
+  return signInAgain();
+}
+
+async function signInAgain(): Promise<string> {
   const begun = await people.begin('/', callback);
   assert.ok(begun !== null);
   const answer = await signInAs('ann', begun.location, callback.href);
@@ -56,7 +63,7 @@ async function start(): Promise<void> {
   const paths = dataPaths(folder);
   const log = pino({ level: 'debug' }, { write: (line: string) => void (said += line) });
   keeper = await openKeeper({ paths, policyFile: null, log });
-  const settings = { clientId: 'mirror', scopes: 'openid email profile', groupsClaim: 'groups', sessionSeconds: 600 };
+  const settings = { clientId: 'mirror', scopes: 'openid email profile', groupsClaim: 'groups', sessionSeconds };
   people = openPeople({ ...settings, issuer: provider.issuer, assertion: null }, new Secret('sesame'));
   regrouping = await openRegrouping(keeper, people, paths, log);
 }
@@ -122,6 +129,35 @@ describe('the groups of somebody who is signed in', () => {
     const file = join(dataPaths(folder).identity, 'asking');
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.doesNotMatch(readFileSync(file, 'latin1'), /ann@example\.com|access_token/);
+  });
+
+  it('are asked for as long as a link of theirs may hold, after another login and a restart too', async () => {
+    // A session that is over: by itself it is nothing to ask for.
+    sessionSeconds = -60;
+    const id = await signIn({});
+    provider.accounts.set('ann', account(['left']));
+    const inAWeek = Math.floor(Date.now() / 1000) + 7 * 86_400;
+    regrouping.askUntil(id, inAWeek);
+    regrouping.askUntil(id, inAWeek - 86_400);
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), ['left']);
+    await signInAgain();
+    for (const groups of [['after a login'], ['after a restart']]) {
+      provider.accounts.set('ann', account(groups));
+      await regrouping.round();
+      assert.deepEqual(groupsOf(id), groups);
+      await start();
+    }
+    const [kept] = (await readKeptTokens(dataPaths(folder), keeper.table().keys, assert.fail)).values();
+    assert.equal(kept?.until, inAWeek);
+  });
+
+  it('are asked for no more when no session and no link can be left', async () => {
+    sessionSeconds = -60;
+    const id = await signIn({});
+    provider.accounts.set('ann', account(guest));
+    await regrouping.round();
+    assert.deepEqual(groupsOf(id), engineer);
   });
 
   it('stay those of the last login, and that is said, where by what they are asked for was damaged', async () => {

@@ -46,6 +46,7 @@ before(async () => {
       throw new Error('no job comes here');
     },
     onSignIn: () => undefined,
+    onLink: () => undefined,
   });
 });
 after(() => mirror.close());

@@ -21,6 +21,8 @@ const build = '/acme/web/builds/42/jobs/';
 let mirror: TestMirror;
 let policyFile: string;
 let keeper: Keeper;
+/** That the gateway was told of: by whom, and until when. */
+const links: [subject: string, until: number][] = [];
 
 async function keep(nowSeconds = now): Promise<Keeper> {
   const kept = await openKeeper({ paths: mirror.paths, policyFile, log: createLog('test', 'silent'), nowSeconds });
@@ -59,6 +61,7 @@ function readers(over: { isSecure?: boolean; hasLogin?: boolean; by?: Keeper } =
       throw new Error('no job comes here');
     },
     onSignIn: () => undefined,
+    onLink: (...link) => void links.push(link),
   });
 }
 
@@ -225,6 +228,7 @@ describe('on record', () => {
       assert.equal(decodeURIComponent(link.pathname), path);
       const opened = openSeal(keeper.table().keys, 'link', link.searchParams.get('link') ?? '', now(), path);
       assert.deepEqual([opened?.id, opened?.subject], [body.id, 'ann']);
+      assert.deepEqual(links.at(-1), ['ann', opened?.expires], 'the provider is asked about its maker as long');
     }
     assert.deepEqual(
       (await lines('link')).map(({ what }) => what),

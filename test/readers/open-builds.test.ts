@@ -60,6 +60,7 @@ async function under(rules: string): Promise<{ app: Express; ann: string }> {
       throw new Error('no job comes here');
     },
     onSignIn: () => undefined,
+    onLink: () => undefined,
   });
   return { app, ann: `kitemirror=${sealed}` };
 }

@@ -46,6 +46,7 @@ before(async () => {
     sessionSeconds: 600,
     verifyJob: () => assert.fail('no job comes here'),
     onSignIn: () => undefined,
+    onLink: () => undefined,
   });
   await mirror.search.add([
     ...documents('web', 1, 30, 'shared'),
