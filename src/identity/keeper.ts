@@ -24,14 +24,17 @@ import {
   type TokenCard,
 } from './state.ts';
 import { grantsFor, nameOf, publicPathsOf, type Subject, toRule } from './subjects.ts';
+import { isOlderWord } from './words.ts';
 
 export interface Keeper {
   /** By which the gateway decides; never older than the file. */
   table(): GrantTable;
   /** The newest, which seals. */
   key(): SealKey;
-  /** From now on the gate knows this subject as it is told here. */
+  /** From now on the gate knows this subject as it is told here, unless something newer was told of them before. */
   admit(subject: SubjectCard): Promise<void>;
+  /** They were told of once more, and the same: nothing is written, and no word from before counts any longer. */
+  confirm(subject: SubjectCard): void;
   subject(id: string): SubjectCard | null;
   /** Whether the policy in force goes by groups. */
   namesGroups(): boolean;
@@ -124,10 +127,12 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     subject: (id) => subjects.get(id) ?? null,
     namesGroups: () => loaded !== null && namesGroups(loaded.policy),
     admit: async (subject) => {
+      if (isOlderWord(subject, subjects.get(subject.id) ?? null)) return;
       subjects.set(subject.id, subject);
       await state.subjects.put(subject.id, subject);
       await publish();
     },
+    confirm: (subject) => void subjects.set(subject.id, subject),
     revoke: async (card) => {
       await state.revoked.put(revocationName(card), card);
       await readAgain(now());

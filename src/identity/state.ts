@@ -23,6 +23,8 @@ export const SubjectCard = z.discriminatedUnion('kind', [
     user: z.string(),
     email: z.string().nullable(),
     groups: z.array(z.string()),
+    /** When who vouches for them said so, by its own clock. Cards of earlier versions have none. */
+    told: when.optional(),
   }),
   z.object({
     ...base,

@@ -3,20 +3,16 @@
  * that is composed here on, without a new login.
  */
 import type { Request, RequestHandler } from 'express';
+import { isOlderWord } from '../identity/words.ts';
 import type { Log } from '../log.ts';
 import type { AuthIdentity } from './auth-parts.ts';
 
 /** Of so many people it is remembered what was heard last: the others' headers are read once more. */
 const mostRemembered = 10_000;
 
-interface Heard {
-  /** Of its `iat`: an older word that is still good must not undo a newer one. */
-  readonly at: number;
-  readonly token: string;
-}
-
 export function followAssertions({ people, keeper }: AuthIdentity, header: string | null, log: Log): RequestHandler {
-  const heard = new Map<string, Heard>();
+  /** The token that somebody was last heard by, which says nothing more. */
+  const heard = new Map<string, string>();
   const known = new Set<string>();
 
   async function hear(request: Request): Promise<void> {
@@ -24,15 +20,17 @@ export function followAssertions({ people, keeper }: AuthIdentity, header: strin
     if (people === null || token === undefined || known.has(token)) return;
     const asserted = await people.asserted((name) => request.get(name));
     if (asserted === null) return;
-    const { person, claims } = asserted;
+    const { person } = asserted;
     const [before, last] = [keeper.subject(person.id), heard.get(person.id)];
-    const at = claims.iat ?? 0;
-    if (before?.kind !== 'user' || (last !== undefined && at < last.at)) return;
-    if (last !== undefined) known.delete(last.token);
+    if (before?.kind !== 'user' || isOlderWord(person, before)) return;
+    if (last !== undefined) known.delete(last);
     if (heard.size >= mostRemembered) [heard, known].forEach((each) => each.clear());
-    heard.set(person.id, { at, token });
+    heard.set(person.id, token);
     known.add(token);
-    if (before.email === person.email && String(before.groups) === String(person.groups)) return;
+    if (before.email === person.email && String(before.groups) === String(person.groups)) {
+      keeper.confirm(person);
+      return;
+    }
     await keeper.admit(person);
     log.info({ subject: person.id }, 'the proxy tells other groups of somebody');
   }

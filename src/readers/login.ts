@@ -65,6 +65,7 @@ async function signIn(
 ): Promise<void> {
   const { keeper, sessionSeconds, onSignIn } = parts.identity;
   const { person, claims } = signedIn;
+  // Signed in by a word that is still good, but as what is known of them: the newest word counts.
   await keeper.admit(person);
   const session = beginSession(response, parts.identity, person.id, sessionSeconds);
   await note(parts, request, {

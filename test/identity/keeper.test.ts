@@ -21,9 +21,13 @@ let keeper: Keeper;
 beforeEach(async () => {
   paths = dataPaths(mkdtempSync(join(tmpdir(), 'kitemirror-keeper-')));
   now = begun;
-  keeper = await openKeeper({ paths, policyFile: null, log: createLog('test', 'silent'), nowSeconds: () => now });
+  keeper = await open();
 });
 afterEach(() => rmSync(paths.root, { recursive: true }));
+
+function open(): Promise<Keeper> {
+  return openKeeper({ paths, policyFile: null, log: createLog('test', 'silent'), nowSeconds: () => now });
+}
 
 function person(user: string, more: Partial<PersonCard> = {}): PersonCard {
   return { id: subjectId(issuer, user), kind: 'user', issuer, seen: now, user, email: null, groups: [], ...more };
@@ -54,6 +58,32 @@ describe('the time of the grants', () => {
     await keeper.refresh();
     assert.deepEqual(await told(), [now, now]);
     assert.equal(await grantsRightAt({ identity: join(paths.root, 'nowhere') }), null);
+  });
+});
+
+describe('what a proxy tells of somebody', () => {
+  const groups = (): readonly string[] => {
+    const card = keeper.subject(person('eve').id);
+    return card?.kind === 'user' ? card.groups : [];
+  };
+
+  it('counts unless something newer is known, after a restart too', async () => {
+    await keeper.admit(person('eve', { told: now - 20, groups: ['wardens'] }));
+    await keeper.admit(person('eve', { told: now - 10 }));
+    await keeper.admit(person('eve', { told: now - 15, groups: ['wardens'] }));
+    assert.deepEqual(groups(), []);
+    keeper = await open();
+    await keeper.admit(person('eve', { told: now - 15, groups: ['wardens'] }));
+    assert.deepEqual(groups(), []);
+    await keeper.admit(person('eve', { told: now - 10, groups: ['guests'] }));
+    assert.deepEqual(groups(), ['guests']);
+  });
+
+  it('is as new as when it was last told the same', async () => {
+    await keeper.admit(person('eve', { told: now - 30 }));
+    keeper.confirm(person('eve', { told: now - 10 }));
+    await keeper.admit(person('eve', { told: now - 20, groups: ['wardens'] }));
+    assert.deepEqual(groups(), []);
   });
 });
 

@@ -108,6 +108,20 @@ describe('whoever comes by a proxy that vouches for them', () => {
     await becomes('a warden again', 200, cookie, file(vault));
   });
 
+  it('signs in by an older word too, and has the groups that were told last', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const kit = { sub: 'kit', email: 'kit@elsewhere.org' };
+    const cookie = await signIn({ ...kit, iat: now - 10 });
+    const older = await signIn({ ...kit, groups: ['wardens'], iat: now - 20 });
+    assert.deepEqual([await status(cookie, file(vault)), await status(older, file(vault))], [404, 404]);
+    const page = { ...cookie, 'X-Proxy-Assertion': await assertion({ ...kit, iat: now }) };
+    assert.equal((await mirror.get('/acme/', { headers: page })).status, 200);
+    await signIn({ ...kit, groups: ['wardens'], iat: now - 5 });
+    // Each process of Lighttpd looks once a second.
+    await pause(1500);
+    assert.equal(await status(older, file(vault)), 404);
+  });
+
   it('comes in whatever the digest of their name begins with', async () => {
     const idOf = (sub: string): string => subjectId(mirror.provider.issuer, sub);
     const names = Array.from({ length: 2000 }, (_, number) => `user-${number}`);
