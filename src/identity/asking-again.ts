@@ -35,7 +35,7 @@ export function askingAgain(
     const told = await ask();
     const { refresh_token: refreshToken } = tokens;
     if (told !== 'ended' || refreshToken === undefined) return told;
-    const next = await oidc.refreshTokenGrant(await configuration(), refreshToken).catch(unlessRefused);
+    const next = await oidc.refreshTokenGrant(await configuration(), refreshToken).catch(unlessEnded);
     if (next === null) return 'refused';
     tokens = { access_token: next.access_token, refresh_token: next.refresh_token ?? refreshToken };
     const claims = next.claims() ?? null;
@@ -43,6 +43,22 @@ export function askingAgain(
     // By the standard it is of the same person, or it is to be refused.
     return claims !== null && claims.sub !== subject ? 'refused' : ask();
   };
+}
+
+/**
+ * Of a refresh only `invalid_grant` says something of the person: every other answer is of this client, its secret or what
+ * it asks for, and is the same for everybody.
+ */
+function unlessEnded(thrown: unknown): null {
+  if (thrown instanceof oidc.ResponseBodyError && thrown.error === 'invalid_grant') return null;
+  throw inProvidersWords(thrown);
+}
+
+/** The library's own message says only that there was an error. */
+export function inProvidersWords(thrown: unknown): unknown {
+  if (!(thrown instanceof oidc.AuthorizationResponseError || thrown instanceof oidc.ResponseBodyError)) return thrown;
+  const { error, error_description: description = '' } = thrown;
+  return new Error(`the provider says ${error}${description && `: ${description}`}`, { cause: thrown });
 }
 
 /** A provider that is away, overloaded or broken has not said no. */

@@ -4,7 +4,7 @@ import * as oidc from 'openid-client';
 import type { PeopleSettings } from '../config/identity.ts';
 import type { Secret } from '../config/secret.ts';
 import { loopbackNames } from '../config/values.ts';
-import { askingAgain, type Known, type Tokens, type Told } from './asking-again.ts';
+import { askingAgain, inProvidersWords, type Known, type Tokens, type Told } from './asking-again.ts';
 import { issuerKeys } from './issuer-keys.ts';
 import type { KeptTokens } from './kept-tokens.ts';
 import type { LoginState } from './sealed-state.ts';
@@ -177,13 +177,6 @@ function providerOf(
     }
     return known;
   };
-}
-
-/** The library's own message says only that there was an error. */
-function inProvidersWords(thrown: unknown): unknown {
-  if (!(thrown instanceof oidc.AuthorizationResponseError || thrown instanceof oidc.ResponseBodyError)) return thrown;
-  const { error, error_description: description = '' } = thrown;
-  return new Error(`the provider says ${error}${description && `: ${description}`}`, { cause: thrown });
 }
 
 /** Whose word it is: a provider may let anybody type an address in, a proxy has let its user in by it. */

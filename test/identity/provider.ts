@@ -22,6 +22,8 @@ export interface TestProvider {
   readonly grants: string[];
   /** While it is true, every question is answered with 503. */
   isAway: boolean;
+  /** How each question at its token address is answered while it is set. */
+  refuses: { readonly status: number; readonly error: string } | null;
   close(): Promise<void>;
 }
 
@@ -83,6 +85,10 @@ export async function startProvider(
   const handle = provider.callback();
   server.on('request', (request, response) => {
     if (mine.isAway) response.writeHead(503).end();
+    else if (mine.refuses !== null && request.url === '/token')
+      response
+        .writeHead(mine.refuses.status, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ error: mine.refuses.error }));
     else void handle(request, response);
   });
   const mine: TestProvider = {
@@ -92,6 +98,7 @@ export async function startProvider(
     grants,
     tells: (_use, account) => account,
     isAway: false,
+    refuses: null,
     close: async () => {
       server.closeAllConnections();
       server.close();

@@ -245,6 +245,31 @@ it('an address that the provider does not call verified counts for nothing', asy
   assert.deepEqual(groupsOf(id), engineer);
 });
 
+it('who is signed in stays so while the provider refuses the mirror itself, as after its secret was changed', async () => {
+  const id = await signIn({ accessTokenLife: 1, refreshes: true });
+  provider.accounts.set('ann', account(guest));
+  for (const [status, error] of [
+    [401, 'invalid_client'],
+    [400, 'unauthorized_client'],
+    [400, 'unsupported_grant_type'],
+    [400, 'invalid_request'],
+    [400, 'invalid_scope'],
+    [403, 'access_denied'],
+  ] as const) {
+    provider.refuses = { status, error };
+    said = '';
+    await until('it was asked for another token', async () => {
+      await regrouping.round();
+      return said.includes(`the provider says ${error}`);
+    });
+    assert.equal(keeper.table().subjects.get(id)?.since, 0, error);
+  }
+  provider.refuses = null;
+  provider.accounts.set('ann', account(['mended']));
+  await regrouping.round();
+  assert.deepEqual(groupsOf(id), ['mended']);
+});
+
 it('somebody whose account was closed is out, and that is on record', async () => {
   const id = await signIn({ accessTokenLife: 1, refreshes: true });
   provider.closed.add('ann');
