@@ -7,7 +7,7 @@ import { openState, returnPath, sealState } from '../identity/sealed-state.ts';
 import { accountPath } from '../pages/account.ts';
 import { type AuthParts, note, refuse } from './auth-parts.ts';
 import { callerOf } from './guard.ts';
-import { beginSession, clearCookie, cookieOf, loginCookie, nowSeconds, setCookie } from './session.ts';
+import { clearCookie, cookieOf, loginCookie, newSession, nowSeconds, setCookie } from './session.ts';
 
 const loginSeconds = 600;
 
@@ -67,16 +67,18 @@ async function signIn(
   const { person, claims } = signedIn;
   // Signed in by a word that is still good, but as what is known of them: the newest word counts.
   await keeper.admit(person);
-  const session = beginSession(response, parts.identity, person.id, sessionSeconds);
+  const session = newSession(parts.identity, person.id, sessionSeconds);
   await note(parts, request, {
     action: 'login',
     who: person.email ?? person.user,
     issuer: person.issuer,
-    id: session,
+    id: session.id,
     claims,
     reason: 'signed in',
   });
   onSignIn(signedIn);
+  // Last: who is not on record is given nothing, not even with an error.
+  session.give(response);
   response.status(302).set('Location', returnPath(to)).end();
 }
 

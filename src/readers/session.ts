@@ -14,20 +14,18 @@ export function loginCookie(isSecure: boolean): string {
   return `${sessionCookie(isSecure)}-login`;
 }
 
-/** @returns the session's id. A session that the browser had before is never gone on with. */
-export function beginSession(
-  response: Response,
+/** A session that the browser had before is never gone on with. @returns its id, and what gives it to the browser */
+export function newSession(
   { keeper, isSecure }: Identity,
   subject: string,
   lifeSeconds: number,
-): string {
+): { id: string; give: (response: Response) => void } {
   const issued = nowSeconds();
   const facts: Seal = { id: newId(), subject, issued, expires: issued + lifeSeconds };
-  setCookie(response, sessionCookie(isSecure), seal(keeper.key(), 'session', facts), {
-    isSecure,
-    seconds: lifeSeconds,
-  });
-  return facts.id;
+  const sealed = seal(keeper.key(), 'session', facts);
+  const give = (response: Response): void =>
+    setCookie(response, sessionCookie(isSecure), sealed, { isSecure, seconds: lifeSeconds });
+  return { id: facts.id, give };
 }
 
 export function setCookie(

@@ -1,12 +1,13 @@
 /** The gateway's own door, asked directly: it believes what a request holds, and nothing that a front says of it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Express } from 'express';
 import request from 'supertest';
 import { type Keeper, openKeeper } from '../../src/identity/keeper.ts';
+import type { People, PersonCard } from '../../src/identity/people.ts';
 import { openSeal, type Seal, seal } from '../../src/identity/seals.ts';
 import { createLog } from '../../src/log.ts';
 import { auditParts } from '../../src/tree/audit.ts';
@@ -47,15 +48,15 @@ async function keep(nowSeconds = now): Promise<Keeper> {
   return kept;
 }
 
-function readers(over: { isSecure?: boolean; hasLogin?: boolean; by?: Keeper } = {}): Express {
-  const { isSecure = false, hasLogin = true, by = keeper } = over;
+function readers(over: { isSecure?: boolean; hasLogin?: boolean; by?: Keeper; people?: People } = {}): Express {
+  const { isSecure = false, hasLogin = true, by = keeper, people = null } = over;
   return mirror.readers({
     keeper: by,
     isSecure,
     hasLogin,
     contentUrl: null,
     assertionHeader: null,
-    people: null,
+    people,
     sessionSeconds: 600,
     verifyJob: async () => {
       throw new Error('no job comes here');
@@ -233,6 +234,41 @@ describe('on record', () => {
     assert.deepEqual(
       (await lines('link')).map(({ what }) => what),
       [`${file}a.zip`, `${file}ä b?.zip`],
+    );
+  });
+
+  it('is each login before it gives a session: none is given where it cannot be written', async () => {
+    const person: PersonCard = {
+      id: 'cid',
+      kind: 'user',
+      issuer: 'i',
+      seen: now(),
+      user: 'cid',
+      email: null,
+      groups: [],
+    };
+    const people: People = {
+      begin: async () => null,
+      finish: () => Promise.reject(new Error('nobody comes back')),
+      asserted: async () => ({ person, claims: {}, again: null }),
+      resume: () => assert.fail(),
+    };
+    const login = () => request(readers({ people })).get('/-/auth/login');
+    const { audit } = mirror.paths;
+    renameSync(audit, `${audit}.away`);
+    writeFileSync(audit, 'no folder');
+    try {
+      const { headers } = await login().expect(500);
+      assert.equal(headers['set-cookie'], undefined);
+    } finally {
+      rmSync(audit);
+      renameSync(`${audit}.away`, audit);
+    }
+    const { headers } = await login().expect(302);
+    assert.match(String(headers['set-cookie']), /^kitemirror=v1\.s\./);
+    assert.deepEqual(
+      (await lines('login')).map(({ who }) => who),
+      ['cid'],
     );
   });
 
