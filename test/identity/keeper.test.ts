@@ -1,6 +1,6 @@
 /** The grants as they are kept: what they say of a world that cannot be read, or that was changed behind the gateway's back. */
 import assert from 'node:assert/strict';
-import { chownSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -59,6 +59,19 @@ describe('the time of the grants', () => {
     assert.deepEqual(await told(), [now, now]);
     assert.equal(await grantsRightAt({ identity: join(paths.root, 'nowhere') }), null);
   });
+});
+
+it('a card that came in the very tick of the last look is in force by the next heartbeat', async () => {
+  const { revoked } = identityState(paths);
+  await revoked.put('first', { what: 'id', value: 'a'.repeat(32), at: now });
+  const sameTick = (): void => utimesSync(join(paths.identity, 'revoked'), begun, begun);
+  sameTick();
+  await keeper.refresh();
+  await revoked.put('second', { what: 'id', value: 'b'.repeat(32), at: now });
+  sameTick();
+  now += 30;
+  await keeper.refresh();
+  assert.deepEqual([...keeper.table().revoked].toSorted(), ['a'.repeat(32), 'b'.repeat(32)]);
 });
 
 describe('what a proxy tells of somebody', () => {
