@@ -54,7 +54,10 @@ const Ci = z.strictObject({
   pipeline_id: uuid.optional(),
 });
 
-/** All that is named must hold at once. */
+/** Nobody is of two of these kinds at once. */
+const kindsOfCaller = [['user', 'domain', 'group', 'signed_in'], ['ci'], ['token'], ['anonymous']] as const;
+
+/** All that is named must hold at once. What can never hold is no rule but a mistake in one. */
 const Who = z
   .strictObject({
     user: many(text).optional(),
@@ -66,7 +69,17 @@ const Who = z
     anonymous: z.literal(true).optional(),
     signed_in: z.literal(true).optional(),
   })
-  .refine((who) => Object.values(who).some((value) => value !== undefined), 'names nobody');
+  .superRefine((who, context) => {
+    const named = kindsOfCaller.flatMap((kind) => kind.find((name) => who[name] !== undefined) ?? []);
+    const fault = (message: string): void => context.addIssue({ code: 'custom', message });
+    if (named.length === 0 && who.address === undefined) fault('names nobody');
+    if (named.length === 0 && who.address !== undefined)
+      fault('names nobody by "address" alone: add "anonymous: true" for whoever comes from there, or who it is');
+    if (named.length > 1)
+      fault(
+        `asks for ${named.map((name) => `"${name}"`).join(' and ')} at once, which nobody is: make it a list of two`,
+      );
+  });
 export type Who = z.output<typeof Who>;
 
 const Rule = z

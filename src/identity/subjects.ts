@@ -64,8 +64,7 @@ export function publicPathsOf(policy: Policy): PublicPaths[] {
 /** Each thing that is named must hold; addresses are judged when somebody asks. */
 function isMeant(policy: Policy, who: Who, subject: Subject | null): boolean {
   const names = [who.user, who.domain, who.group, who.ci, who.token, who.signed_in].some((name) => name !== undefined);
-  // An address alone says nothing of who asks: it narrows what else is named, `anonymous` too.
-  if (subject === null) return who.anonymous === true && !names;
+  if (subject === null) return who.anonymous === true;
   if (!names) return false;
   const has = <T>(wanted: readonly T[] | undefined, holds: (value: T) => boolean): boolean =>
     wanted === undefined || wanted.some(holds);

@@ -5,7 +5,6 @@ import type { Place } from '../../src/tree/paths.ts';
 import { addressOf, job, type Mirror, startMirror } from './scene.ts';
 
 const web: Place = { organization: 'acme', folder: 'web', number: 1 };
-const vault: Place = { organization: 'acme', folder: 'vault', number: 2 };
 let mirror: Mirror;
 
 before(async () => {
@@ -13,17 +12,15 @@ before(async () => {
 rules:
   - who: { anonymous: true, address: [198.51.100.0/24, '2001:db8:5::/48'] }
     read: acme/web
-  - who: { address: 198.51.100.0/24 }
-    read: acme/vault
 `;
-  mirror = await startMirror([web, vault], policy, { env: { KITEMIRROR_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' } });
+  mirror = await startMirror([web], policy, { env: { KITEMIRROR_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' } });
 });
 after(() => mirror.close());
 
 /** Of a file, which Lighttpd sends, and of a listing of the gateway's, which has no record to list: past its guard, 404. */
-async function statuses(forwarded: string | null, from = '127.0.0.1', at = web): Promise<number[]> {
+async function statuses(forwarded: string | null, from = '127.0.0.1'): Promise<number[]> {
   const headers = forwarded === null ? {} : { 'X-Forwarded-For': forwarded };
-  const artifacts = `${addressOf(at)}/jobs/${job}/artifacts/`;
+  const artifacts = `${addressOf(web)}/jobs/${job}/artifacts/`;
   const paths = [`${artifacts}a.txt`, `${artifacts}r/?list`];
   const answers = await Promise.all(paths.map((path) => mirror.get(path, { headers, from })));
   return answers.map(({ status }) => status);
@@ -34,11 +31,6 @@ it('a rule about addresses counts the reader’s, over several hops and for both
   assert.deepEqual(await statuses('2001:db8:5::1, 10.1.1.1, 10.2.2.2'), [200, 404]);
   assert.deepEqual(await statuses('203.0.113.1'), [401, 401]);
   assert.deepEqual(await statuses(null), [401, 401]);
-});
-
-it('a rule about addresses alone names nobody, wherever they come from', async () => {
-  assert.deepEqual(await statuses('198.51.100.9', '127.0.0.1', vault), [401, 401]);
-  assert.deepEqual(await statuses('203.0.113.1', '127.0.0.1', vault), [401, 401]);
 });
 
 it('nobody gets in by saying to be within it', async () => {

@@ -81,7 +81,7 @@ describe('kitemirror policy test', () => {
     assert.match(missing.err, /there is no policy at .*nowhere\.yml/);
   });
 
-  it('lets an address open nothing by itself, and with anonymous what it says', async () => {
+  it('takes no address by itself, and opens with anonymous what it says', async () => {
     const policy = (who: string): string => `version: 1
 rules: [{ who: ${who}, read: acme/web }]
 tests:
@@ -93,7 +93,9 @@ tests:
       const { out } = await kitemirror(['policy', 'test', policyFile(policy(who)), '--json']);
       return (JSON.parse(out) as { outcomes: { found: string }[] }).outcomes.map((each) => each.found);
     };
-    assert.deepEqual(await found('{ address: 203.0.113.0/24 }'), ['refused', 'refused', 'refused']);
+    const alone = await kitemirror(['policy', 'check', policyFile(policy('{ address: 203.0.113.0/24 }'))]);
+    assert.equal(alone.code, 78);
+    assert.match(alone.err, /rules\[0\]\.who: names nobody by "address" alone: add "anonymous: true"/);
     assert.deepEqual(await found('{ anonymous: true, address: 203.0.113.0/24 }'), ['reads', 'reads', 'refused']);
   });
 

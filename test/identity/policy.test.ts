@@ -74,19 +74,26 @@ test('what is named together must hold together; a list is a choice', () => {
   assert.equal(reads(either, person()), true);
 });
 
-test('an address opens nothing alone, and narrows what is beside it', () => {
+test('an address narrows what is beside it', () => {
   const named = policy('  - { who: { signed_in: true, address: 10.0.0.0/8 }, read: acme/web }');
   assert.equal(reads(named, person()), true);
   assert.equal(reads(named, person(), {}, '11.0.0.1'), false);
   const open = policy('  - { who: { anonymous: true, address: 10.0.0.0/8 }, read: acme/web }');
   assert.equal(reads(open, null), true);
   assert.equal(reads(open, null, {}, '11.0.0.1'), false);
-  const alone = policy('  - { who: { address: 10.0.0.0/8 }, read: acme/web }');
-  for (const subject of [null, person(), job('web')]) assert.equal(reads(alone, subject), false);
-  const mixed = policy('  - { who: { user: bob, anonymous: true, address: 10.0.0.0/8 }, read: acme/web }');
-  for (const subject of [null, person()]) assert.equal(reads(mixed, subject), false);
-  const either = policy('  - { who: [{ address: 10.0.0.0/8 }, { user: ann@example.com }], read: acme/web }');
-  assert.deepEqual([reads(either, null), reads(either, person(), {}, '11.0.0.1')], [false, true]);
+});
+
+test('who names nobody, or what nobody is, is a fault with its remedy', () => {
+  for (const [who, wanted] of [
+    ['{ address: 10.0.0.0/8 }', /rules\[0\]\.who: names nobody by "address" alone: add "anonymous: true"/],
+    ['[{ user: ann }, { address: 10.0.0.0/8 }]', /rules\[0\]\.who\[1\]: names nobody by "address" alone/],
+    ['{ anonymous: true, user: bob }', /who: asks for "user" and "anonymous" at once, which nobody is: make it a list/],
+    ['{ anonymous: true, signed_in: true, address: 10.0.0.0/8 }', /"signed_in" and "anonymous" at once/],
+    ['{ ci: { pipeline: web }, group: x, domain: x }', /"domain" and "ci" at once/],
+    ['[{ token: nightly, ci: {} }]', /who\[0\]: asks for "ci" and "token" at once/],
+  ] as const)
+    assert.throws(() => policy(`  - { who: ${who}, read: acme/web }`), { message: wanted }, who);
+  assert.equal(policy('  - { who: [{ anonymous: true }, { token: x }], read: acme/web }').rules.length, 1);
 });
 
 test('a branch narrows, and a fork is never the branch', () => {

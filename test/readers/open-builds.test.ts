@@ -80,7 +80,10 @@ describe('a pipeline’s page', () => {
     assert.equal(await offeredUnder('  - { public: true, read: acme/web@release }\n'), 'release');
     assert.equal(await offeredUnder(''), undefined);
     // Who reads it within a network would offer it to those outside.
-    assert.equal(await offeredUnder('  - { who: { address: [127.0.0.0/8] }, read: acme/web }\n'), undefined);
+    assert.equal(
+      await offeredUnder('  - { who: { anonymous: true, address: [127.0.0.0/8] }, read: acme/web }\n'),
+      undefined,
+    );
     assert.equal(
       await offeredUnder("  - { public: true, read: acme/web, paths: ['artifacts/*'] }\n"),
       undefined,
