@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { MirrorError } from '../errors.ts';
 import type { Caller } from '../identity/authenticate.ts';
-import { canRead, rulesOf } from '../identity/decide.ts';
+import { canRead, ruleMatches, rulesOf } from '../identity/decide.ts';
 import { matchesWildcard } from '../identity/wildcard.ts';
 import type { Label } from '../tree/labels.ts';
 
@@ -33,17 +33,16 @@ export function mayRead(label: Label | null): boolean {
 /** Whether nothing of the organization is kept from them. */
 export function readsAll(organization: string): boolean {
   const reader = readerNow();
-  return reader === 'open' || rulesOf(reader.access).some((rule) => isWhole(rule, organization, null));
+  if (reader === 'open') return true;
+  const whole = rulesOf(reader.access).filter(({ pipeline, branches }) => pipeline === '*' && branches === null);
+  return whole.some((rule) => matchesWildcard(rule.organization, organization));
 }
 
-/** Whether every build of the pipeline, of every branch, is theirs to read. */
-export function readsWhole(organization: string, pipeline: string): boolean {
+/** The branches' patterns of every rule of theirs that speaks of this build's pipeline. */
+export function branchesGranted(label: Label): string[] {
   const reader = readerNow();
-  return reader === 'open' || rulesOf(reader.access).some((rule) => isWhole(rule, organization, pipeline));
-}
-
-function isWhole(rule: ReturnType<typeof rulesOf>[number], organization: string, pipeline: string | null): boolean {
-  if (rule.branches !== null || rule.pipeline === null || !matchesWildcard(rule.organization, organization))
-    return false;
-  return pipeline === null ? rule.pipeline === '*' : matchesWildcard(rule.pipeline, pipeline);
+  if (reader === 'open') return [];
+  return rulesOf(reader.access).flatMap((rule) =>
+    rule.branches !== null && ruleMatches({ ...rule, branches: null }, label) ? rule.branches : [],
+  );
 }

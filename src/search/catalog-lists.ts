@@ -18,6 +18,10 @@ export interface BuildFilter {
   readonly state?: string;
   /** Only builds with a smaller number. */
   readonly before?: number;
+  /** Only builds with a greater number. */
+  readonly after?: number;
+  /** No build of a fork, which is never its branch's. */
+  readonly isOwn?: true;
   readonly limit: number;
 }
 
@@ -25,21 +29,32 @@ export interface Lists {
   builds(filter: BuildFilter): BuildSummary[];
   /** The latest build of each branch, newest first. */
   branches(organization: string, folder: string, limit: number): BuildSummary[];
-  neighbours(organization: string, folder: string, number: number): { previous: number | null; next: number | null };
+  /** The last built first. */
+  branchNames(organization: string, folder: string, limit: number): string[];
+  /** How many builds of a branch there are, without those of forks. */
+  ownBuilds(organization: string, folder: string, branch: string): number;
+  /** @param branch only of this one, and of no fork */
+  neighbours(
+    organization: string,
+    folder: string,
+    number: number,
+    branch?: string,
+  ): { previous: number | null; next: number | null };
   pipelines(organization: string): PipelineSummary[];
 }
 
 export function listsOf({ all, summaries }: Rows): Lists {
   return {
-    builds: ({ organization, folder, branch, state, before, limit }) => {
+    builds: ({ organization, folder, branch, state, before, after, isOwn, limit }) => {
       const conditions: [string, SQLInputValue | undefined][] = [
         ['folder = ?', folder],
         ['branch = ?', branch],
         ['state = ?', state],
         ['number < ?', before],
+        ['number > ?', after],
       ];
       const used = conditions.filter((condition): condition is [string, SQLInputValue] => condition[1] !== undefined);
-      const where = ['organization = ?', ...used.map(([sql]) => sql)].join(' AND ');
+      const where = ['organization = ?', ...used.map(([sql]) => sql), ...(isOwn ? ['fork = 0'] : [])].join(' AND ');
       const values = [organization, ...used.map(([, value]) => value), limit];
       return summaries(`SELECT summary FROM builds WHERE ${where} ORDER BY number DESC LIMIT ?`, values);
     },
@@ -50,11 +65,25 @@ export function listsOf({ all, summaries }: Rows): Lists {
          WHERE heads.organization = ? AND heads.folder = ? AND builds.fork = 0 ORDER BY heads.number DESC LIMIT ?`,
         [organization, folder, limit],
       ),
-    neighbours: (organization, folder, number) => {
+    branchNames: (organization, folder, limit) =>
+      all('SELECT branch FROM heads WHERE organization = ? AND folder = ? ORDER BY number DESC LIMIT ?', [
+        organization,
+        folder,
+        limit,
+      ]).map((row) => String(row['branch'])),
+    ownBuilds: (organization, folder, branch) => {
+      const [row] = all(
+        'SELECT count(*) AS count FROM builds WHERE organization = ? AND folder = ? AND branch = ? AND fork = 0',
+        [organization, folder, branch],
+      );
+      return Number(row?.['count'] ?? 0);
+    },
+    neighbours: (organization, folder, number, branch) => {
+      const [ofBranch, named] = branch === undefined ? ['', []] : [' AND branch = ? AND fork = 0', [branch]];
       const pick = (aggregate: string, compare: string): number | null => {
         const [row] = all(
-          `SELECT ${aggregate}(number) AS number FROM builds WHERE organization = ? AND folder = ? AND number ${compare} ?`,
-          [organization, folder, number],
+          `SELECT ${aggregate}(number) AS number FROM builds WHERE organization = ? AND folder = ? AND number ${compare} ?${ofBranch}`,
+          [organization, folder, number, ...named],
         );
         return row === undefined || row['number'] === null ? null : Number(row['number']);
       };

@@ -62,6 +62,7 @@ const schema = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS by_number ON builds (organization, folder, number);
   CREATE INDEX IF NOT EXISTS by_branch ON builds (organization, folder, branch, number);
+  CREATE INDEX IF NOT EXISTS own_by_branch ON builds (organization, folder, branch, number) WHERE fork = 0;
   CREATE INDEX IF NOT EXISTS by_branch_state ON builds (organization, folder, branch, state, number);
   CREATE INDEX IF NOT EXISTS by_sha ON builds (organization, folder, sha, number);
   CREATE INDEX IF NOT EXISTS by_pull ON builds (organization, folder, pull, number) WHERE pull IS NOT NULL;
