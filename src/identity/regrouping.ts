@@ -11,6 +11,7 @@ import type { Keeper } from './keeper.ts';
 import { readKeptTokens, writeKeptTokens } from './kept-tokens.ts';
 import type { Asking, People, SignedIn } from './people.ts';
 import { nameOf } from './subjects.ts';
+import { saysTheSame } from './words.ts';
 
 export interface Regrouping {
   add(signedIn: SignedIn): void;
@@ -88,8 +89,7 @@ export async function openRegrouping(
       });
       return;
     }
-    const isSame = known?.kind === 'user' && known.email === told.email && String(known.groups) === String(told.groups);
-    if (isSame) return;
+    if (saysTheSame(told, known)) return;
     await keeper.admit(told);
     log.info({ subject: id }, 'the identity provider tells other groups of somebody');
   }

@@ -3,7 +3,7 @@
  * that is composed here on, without a new login.
  */
 import type { Request, RequestHandler } from 'express';
-import { isOlderWord } from '../identity/words.ts';
+import { isOlderWord, saysTheSame } from '../identity/words.ts';
 import type { Log } from '../log.ts';
 import type { AuthIdentity } from './auth-parts.ts';
 
@@ -27,10 +27,7 @@ export function followAssertions({ people, keeper }: AuthIdentity, header: strin
     if (heard.size >= mostRemembered) [heard, known].forEach((each) => each.clear());
     heard.set(person.id, token);
     known.add(token);
-    if (before.email === person.email && String(before.groups) === String(person.groups)) {
-      keeper.confirm(person);
-      return;
-    }
+    if (saysTheSame(person, before)) return keeper.confirm(person);
     await keeper.admit(person);
     log.info({ subject: person.id }, 'the proxy tells other groups of somebody');
   }

@@ -101,6 +101,21 @@ describe('the groups of somebody who is signed in', () => {
     assert.deepEqual(groupsOf(id), guest);
   });
 
+  it('are told apart whatever their names hold, and are the same in any order', async () => {
+    const id = await signIn({});
+    for (const groups of [['wardens,engineering'], ['wardens', 'engineering'], []]) {
+      provider.accounts.set('ann', account(groups));
+      await regrouping.round();
+      assert.deepEqual(groupsOf(id), groups);
+    }
+    provider.accounts.set('ann', account(['a', 'b']));
+    await regrouping.round();
+    said = '';
+    provider.accounts.set('ann', account(['b', 'a']));
+    await regrouping.round();
+    assert.equal(said, '');
+  });
+
   it('are asked for beyond the life of the access token, where there is a refresh token', async () => {
     const id = await signIn({ accessTokenLife: 1, refreshes: true });
     let turn = 0;
