@@ -1,12 +1,10 @@
 /** `kitemirror revoke`: ends sessions, tokens and links, and changes the keys that seal them. */
-import { type IdentityState, identityState, kindOfId, newKey, revocationName } from '../identity/state.ts';
+import { type IdentityState, identityState, kindOfId, newKey, revocationName, voidBefore } from '../identity/state.ts';
 import { writeAudit } from '../tree/audit.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { type Command, type CommandContext, exit, sayJson, type Values } from './command.ts';
 import { openPaths } from './parts.ts';
 
-/** The one card of `--before`. */
-const everything = 'all';
 const now = (): number => Math.floor(Date.now() / 1000);
 
 export const revoke: Command = {
@@ -77,8 +75,8 @@ function openState(context: CommandContext): Opened {
 
 /** @returns the time before which all is void already, in seconds since 1970, where it is this one or a later; null: it is not */
 async function laterThan({ revoked }: IdentityState, before: number): Promise<number | null> {
-  const card = await revoked.get(revocationName({ what: 'before', value: everything }));
-  return card !== null && card.at >= before ? card.at : null;
+  const latest = voidBefore((await revoked.all()).values());
+  return latest >= before ? latest : null;
 }
 
 async function end(values: Values, what: string, before: number, { paths, state }: Opened): Promise<number> {
@@ -88,7 +86,7 @@ async function end(values: Values, what: string, before: number, { paths, state 
     await writeAudit(paths, { action: 'revoke', what, reason: 'keys changed by command' });
     return 1;
   }
-  const targets = await targetsOf(state, what, value);
+  const targets = await targetsOf(state, what, value, before);
   for (const target of targets) {
     const card = { what: what as 'id' | 'subject' | 'before', value: target, at: what === 'before' ? before : now() };
     await state.revoked.put(revocationName(card), card);
@@ -97,9 +95,9 @@ async function end(values: Values, what: string, before: number, { paths, state 
   return targets.length;
 }
 
-async function targetsOf(state: IdentityState, what: string, value: string): Promise<string[]> {
+async function targetsOf(state: IdentityState, what: string, value: string, before: number): Promise<string[]> {
   if (what === 'subject') return subjectsCalled(state.subjects, value);
-  if (what === 'before') return [everything];
+  if (what === 'before') return [String(before)];
   if (kindOfId(value) === 'seal') return [value];
   const tokens = await state.tokens.all();
   return [...tokens.values()].some(({ id }) => id === value) ? [value] : [];

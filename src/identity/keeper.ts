@@ -22,6 +22,7 @@ import {
   revocationName,
   type SubjectCard,
   type TokenCard,
+  voidBefore,
 } from './state.ts';
 import { grantsFor, nameOf, publicPathsOf, type Subject, toRule } from './subjects.ts';
 import { isOlderWord } from './words.ts';
@@ -207,7 +208,7 @@ function tableOf(
   }
   return {
     time: checkedAt,
-    before: Math.max(0, ...parts.revoked.flatMap(({ what, at }) => (what === 'before' ? [at] : []))),
+    before: voidBefore(parts.revoked),
     keys: parts.keys,
     everyone: grantsFor(policy, null),
     publics: publicPathsOf(policy),
@@ -246,9 +247,12 @@ async function forget(state: IdentityState, subjects: Map<string, SubjectCard>, 
     subjects.delete(name);
   }
   const tokens = new Set([...(await state.tokens.all()).values()].map(({ id }) => id));
-  for (const [name, { what, value, at }] of await state.revoked.all()) {
-    // A named token may outlive what else there is.
-    if (what === 'before' || (what === 'id' && tokens.has(value)) || now - at <= longestLife.session + 86_400) continue;
+  const revoked = await state.revoked.all();
+  const before = voidBefore(revoked.values());
+  for (const [name, { what, value, at }] of revoked) {
+    // A named token may outlive what else there is, and of the times before which all is void the latest counts alone.
+    const isOver = now - at > longestLife.session + 86_400;
+    if (what === 'before' ? at === before : !isOver || (what === 'id' && tokens.has(value))) continue;
     await state.revoked.remove(name);
   }
 }

@@ -113,6 +113,14 @@ export function kindOfId(text: string): 'token' | 'seal' | null {
   return text.length === 16 ? 'token' : text.length === 32 ? 'seal' : null;
 }
 
+/**
+ * Before when all that was given out is void; 0: nothing is. Each time has a card of its own, whose value it is: of two
+ * commands at once neither writes over the other's, and the later time counts.
+ */
+export function voidBefore(cards: Iterable<RevocationCard>): number {
+  return Math.max(0, ...Array.from(cards, ({ what, at }) => (what === 'before' ? at : 0)));
+}
+
 /** The card of a revocation: named by what it revokes, so that one thing has one card. */
 export function revocationName({ what, value }: Pick<RevocationCard, 'what' | 'value'>): string {
   return `${what}-${createHash('sha256').update(value).digest('hex').slice(0, 32)}`;
