@@ -26,7 +26,8 @@ export async function indexJobLog(worker: WorkerContext, task: Payload<'index-lo
   const { index: found, lines, shown } = await slots.run(() => indexLog(file, size));
   // It was fetched anew meanwhile: the task that came with it is behind this one.
   if (found.size !== size) return undefined;
-  const index = job.state === 'passed' ? { ...found, failure: { line: null, decisive: [] } } : found;
+  const failure = job.state === 'passed' ? { line: null, decisive: [] } : found.failure;
+  const index = { ...found, failure, shown };
   await writeLogIndex(paths, place, job.id, index);
   const pipeline = (await slugOf(paths, task.pipelineId)) ?? task.pipeline;
   const page = renderLog({

@@ -5,6 +5,7 @@
  */
 import { emojiOf } from '../emoji.ts';
 import { splitAtEmoji } from '../emoji-codes.ts';
+import { endOfBlock } from './blocks.ts';
 import { FailureWatch } from './failure.ts';
 import { GroupList, groupKindOf, opensItsGroup } from './groups.ts';
 import type { LogIndex } from './index-format.ts';
@@ -17,7 +18,6 @@ const newline = 0x0a;
 const chunkBytes = 128 * 1024;
 const mostChunks = 8192;
 /** What is decoded at once, and how often a chunk may begin. */
-const blockBytes = 32 * 1024;
 const forcedBytes = 1024 * 1024;
 const mostGroups = 5000;
 const mostPictures = 1000;
@@ -137,8 +137,7 @@ export function createIndexer(onLine: (line: Line, number: number) => void = () 
     write: (chunk) => {
       const bytes = rest.length === 0 ? chunk : joined(rest, chunk);
       let at = 0;
-      while (bytes.length - at >= blockBytes) {
-        const end = endOfBlock(bytes, at);
+      for (let end = endOfBlock(bytes, at); end !== null; end = endOfBlock(bytes, at)) {
         take(bytes.subarray(at, end));
         at = end;
       }
@@ -173,16 +172,6 @@ const decoder = new TextDecoder();
 
 function decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);
-}
-
-/** Behind the last line end of a block, else between two characters. */
-function endOfBlock(bytes: Uint8Array, at: number): number {
-  const found = bytes.lastIndexOf(newline, at + blockBytes - 1);
-  if (found >= at) return found + 1;
-  let end = at + blockBytes;
-  // Bytes within a character begin with the bits 10.
-  for (let back = 0; back < 3 && ((bytes[end] ?? 0) & 0xc0) === 0x80; back += 1) end -= 1;
-  return end;
 }
 
 function joined(left: Uint8Array, right: Uint8Array): Uint8Array {

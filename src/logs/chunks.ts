@@ -1,4 +1,5 @@
 /** The lines of one chunk, by the index. Pure, and shared with the browser. */
+import { endOfBlock } from './blocks.ts';
 import type { LogIndex } from './index-format.ts';
 import type { Line } from './line-html.ts';
 import { Terminal } from './terminal.ts';
@@ -23,7 +24,14 @@ export function linesOfChunk(index: LogIndex, chunk: number, bytes: Uint8Array):
     clock: index.clocks[chunk] ?? 0,
   };
   const terminal = new Terminal((row) => lines.push({ runs: row.runs(), time: row.time }), start);
-  terminal.feed(new TextDecoder().decode(bytes));
+  const decoder = new TextDecoder();
+  // By the blocks that it was indexed by: a chunk begins with one.
+  let at = 0;
+  for (let end = endOfBlock(bytes, at); end !== null; end = endOfBlock(bytes, at)) {
+    terminal.feed(decoder.decode(bytes.subarray(at, end)));
+    at = end;
+  }
+  terminal.feed(decoder.decode(bytes.subarray(at)));
   terminal.finish();
   return lines;
 }

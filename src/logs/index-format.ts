@@ -37,6 +37,8 @@ export const LogIndex = z.object({
   /** The times of the first line and of the last that have one, ms since 1970. */
   from: z.number().nullable(),
   to: z.number().nullable(),
+  /** So many lines stand in the log's own page; absent of earlier ones. */
+  shown: whole.optional(),
   failure: z.object({
     line: z.number().nullable(),
     decisive: z.array(z.object({ line: whole, text: z.string() })),

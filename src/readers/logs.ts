@@ -40,6 +40,9 @@ export async function sendLog(parts: ReaderParts, request: Request, response: Re
   const asked = line ?? from;
   if (asked === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
   if (asked > Math.max(1, index.lines)) throw notFound(`this log has ${index.lines} lines`);
+  // The log's own page has the script, and costs no part.
+  if (line !== null && line <= (index.shown ?? 0))
+    return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/#L${line}`);
   const first = line === null ? asked : beginningFor(index, line, part);
   await sendPart(parts, { place, job, index }, { from: first, line: asked }, response);
 }

@@ -98,6 +98,7 @@ test('a screen that is written over for megabytes is cut, and a line without an 
     Buffer.from(frame.repeat(300)),
     Buffer.from('é'.repeat(2_000_000)),
     Buffer.from('\r50 %'.repeat(700_000)),
+    Buffer.from(`${`a\r${'字'.repeat(30_000)}\n`.repeat(60)}end\n`),
   ]) {
     const { index, lines } = indexed(bytes);
     assert.ok(index.offsets.length > 1);
@@ -152,6 +153,10 @@ describe('what an index says', () => {
     assert.equal(of('a\n🚨 Error: The command exited with status 1\n').failure.line, 2);
     const told = of('x\nerror during build:\n\nsrc/a.ts (4:9): "b" is not exported\nmore\n').failure;
     assert.deepEqual([told.line, told.decisive.map(({ line }) => line)], [4, [2, 4]]);
+    // What announces nothing, or only before the log goes on with something else, leads nowhere.
+    assert.equal(of('AssertionError: 3\nfail-fast:\n  disabled\n').failure.line, 1);
+    assert.equal(of('AssertionError: 3\nmake: *** [test] Error 1:\ncleaning up\n').failure.line, 1);
+    assert.equal(of('The tests that fail:\n\n~~~ Running local hook\n').failure.line, 1);
     assert.deepEqual(of('0 errors\nall good, no failures\n').failure, { line: null, decisive: [] });
   });
   it('times and pictures', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
-import { writeLogIndex } from '../../src/logs/index-file.ts';
+import { readLogIndex, writeLogIndex } from '../../src/logs/index-file.ts';
 import { indexLog } from '../../src/logs/index-log.ts';
 import { sampleBuild, sampleJob } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
@@ -66,5 +66,12 @@ test('a part that has a line has what is above it too, and there is none of a li
   assert.deepEqual(await shown(5001), [4001, 9000]);
   assert.deepEqual(await shown(30_000), [29_000, 30_000]);
   await request(mirror.app).get(`${log}?line=30001`).expect(404);
+  // Where the log's own page has the line, it has the script too.
+  const [place, job] = [{ organization: 'acme', folder: 'web', number: 5 }, log.split('/').at(-3) ?? ''];
+  const index = await readLogIndex(mirror.paths, place, job);
+  assert.ok(index !== null);
+  await writeLogIndex(mirror.paths, place, job, { ...index, shown: 400 });
+  await request(mirror.app).get(`${log}?line=400`).expect(302).expect('Location', `${log}#L400`);
+  assert.deepEqual(await shown(401), [1, 5000]);
   await request(mirror.app).get(`${log}?line=0`).expect(400);
 });
