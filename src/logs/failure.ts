@@ -28,6 +28,7 @@ const secondHand =
 
 /** Says that an error follows, and not which: the line behind it does. A traceback says so at its end. */
 const announcement = /(?:error|fail|fatal|panic|exception)\b.{0,80}:$/i;
+const groupHeader = /^(?:---|\+\+\+|~~~) /;
 
 /** Gathers while the log goes by; bounded. */
 export class FailureWatch {
@@ -39,13 +40,16 @@ export class FailureWatch {
     if (!this.#isAnnounced && !suspicious.test(text)) return;
     const shown = text.trim().slice(0, longestText);
     if (shown === '') return;
-    this.#isAnnounced = announcement.test(shown);
+    const isTold = suspicious.test(text) || !groupHeader.test(shown);
+    this.#isAnnounced = false;
     if (exit.test(text)) {
       this.#exit = { line, text: shown };
       return;
     }
-    if (harmless.test(text)) return;
-    this.#seen.push({ line, text: shown, isFirstHand: !secondHand.test(shown) });
+    if (!isTold || harmless.test(text)) return;
+    const isFirstHand = !secondHand.test(shown);
+    this.#isAnnounced = isFirstHand && announcement.test(shown);
+    this.#seen.push({ line, text: shown, isFirstHand });
     if (this.#seen.length >= 2 * mostDecisive) this.#seen.splice(0, mostDecisive);
   }
 
