@@ -21,10 +21,16 @@ export function openDatabase(
   const db = new DatabaseSync(file, { readOnly, timeout: waitMs });
   if (readOnly) return db;
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-  const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (found !== version) for (const table of tables) db.exec(`DROP TABLE IF EXISTS ${table}`);
-  db.exec(`${schema}; PRAGMA user_version = ${version}`);
+  // In one step: who reads meanwhile sees the one or the other.
+  transact(db, () => {
+    if (versionOf(db) !== version) for (const table of tables) db.exec(`DROP TABLE IF EXISTS ${table}`);
+    db.exec(`${schema}; PRAGMA user_version = ${version}`);
+  });
   return db;
+}
+
+export function versionOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
 }
 
 /** All that `work` changes, or nothing where it throws. Within another transaction it is a part of that one. */

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { BuildSummary } from '../model.ts';
-import { openDatabase, transact } from './database.ts';
+import { openDatabase, transact, versionOf } from './database.ts';
 import { excerptOf } from './excerpt.ts';
 import { type Field, fields, kindText, parseQuery } from './query.ts';
 
@@ -64,6 +64,8 @@ export interface FullText {
   /** Leaves nothing of what was replaced or removed in the file. */
   scrub(): void;
   find(question: SearchQuestion): SearchPage;
+  /** False: it was opened to read and is of another version, which who writes has yet to make anew. */
+  isOurs(): boolean;
   close(): void;
 }
 
@@ -130,6 +132,7 @@ function fullTextOn(db: DatabaseSync): FullText {
       db.exec("INSERT INTO words (words) VALUES ('optimize'); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
     },
     find: (question) => find(db, question),
+    isOurs: () => versionOf(db) === version,
     close: () => db.close(),
   };
 }

@@ -34,8 +34,9 @@ function current(): FullText | null {
   open?.close();
   open = null;
   try {
-    open = openFullText(file, { readOnly });
-    openedAt = Date.now();
+    const found = openFullText(file, { readOnly });
+    if (found.isOurs()) [open, openedAt] = [found, Date.now()];
+    else found.close();
   } catch (thrown) {
     if (!readOnly || !(thrown instanceof Error && 'errcode' in thrown && thrown.errcode === cannotOpen)) throw thrown;
   }
