@@ -5,7 +5,7 @@ import { MirrorError } from './errors.ts';
 export interface Threads<Question, Answer> {
   /**
    * @param ms that it may take once it is begun · @param transfer buffers that the thread gets and the caller loses
-   * @throws MirrorError ERR_READER_BUSY where too many wait already, ERR_TREE_UNREADABLE with why the thread has no answer
+   * @throws MirrorError ERR_READER_BUSY where too many wait already, ERR_TREE_UNREADABLE where the thread has no answer, and why as its cause
    */
   ask(question: Question, ms: number, transfer?: readonly Transferable[]): Promise<Answer>;
   close(): Promise<void>;
@@ -59,17 +59,21 @@ export function createThreads<Question, Answer>(module: URL, limits: ThreadLimit
       }
       begin();
     };
-    const giveUp = (why: string): void => {
+    const giveUp = (why: string, cause?: unknown): void => {
       end(false);
-      failed(new MirrorError('ERR_TREE_UNREADABLE', why));
+      failed(new MirrorError('ERR_TREE_UNREADABLE', why, {}, cause));
     };
     const timer = setTimeout(() => giveUp(`it took longer than ${Math.round(ms / 1000)} s`), ms);
     thread.once('message', (reply: Reply<Answer>) => {
       end(true);
       if ('answer' in reply) done(reply.answer);
-      else failed(new MirrorError('ERR_TREE_UNREADABLE', reply.fault));
+      // What the thread says may name files of this machine, and readers are told the message.
+      else failed(new MirrorError('ERR_TREE_UNREADABLE', 'it cannot be read', {}, new Error(reply.fault)));
     });
-    thread.once('error', (error) => giveUp(error instanceof Error ? error.message : String(error)));
+    thread.once('error', (error) => {
+      const isTooMuch = error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+      giveUp(isTooMuch ? 'it takes more memory than there is for it' : 'its thread broke', error);
+    });
     thread.once('exit', () => giveUp('its thread has ended'));
     thread.postMessage(question, [...transfer]);
   };
