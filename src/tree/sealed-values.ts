@@ -1,6 +1,5 @@
 /**
- * Values that are known again without being known: of each its length, a salted digest, and a sum of eight bytes from its
- * middle, where one secret differs from another. What comes in is searched for all sums at once; only where one agrees the
+ * Values that are known again without being known: of each its length, a salted digest, and a sum of eight of its bytes. What comes in is searched for all sums at once; only where one agrees the
  * digest is made. Neither tells the value.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -13,7 +12,7 @@ export const SealedValue = z.object({
   salt: z.string(),
   digest: Sha256,
   /** The sum (32 bits) of eight of its bytes from `at` on, of a shorter one all. Absent of earlier ones. */
-  middle: z.object({ at: z.int().min(0), sum: z.int() }).optional(),
+  probe: z.object({ at: z.int().min(0), sum: z.int() }).optional(),
 });
 export type SealedValue = z.infer<typeof SealedValue>;
 
@@ -24,9 +23,24 @@ const longestSought = 64 * 1024;
 export function sealValue(value: Buffer): SealedValue {
   const salt = randomBytes(16).toString('hex');
   const { length } = value;
-  const at = Math.max(0, (length - summedBytes) >> 1);
+  const at = tellingBytes(value);
   const sum = sumOf(value.subarray(at, at + summedBytes));
-  return { length, salt, digest: saltedDigest(salt, value), middle: { at, sum } };
+  return { length, salt, digest: saltedDigest(salt, value), probe: { at, sum } };
+}
+
+/**
+ * Where the most different bytes stand together, nearest to the middle: a secret's beginning and end are often like others', and
+ * bytes that are all the same are in many files.
+ */
+function tellingBytes(value: Buffer): number {
+  const last = Math.max(0, value.length - summedBytes);
+  let best = { at: 0, different: 0 };
+  for (let at = 0; at <= last; at += 1) {
+    const different = new Set(value.subarray(at, at + summedBytes)).size;
+    const isNearer = Math.abs(2 * at - last) < Math.abs(2 * best.at - last);
+    if (different > best.different || (different === best.different && isNearer)) best = { at, different };
+  }
+  return best.at;
 }
 
 function saltedDigest(salt: string, bytes: Buffer): string {
@@ -48,7 +62,7 @@ function mixed(before: number, last: number): number {
 /** @returns where the value begins; -1: it is not there */
 export function indexOfValue(bytes: Buffer, value: SealedValue): number {
   const last = bytes.length - value.length;
-  if (value.middle === undefined) {
+  if (value.probe === undefined) {
     for (let at = 0; at <= last; at += 1) if (isAt(bytes, at, value)) return at;
     return -1;
   }
@@ -81,14 +95,14 @@ const lowerBits = 32 - upperBits;
 /** Those without a sum are passed over: each byte would cost a digest. */
 function probesFor(values: readonly SealedValue[]): Probe[] {
   const bySize = Map.groupBy(
-    values.filter(({ middle }) => middle !== undefined),
+    values.filter(({ probe }) => probe !== undefined),
     ({ length }) => Math.min(length, summedBytes),
   );
   return Array.from(bySize, ([size, of]) => {
     const mayBe = new Uint8Array(2 ** upperBits);
-    for (const { middle } of of) mayBe[(middle?.sum ?? 0) >>> lowerBits] = 1;
+    for (const { probe } of of) mayBe[(probe?.sum ?? 0) >>> lowerBits] = 1;
     const masks = { before: maskOf(size - 4), last: maskOf(size) };
-    return { masks, mayBe, bySum: Map.groupBy(of, ({ middle }) => middle?.sum ?? 0) };
+    return { masks, mayBe, bySum: Map.groupBy(of, ({ probe }) => probe?.sum ?? 0) };
   });
 }
 
@@ -114,8 +128,8 @@ function scan(
     const sum = mixed(before & masks.before, last & masks.last);
     if (mayBe[sum >>> lowerBits] === 0 || at < from) continue;
     for (const value of bySum.get(sum) ?? []) {
-      const { length, middle } = value;
-      const start = at + 1 - Math.min(length, summedBytes) - (middle?.at ?? 0);
+      const { length, probe } = value;
+      const start = at + 1 - Math.min(length, summedBytes) - (probe?.at ?? 0);
       if (onSum(start, value)) return;
     }
   }
