@@ -19,7 +19,10 @@ export type ReadersCatalog = Pick<Catalog, 'branches' | 'neighbours' | 'pipeline
 /** All builds of a pipeline, or those of these branches that are no fork's. */
 type Scope = 'whole' | readonly string[];
 
-/** On so many branches of a pipeline, the last built ones, a pattern with a star is tried: no list may cost what there is. */
+/**
+ * On so many branches of a pipeline a pattern with a star is tried, the last built ones that begin as it does: no list may cost
+ * what there is.
+ */
 const mostBranches = 500;
 
 export function scopedCatalog(catalog: Catalog): ReadersCatalog {
@@ -66,8 +69,9 @@ function scopeBy(catalog: Catalog, folder: string, any: BuildSummary, asked?: st
   if (mayRead(anybodys)) return 'whole';
   const patterns = branchesGranted(anybodys);
   const isNamed = (pattern: string): boolean => !pattern.includes('*');
-  const built = patterns.every(isNamed) ? [] : catalog.branchNames(organization, folder, mostBranches);
-  const branches = asked === undefined ? new Set([...patterns.filter(isNamed), ...built]) : [asked];
+  const namesOf = (pattern: string): string[] =>
+    isNamed(pattern) ? [pattern] : catalog.branchNames(organization, folder, pattern.split('*')[0] ?? '', mostBranches);
+  const branches = asked === undefined ? new Set(patterns.flatMap(namesOf)) : [asked];
   return Array.from(branches).filter((branch) => mayRead(label({ branch, fork: false })));
 }
 

@@ -29,8 +29,8 @@ export interface Lists {
   builds(filter: BuildFilter): BuildSummary[];
   /** The latest build of each branch, newest first. */
   branches(organization: string, folder: string, limit: number): BuildSummary[];
-  /** The last built first. */
-  branchNames(organization: string, folder: string, limit: number): string[];
+  /** Those that begin with a text, the last built first. */
+  branchNames(organization: string, folder: string, beginning: string, limit: number): string[];
   /** How many builds of a branch there are, without those of forks. */
   ownBuilds(organization: string, folder: string, branch: string): number;
   /** @param branch only of this one, and of no fork */
@@ -65,12 +65,13 @@ export function listsOf({ all, summaries }: Rows): Lists {
          WHERE heads.organization = ? AND heads.folder = ? AND builds.fork = 0 ORDER BY heads.number DESC LIMIT ?`,
         [organization, folder, limit],
       ),
-    branchNames: (organization, folder, limit) =>
-      all('SELECT branch FROM heads WHERE organization = ? AND folder = ? ORDER BY number DESC LIMIT ?', [
-        organization,
-        folder,
-        limit,
-      ]).map((row) => String(row['branch'])),
+    branchNames: (organization, folder, beginning, limit) =>
+      all(
+        `SELECT branch FROM heads WHERE organization = ? AND folder = ? AND branch >= ? AND branch < ?
+         ORDER BY number DESC LIMIT ?`,
+        // The last of all characters, by which none begins.
+        [organization, folder, beginning, `${beginning}\u{10ffff}`, limit],
+      ).map((row) => String(row['branch'])),
     ownBuilds: (organization, folder, branch) => {
       const [row] = all(
         'SELECT count(*) AS count FROM builds WHERE organization = ? AND folder = ? AND branch = ? AND fork = 0',

@@ -137,6 +137,16 @@ describe('a pipeline of many builds', () => {
     assert.ok(read <= 20, `${read} builds were read`);
   });
 
+  it('tries a pattern on the branches that begin as it does, the last built first', () => {
+    assert.deepEqual(many.branchNames(organization, folder_, 'release/1', 3), [
+      'release/19',
+      'release/18',
+      'release/17',
+    ]);
+    assert.deepEqual(many.branchNames(organization, folder_, '', 2), ['release/20', 'main']);
+    assert.deepEqual(many.branchNames(organization, folder_, 'none', 3), []);
+  });
+
   it('shows the builds of the branches that a rule opens, none of a fork’s, and reads no others', () => {
     const main = look(readerOf([folder_, ['main', 'gone']]));
     assert.deepEqual(main, {
