@@ -66,9 +66,10 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const subjects = await state.subjects.all((name) => log.warn({ name }, 'a subject cannot be read'));
   let loaded = policyFile === null ? null : await loadPolicy(policyFile);
   let onRecord: string | null = null;
-  let checkedAt = now();
+  let lookedAt = now();
   let seen = await versionsOf(state, policyFile);
-  let parts = await readParts(state, checkedAt, log);
+  let parts = await readParts(state, lookedAt, log);
+  let checkedAt = parts.isWhole ? lookedAt : 0;
   let table = build();
   let writing: Promise<void> = Promise.resolve();
   let refreshing: Promise<void> | undefined;
@@ -77,10 +78,15 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     return tableOf(loaded?.policy ?? closedPolicy, subjects, parts, { checkedAt, now: now() });
   }
 
-  /** That it succeeded is what the gate's time tells: who could have been revoked meanwhile must not stay let in. */
+  /**
+   * That it succeeded is what the gate's time tells: who could have been revoked meanwhile must not stay let in. What was known
+   * of a revocation that cannot be read any more stays in force until then.
+   */
   async function readAgain(at: number): Promise<void> {
-    parts = await readParts(state, at, log);
-    checkedAt = at;
+    const found = await readParts(state, at, log);
+    parts = found.isWhole ? found : { ...found, revoked: new Map([...parts.revoked, ...found.revoked]) };
+    if (found.isWhole) checkedAt = at;
+    lookedAt = at;
   }
 
   async function write(): Promise<void> {
@@ -101,9 +107,9 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     const at = now();
     const found = await versionsOf(state, policyFile);
     // Now and then all is read whatever the versions say: a card of the very tick of the last look has changed none.
-    if (found === seen && at - table.time < heartbeatSeconds) return;
-    if (found !== seen && policyFile !== null) loaded = await reload(policyFile, loaded, log);
+    if (found === seen && Math.abs(at - lookedAt) < heartbeatSeconds) return;
     await readAgain(at);
+    if (found !== seen && policyFile !== null) loaded = await reload(policyFile, loaded, log);
     await publish();
     seen = found;
   }
@@ -152,7 +158,10 @@ interface Parts {
   /** The newest first. */
   readonly keys: readonly SealKey[];
   readonly tokens: readonly TokenCard[];
-  readonly revoked: readonly RevocationCard[];
+  /** By the names of their cards. */
+  readonly revoked: ReadonlyMap<string, RevocationCard>;
+  /** Each revocation that there is could be read. */
+  readonly isWhole: boolean;
 }
 
 async function readParts(state: IdentityState, now: number, log: Log): Promise<Parts> {
@@ -163,10 +172,19 @@ async function readParts(state: IdentityState, now: number, log: Log): Promise<P
     await state.keys.put(first.id, first);
     keys.push(first);
   }
+  let isWhole = true;
+  const revoked = await state.revoked.all((name) => {
+    isWhole = false;
+    log.error(
+      { name },
+      'a revocation cannot be read: soon nobody is let in; remove its card, and revoke anew what it was of',
+    );
+  });
   return {
     keys: keys.slice(0, liveKeys).map(({ id, secret }) => ({ id, secret: Buffer.from(secret, 'hex') })),
     tokens: [...(await state.tokens.all(warn('token'))).values()],
-    revoked: [...(await state.revoked.all(warn('revocation'))).values()],
+    revoked,
+    isWhole,
   };
 }
 
@@ -183,9 +201,8 @@ function tableOf(
   parts: Parts,
   { checkedAt, now }: Times,
 ): GrantTable {
-  const since = new Map(
-    parts.revoked.flatMap(({ what, value, at }) => (what === 'subject' ? [[value, at] as const] : [])),
-  );
+  const revoked = [...parts.revoked.values()];
+  const since = new Map(revoked.flatMap(({ what, value, at }) => (what === 'subject' ? [[value, at] as const] : [])));
   const subjects = new Map<string, SubjectGrants>();
   const add = (subject: Subject): void => {
     const { id, kind, issuer } = subject;
@@ -208,13 +225,13 @@ function tableOf(
   }
   return {
     time: checkedAt,
-    before: voidBefore(parts.revoked),
+    before: voidBefore(revoked),
     keys: parts.keys,
     everyone: grantsFor(policy, null),
     publics: publicPathsOf(policy),
     subjects,
     tokens,
-    revoked: new Set(parts.revoked.flatMap(({ what, value }) => (what === 'id' ? [value] : []))),
+    revoked: new Set(revoked.flatMap(({ what, value }) => (what === 'id' ? [value] : []))),
   };
 }
 

@@ -203,7 +203,8 @@ function toPerson(
     // One that anybody may have typed in says nothing.
     email: typeof email === 'string' && counts ? email.toLowerCase() : null,
     groups: [groups ?? []].flat().filter((group): group is string => typeof group === 'string'),
-    // A provider has been asked just now; a proxy's word may have been on its way for longer.
-    told: Math.floor((vouching === 'proxy' ? claims.iat : undefined) ?? seen),
+    // A provider has been asked just now; a proxy's word may have been on its way for longer. One from the future, by clocks
+    // that differ, must not outlast what is told before that time comes.
+    ...(vouching === 'proxy' && claims.iat !== undefined ? { told: Math.floor(Math.min(claims.iat, seen)) } : {}),
   };
 }

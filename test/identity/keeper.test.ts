@@ -1,6 +1,16 @@
 /** The grants as they are kept: what they say of a world that cannot be read, or that was changed behind the gateway's back. */
 import assert from 'node:assert/strict';
-import { chownSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs';
+import {
+  chownSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -74,6 +84,23 @@ it('a card that came in the very tick of the last look is in force by the next h
   assert.deepEqual([...keeper.table().revoked].toSorted(), ['a'.repeat(32), 'b'.repeat(32)]);
 });
 
+it('a revocation that cannot be read any more stays in force, and the grants grow old until it can', async () => {
+  const { revoked } = identityState(paths);
+  await revoked.put('first', { what: 'id', value: 'a'.repeat(32), at: now });
+  await keeper.refresh();
+  const readAt = now;
+  writeFileSync(join(paths.identity, 'revoked', 'first.json'), '{"what":"i');
+  now += 60;
+  await revoked.put('second', { what: 'id', value: 'b'.repeat(32), at: now });
+  await keeper.refresh();
+  assert.deepEqual([...keeper.table().revoked].toSorted(), ['a'.repeat(32), 'b'.repeat(32)]);
+  assert.equal(keeper.table().time, readAt);
+  assert.equal((await open()).table().time, 0);
+  await revoked.put('first', { what: 'id', value: 'a'.repeat(32), at: now });
+  await keeper.refresh();
+  assert.equal(keeper.table().time, now);
+});
+
 describe('what a proxy tells of somebody', () => {
   const groups = (): readonly string[] => {
     const card = keeper.subject(person('eve').id);
@@ -90,6 +117,12 @@ describe('what a proxy tells of somebody', () => {
     assert.deepEqual(groups(), []);
     await keeper.admit(person('eve', { told: now - 10, groups: ['guests'] }));
     assert.deepEqual(groups(), ['guests']);
+  });
+
+  it('counts for nothing against a provider, who is asked when it is needed, whatever the clock said before', async () => {
+    await keeper.admit(person('eve', { told: now + 86_400, groups: ['wardens'] }));
+    await keeper.admit(person('eve', { groups: [] }));
+    assert.deepEqual(groups(), []);
   });
 
   it('is as new as when it was last told the same', async () => {
