@@ -28,7 +28,7 @@ interface Run {
 }
 
 /** What has one name: two tests of one name in one attempt are two tests, as data-driven ones often are. */
-interface Named {
+interface Series {
   readonly runs: Run[];
   /** The attempt that is gone through, and how many of this name were in it. */
   attempt: number;
@@ -38,42 +38,66 @@ interface Named {
 /** Failures first, then what failed at some time, then the slowest. */
 export function joinAttempts(reports: readonly ReportOf[]): TestRow[] {
   const all: Run[] = [];
-  const names = new Map<string, Map<string, Named>>();
-  const seriesOf = seriesAmong(reports);
+  const known = new Map<string, Series>();
+  const namesIn = namesAmong(reports);
   for (const each of reports.toSorted(byAttempt)) {
     const { job, attempt, report } = each;
-    const series = seriesOf(each);
-    const ofSeries = names.get(series) ?? new Map<string, Named>();
-    names.set(series, ofSeries);
+    const nameOf = namesIn(each);
     for (const test of report.cases) {
-      const key = testKey(test);
-      let named = ofSeries.get(key);
-      if (named === undefined) ofSeries.set(key, (named = { runs: [], attempt, count: 0 }));
-      if (named.attempt !== attempt) [named.attempt, named.count] = [attempt, 0];
-      let run = named.runs[named.count];
+      const name = nameOf(test);
+      let series = known.get(name);
+      if (series === undefined) known.set(name, (series = { runs: [], attempt, count: 0 }));
+      if (series.attempt !== attempt) [series.attempt, series.count] = [attempt, 0];
+      let run = series.runs[series.count];
       if (run === undefined) {
         run = { job, attempts: [] };
-        named.runs.push(run);
+        series.runs.push(run);
         all.push(run);
       }
       run.attempts.push({ attempt, test });
-      named.count += 1;
+      series.count += 1;
     }
   }
   return all.flatMap(rowOf).toSorted(byNeed);
 }
 
 /**
- * Which reports are one from attempt to attempt: those of one path, as one job may run the same tests several times, each in
- * a report of its own. A path that no other attempt has, with a time in it perhaps, tells nothing: there the tests alone do.
+ * Which tests are one from attempt to attempt: those of one job and key, as in a comparison of builds, since a test may move to
+ * another report when the job is retried. Where one attempt has it in several reports, as tox writes one for each Python, the
+ * path tells them apart. A path that no other attempt has, with a time in it perhaps, tells nothing.
  */
-function seriesAmong(reports: readonly ReportOf[]): (report: ReportOf) => string {
-  const nameOf = ({ job, path }: ReportOf): string => JSON.stringify([job, path]);
-  const named = Map.groupBy(reports, nameOf);
+function namesAmong(reports: readonly ReportOf[]): (report: ReportOf) => (test: TestCase) => string {
+  const shared = sharedTests(reports);
+  const pathOf = ({ job, path }: ReportOf): string => `${job}\u0000${path}`;
+  const ofPath = Map.groupBy(reports, pathOf);
   return (report) => {
-    const name = nameOf(report);
-    return (named.get(name)?.length ?? 0) > 1 ? name : JSON.stringify([report.job]);
+    const isPathKept = (ofPath.get(pathOf(report))?.length ?? 0) > 1;
+    return (test) => {
+      const name = nameIn(report, test);
+      return isPathKept && shared.has(name) ? `${name}\u0000${report.path}` : name;
+    };
   };
+}
+
+/** By name, the tests that several reports of one attempt have. */
+function sharedTests(reports: readonly ReportOf[]): Set<string> {
+  const shared = new Set<string>();
+  for (const ofAttempt of Map.groupBy(reports, ({ attempt }) => attempt).values()) {
+    const firstIn = new Map<string, ReportOf>();
+    for (const each of ofAttempt) {
+      for (const test of each.report.cases) {
+        const name = nameIn(each, test);
+        const first = firstIn.get(name);
+        if (first === undefined) firstIn.set(name, each);
+        else if (first !== each) shared.add(name);
+      }
+    }
+  }
+  return shared;
+}
+
+function nameIn({ job }: ReportOf, test: TestCase): string {
+  return `${job}\u0000${testKey(test)}`;
 }
 
 function byAttempt(left: ReportOf, right: ReportOf): number {

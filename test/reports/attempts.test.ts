@@ -53,13 +53,41 @@ test('two tests of one name in one report stay two, and jobs do not mix', () => 
   assert.ok(rows.every(({ flaky }) => !flaky));
 });
 
-describe('a test that several reports of one job have', () => {
-  const [failing, passing] = [report('<testcase name="x"><failure/></testcase>'), report('<testcase name="x"/>')];
-  const told = (...reports: [attempt: number, path: string, report: TestReport][]): [boolean, string][] =>
-    joinAttempts(reports.map(([attempt, path, each]) => ({ job: 'a', attempt, path, report: each }))).map(
-      ({ flaky, attempts }) => [flaky, attempts.map(({ attempt, test }) => `${attempt} ${test.outcome}`).join(', ')],
-    );
+const [failing, passing] = [report('<testcase name="x"><failure/></testcase>'), report('<testcase name="x"/>')];
+const told = (...reports: [attempt: number, path: string, report: TestReport][]): [boolean, string][] =>
+  joinAttempts(reports.map(([attempt, path, each]) => ({ job: 'a', attempt, path, report: each }))).map(
+    ({ flaky, attempts }) => [flaky, attempts.map(({ attempt, test }) => `${attempt} ${test.outcome}`).join(', ')],
+  );
 
+describe('a test that moves to another report of its job', () => {
+  const [others, movedIn] = [report('<testcase name="y"/>'), report('<testcase name="z"/><testcase name="x"/>')];
+  const movedOut = report('<testcase name="y"/><testcase name="x"><failure/></testcase>');
+
+  it('is the same test, where reports are balanced anew', () => {
+    assert.deepEqual(
+      told(
+        [1, '1.xml', movedOut],
+        [1, '2.xml', report('<testcase name="z"/>')],
+        [2, '1.xml', others],
+        [2, '2.xml', movedIn],
+      ),
+      [
+        [true, '1 failed, 2 passed'],
+        [false, '1 passed, 2 passed'],
+        [false, '1 passed, 2 passed'],
+      ],
+    );
+  });
+
+  it('is the same test, where only what failed runs again', () => {
+    assert.deepEqual(told([1, '1.xml', others], [1, '2.xml', failing], [2, '1.xml', passing]), [
+      [true, '1 failed, 2 passed'],
+      [false, '1 passed'],
+    ]);
+  });
+});
+
+describe('a test that several reports of one attempt have', () => {
   it('is a test of each of them, and fails where it failed in one', () => {
     assert.deepEqual(told([1, 'py311.xml', failing], [1, 'py312.xml', passing]), [
       [false, '1 failed'],
@@ -75,6 +103,15 @@ describe('a test that several reports of one job have', () => {
     assert.deepEqual(told([2, 'b.xml', failing], [1, 'a.xml', passing], [1, 'b.xml', failing]), [
       [false, '1 failed, 2 failed'],
       [false, '1 passed'],
+    ]);
+  });
+
+  it('is told apart by its path in every attempt, beside tests that move', () => {
+    const [alone, both] = [report('<testcase name="y"/>'), report('<testcase name="x"/><testcase name="y"/>')];
+    assert.deepEqual(told([1, 'a.xml', both], [1, 'b.xml', failing], [2, 'a.xml', passing], [2, 'b.xml', alone]), [
+      [false, '1 failed'],
+      [false, '1 passed, 2 passed'],
+      [false, '1 passed, 2 passed'],
     ]);
   });
 
