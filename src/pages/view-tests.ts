@@ -13,6 +13,8 @@ const shownRows = 3000;
 const unfolded = 10;
 /** Of markup, for what tests said: each may have said 48 KiB in each attempt. The last that has room may go beyond it. */
 const mostSaid = 4 * 1024 * 1024;
+/** Of markup, for all rows with what they said: names alone may be long, and escaped they are longer. Likewise for the last. */
+const mostMarkup = 10 * 1024 * 1024;
 const longestName = 300;
 
 export interface TestedJob {
@@ -33,10 +35,12 @@ export interface TestsContent {
 interface Sheet extends Pick<TestsContent, 'jobs'> {
   /** Of `mostSaid`. */
   room: number;
+  /** Of `mostMarkup`. */
+  rowRoom: number;
 }
 
 export function renderTests({ rows, jobs, notices }: TestsContent): Html {
-  const sheet: Sheet = { jobs, room: mostSaid };
+  const sheet: Sheet = { jobs, room: mostSaid, rowRoom: mostMarkup };
   const failed = rows.filter(({ test }) => isFailure(test.outcome));
   const flaky = rows.filter((row) => row.flaky && !isFailure(row.test.outcome));
   const count = (outcome: TestCase['outcome']): number => rows.filter(({ test }) => test.outcome === outcome).length;
@@ -50,7 +54,7 @@ export function renderTests({ rows, jobs, notices }: TestsContent): Html {
     ['Time in tests', formatDuration(seconds * 1000)],
   ];
   return html`${notices.map((notice) => html`<p class="notice">${notice}</p>`)}<div class="card">${factList(facts)}</div>
-${failed.length > 0 && html`<h2>Failed <small>${counted(failed.length, 'test')}</small></h2>${failed.slice(0, shownRows).map((row, index) => failure(row, sheet, index < unfolded))}${more(failed)}`}
+${failures(failed, sheet)}
 ${table('Flaky', flaky, sheet)}
 ${table(
   'Passed',
@@ -62,6 +66,24 @@ ${table(
   rows.filter((row) => row.test.outcome === 'skipped' && !row.flaky),
   sheet,
 )}`;
+}
+
+function failures(rows: readonly TestRow[], sheet: Sheet): Html | null {
+  if (rows.length === 0) return null;
+  const shown = fitting(rows, sheet, (row, index) => failure(row, sheet, index < unfolded));
+  return html`<h2>Failed <small>${counted(rows.length, 'test')}</small></h2>${shown}${more(rows.length - shown.length)}`;
+}
+
+/** As many rows as there is room for. */
+function fitting(rows: readonly TestRow[], sheet: Sheet, print: (row: TestRow, index: number) => Html): Html[] {
+  const shown: Html[] = [];
+  for (const row of rows.slice(0, shownRows)) {
+    if (sheet.rowRoom <= 0) break;
+    const printed = print(row, shown.length);
+    sheet.rowRoom -= printed.text.length;
+    shown.push(printed);
+  }
+  return shown;
 }
 
 function failure(row: TestRow, sheet: Sheet, isOpen: boolean): Html {
@@ -91,14 +113,14 @@ function wordsOf({ file, message, detail, output }: TestCase): Html {
 
 function table(title: string, rows: readonly TestRow[], sheet: Sheet): Html | null {
   if (rows.length === 0) return null;
+  const shown = fitting(rows, sheet, (row) => line(row, sheet));
   return html`<h2>${title} <small>${counted(rows.length, 'test')}, the slowest first</small></h2>
 <div class="card scroll"><table class="stack"><thead><tr><th scope="col">Test</th><th scope="col">Where</th><th scope="col" class="n">Time</th><th scope="col">Attempts</th></tr></thead>
-<tbody>${rows.slice(0, shownRows).map((row) => line(row, sheet))}</tbody></table></div>
-${more(rows)}`;
+<tbody>${shown}</tbody></table></div>
+${more(rows.length - shown.length)}`;
 }
 
-function more(rows: readonly TestRow[]): Html | null {
-  const hidden = rows.length - shownRows;
+function more(hidden: number): Html | null {
   return hidden > 0 ? html`<p class="quiet">${counted(hidden, 'more test')} in the raw files.</p>` : null;
 }
 
