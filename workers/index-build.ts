@@ -19,8 +19,11 @@ const [lookedAtAtOnce, addedAtOnce] = [500, 50];
 /** Bounds of what is read for one build. */
 const [mostReports, mostReportBytes, mostFailedJobs, mostPaths] = [40, 4 * 1024 * 1024, 50, 5000];
 
+/** What a build is read with, and put into. */
+type Indexing = Pick<WorkerContext, 'paths' | 'reports' | 'search'>;
+
 export async function indexBuild(
-  worker: WorkerContext,
+  worker: Indexing,
   place: Place,
   build: BuildRecord,
   jobs: readonly JobRecord[],
@@ -29,7 +32,7 @@ export async function indexBuild(
 }
 
 async function documentOf(
-  worker: WorkerContext,
+  worker: Indexing,
   place: Place,
   build: BuildRecord,
   jobs: readonly JobRecord[],
@@ -37,15 +40,16 @@ async function documentOf(
   const allFailed = jobs.filter((job) => !job.retried && isFailedJob(job));
   const failed = allFailed.slice(0, mostFailedJobs);
   const paths = pathsOf(jobs);
+  // What still changes is read once, when it has settled.
+  const tests = build.settled ? await failingTests(worker, place, failed) : { names: [], isCut: false };
   return {
     folder: place.folder,
     summary: summaryOf(build),
     jobs: [...new Set(build.jobs.flatMap(({ name }) => (name === null ? [] : [nameText(name)])))],
     paths: paths.slice(0, mostPaths),
-    // What still changes is read once, when it has settled.
-    tests: build.settled ? await failingTests(worker, place, failed) : [],
+    tests: tests.names,
     lines: build.settled ? await failureLines(worker, place, failed) : [],
-    isCut: paths.length > mostPaths || allFailed.length > mostFailedJobs,
+    isCut: paths.length > mostPaths || allFailed.length > mostFailedJobs || tests.isCut,
   };
 }
 
@@ -64,25 +68,39 @@ function pathsOf(jobs: readonly JobRecord[]): string[] {
   return [...paths];
 }
 
-async function failingTests(worker: WorkerContext, place: Place, failed: readonly JobRecord[]): Promise<string[]> {
+interface FailingTests {
+  readonly names: readonly string[];
+  /** Whether there may be more, in what was not read. */
+  readonly isCut: boolean;
+}
+
+async function failingTests(
+  { paths, reports: reader }: Indexing,
+  place: Place,
+  failed: readonly JobRecord[],
+): Promise<FailingTests> {
   const reports = failed.flatMap((job) =>
     job.artifacts.flatMap((artifact) => {
-      const file = fileOf(artifact);
-      const isReport = artifact.state === 'present' && artifact.size <= mostReportBytes && mayBeJunit(artifact.path);
-      return isReport && file !== null ? [worker.paths.jobFile(place, job.id, file)] : [];
+      const file = artifact.state === 'present' && mayBeJunit(artifact.path) ? fileOf(artifact) : null;
+      return file === null ? [] : [{ file: paths.jobFile(place, job.id, file), size: artifact.size }];
     }),
   );
+  const read = reports.filter(({ size }) => size <= mostReportBytes).slice(0, mostReports);
+  let isCut = read.length < reports.length;
   const names = new Set<string>();
-  for (const file of reports.slice(0, mostReports)) {
+  for (const { file } of read) {
     const part = await readPart(file, 0, mostReportBytes);
-    const report = part === null ? null : await worker.reports.junit(part.bytes);
+    if (part === null) continue;
+    const report = await reader.junit(part.bytes);
+    // What is no report by its content, whatever its name, holds no test that could be missed.
+    isCut ||= report?.truncated ?? part.bytes.includes('<testcase');
     for (const { className, name, outcome } of report?.cases ?? [])
       if (isFailure(outcome)) names.add(className === null ? name : `${className} ${name}`);
   }
-  return [...names];
+  return { names: [...names], isCut };
 }
 
-async function failureLines({ paths }: WorkerContext, place: Place, failed: readonly JobRecord[]): Promise<string[]> {
+async function failureLines({ paths }: Indexing, place: Place, failed: readonly JobRecord[]): Promise<string[]> {
   const lines: string[] = [];
   for (const job of failed) {
     const index = await readLogIndex(paths, place, job.id);

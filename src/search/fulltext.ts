@@ -69,7 +69,7 @@ export interface FullText {
   close(): void;
 }
 
-const version = 3;
+const version = 4;
 const schema = `
   CREATE TABLE IF NOT EXISTS found (
     id INTEGER PRIMARY KEY, build TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, folder TEXT NOT NULL,
