@@ -2,7 +2,7 @@
  * purge: removes what tombstones name from everywhere. Readers were cut off by the inode's permission before; here follow
  * records, names, what is derived, and last the blobs' own names. Each step may have been done before.
  */
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { logError } from '../src/log.ts';
 import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
@@ -14,6 +14,7 @@ import { type DataPaths, fileOf, type Place, possibleFiles } from '../src/tree/p
 import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
 import { unlinkFiles, unlinkNamesOf } from '../src/tree/remove.ts';
 import { forgetKept } from '../src/tree/salvaged.ts';
+import { filesUnder } from '../src/tree/scan.ts';
 import {
   listTombstones,
   type Redact,
@@ -22,7 +23,7 @@ import {
   withoutPurgedNames,
   writeTombstone,
 } from '../src/tree/tombstones.ts';
-import { readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
+import { listOpenGaps, listStubs, readStub, removeStub, writeStub } from '../src/tree/unsettled.ts';
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs, walkBuilds } from '../src/tree/walk.ts';
 import { forgetListings } from './build-pages.ts';
@@ -71,6 +72,7 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
       );
     throw thrown;
   }
+  await purgeStubs(upkeep, redact, signal);
   total.files = lost.length;
   for (const sha256 of digests) await removeBytes(paths, sha256);
   await forgetKept(paths, (file) => says(file, redact));
@@ -119,6 +121,9 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
   if (view === null) return changed ? files : null;
   const { id: build, number, pipeline } = view.build;
   const clean = wanted.redact(view);
+  // A run that was ended may have left what is derived of the records behind them.
+  for (const derived of [paths.views(place), paths.buildFile(place, 'build.json')])
+    changed ||= await says(derived, wanted.redact);
   if (clean !== view) {
     changed = true;
     await upkeep.holding(`read-build/${build}`, signal, async () => {
@@ -148,7 +153,17 @@ async function purgeUnreadable(
   job: string,
   { digests, redact }: Wanted,
 ): Promise<Lost[]> {
-  const files: Lost[] = await unlinkNamesOf(paths, paths.job(place, job), digests);
+  const base = paths.job(place, job);
+  // By the sums the files would get their names back. They are written anew with the record.
+  const sums = paths.jobFile(place, job, 'SHA256SUMS');
+  if (await says(sums, redact)) unlinkFile(sums);
+  const files: Lost[] = await unlinkNamesOf(paths, base, digests);
+  for await (const file of filesUnder(base)) {
+    const below = relative(base, file);
+    if (redact(below) === below) continue;
+    unlinkFiles(base, [below]);
+    files.push(null);
+  }
   const record = paths.jobFile(place, job, 'job.json');
   if (!(await says(record, redact))) return files;
   unlinkFile(record);
@@ -177,17 +192,17 @@ async function purgeJob(
   const ids = new Set(mine.map(({ id }) => id));
   const log = before.log !== null && isKnown(before.log) ? before.log : null;
   const clean = redact(before);
-  await purgeStub(paths, before, redact);
   if (mine.length === 0 && log === null && clean === before) return null;
-  await saveJob(upkeep, place, withoutPurged(clean, ids, log !== null), [], null);
+  // Before the record: it does not tell their names any more then, and a run that is ended in between comes back to them.
   const base = paths.job(place, job);
-  // Also what an earlier run recorded and did not come to remove; what another artifact shows there now stays.
+  // What another artifact shows there now stays.
   const keeps = new Set(before.artifacts.filter(({ id }) => !ids.has(id)).flatMap((each) => fileOf(each) ?? []));
   unlinkFiles(
     base,
     mine.flatMap(possibleFiles).filter((file) => !keeps.has(file)),
   );
   if (log !== null) unlinkFiles(base, ['log.txt']);
+  await saveJob(upkeep, place, withoutPurged(clean, ids, log !== null), [], null);
   const page = dirname(paths.page(place.organization, place.folder, 'builds', String(place.number), 'jobs', job));
   if (log !== null) await forgetLogPage(paths, place, job);
   unlinkFile(join(page, 'index.html'));
@@ -196,15 +211,21 @@ async function purgeJob(
   return lost.map((each) => (isKnown(each) ? each.sha256 : null));
 }
 
-/** What is still to be mirrored of the job was listed before the purge. */
-async function purgeStub(paths: DataPaths, { build_id: build, id }: JobRecord, redact: Redact): Promise<void> {
-  const found = await readStub(paths, build, id);
+/** What is still to be mirrored was listed before the purge. Behind the records: what they show under such a name goes by it first. */
+async function purgeStubs({ paths, holding }: Upkeep, redact: Redact, signal: AbortSignal): Promise<void> {
+  for (const build of await listOpenGaps(paths))
+    for (const job of await listStubs(paths, build))
+      await holding(`mirror-job/${build}/${job}`, signal, () => purgeStub(paths, build, job, redact));
+}
+
+async function purgeStub(paths: DataPaths, build: string, job: string, redact: Redact): Promise<void> {
+  const found = await readStub(paths, build, job);
   if (found === null) return;
   const listed = found.stub.artifacts;
-  const clean = withoutPurgedNames(listed, [], redact);
-  if (clean.every((each, index) => each === listed[index])) return;
-  await writeStub(paths, { ...found.stub, artifacts: clean });
-  await removeStub(paths, build, id, found.name);
+  const artifacts = withoutPurgedNames(listed, [], redact);
+  if (artifacts.every((each, index) => each === listed[index])) return;
+  await writeStub(paths, { ...found.stub, artifacts });
+  await removeStub(paths, build, job, found.name);
 }
 
 function withoutPurged(record: JobRecord, ids: ReadonlySet<string>, withLog: boolean): JobRecord {

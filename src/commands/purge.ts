@@ -6,7 +6,7 @@ import { readInput } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { digestAt, digestsHolding, type LookOptions, type Proof, proveGone } from '../tree/purge-proof.ts';
 import { blobSizes, hideBlob } from '../tree/quarantine.ts';
-import { findShown, type Shown } from '../tree/shown.ts';
+import { findShown, type Shown, type Sought } from '../tree/shown.ts';
 import { newTombstone, readTombstone, writeTombstone } from '../tree/tombstones.ts';
 import { awaitTask } from './await-task.ts';
 import { type Command, type CommandContext, exit, type Io, sayJson } from './command.ts';
@@ -35,8 +35,9 @@ access log who was sent it; "may have been": at an address of the pipeline's ear
 attempt may have been shown, or where retention has removed it since. Files with the same bytes go too, in every build; pins do not hold them.
 ADDRESS: a file's address or its path, such as /acme/web/builds/42/jobs/…/artifacts/.env or …/log.txt
 --digest SHA256: bytes by their digest
---value FILE: every file that holds the value in FILE (without its last line break; - is stdin), and the value itself in the records,
-  where [purged] takes its place; what comes later and holds it is not mirrored either. The value is kept nowhere; never write it into a command line
+--value FILE: every file that holds the value in FILE (without its last line break; - is stdin) or is named by it, and the value itself in
+  the records, where [purged] takes its place; what comes later and holds it is not mirrored either. A name alone is readable until a
+  worker has come to it, and the access log keeps the addresses that were asked for. The value is kept nowhere; never write it into a command line
 --reason TEXT: for the audit · --dry-run: says what would go and who has read it
 --json: {"dry_run":false,"sha256":[],"files":[{"pipeline":"…","number":1,"job":"…","path":"…","urls":[],"earlier":[]}],"purged":0,
   "proof":{"looked_at":0,"left":[]},"read_by":[{"ts":"…","ip":"…","who":null,"url":"…","status":200,"user_agent":"…","sure":true}]}
@@ -60,7 +61,7 @@ something that cannot be right`,
     const paths = openMirror(context);
     const literal = typeof value === 'string' ? await readValue(value) : null;
     const sha256 = await wantedDigests(context, paths, literal);
-    const { files, readBy } = await affected(context, paths, sha256);
+    const { files, readBy } = await affected(context, paths, { sha256, literal });
     const found = { sha256, files, read_by: readBy };
     if (values['dry-run'] === true) {
       report(context, { dry_run: true, ...found, purged: 0, proof: null });
@@ -110,9 +111,12 @@ async function wantedDigests(context: CommandContext, paths: DataPaths, literal:
 async function affected(
   context: CommandContext,
   paths: DataPaths,
-  sha256: readonly string[],
+  { sha256, literal }: { readonly sha256: readonly string[]; readonly literal: Buffer | null },
 ): Promise<{ files: Shown[]; readBy: Reading[] }> {
-  const files = await looking(context, 'builds', (look) => findShown(paths, new Set(sha256), look));
+  const digests = new Set(sha256);
+  const isSought: Sought = (file) =>
+    digests.has(file.sha256) || (literal !== null && Buffer.from(file.path).includes(literal));
+  const files = await looking(context, 'builds', (look) => findShown(paths, isSought, look));
   const [urls, earlier] = [files.flatMap((each) => each.urls), files.flatMap((each) => each.earlier)];
   return { files, readBy: await findReadings(paths, new Set(urls), new Set(earlier)) };
 }
@@ -136,8 +140,9 @@ function report({ io, values }: CommandContext, found: Report): void {
 }
 
 function tell(io: Io, { dry_run: isDry, sha256, files, proof, read_by: readBy }: Report): void {
+  const contents = new Set([...sha256, ...files.map((each) => each.sha256)]).size;
   for (const { pipeline, number, path, urls } of files) io.say(`${pipeline} #${number} ${path}  ${urls[0] ?? ''}`);
-  io.say(`${isDry ? 'would purge' : 'purged'} ${files.length} names of ${sha256.length} contents`);
+  io.say(`${isDry ? 'would purge' : 'purged'} ${files.length} names of ${contents} contents`);
   if (readBy.length === 0) io.say('the access log names nobody who was sent it');
   for (const { ts, ip, who, url, user_agent: agent, sure } of readBy)
     io.say(`${sure ? 'read' : 'may have been read'} ${ts} by ${who ?? ip} (${agent}): ${url}`);

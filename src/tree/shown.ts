@@ -21,10 +21,13 @@ export interface Shown {
   readonly earlier: readonly string[];
 }
 
-/** @param digests whose bytes are looked for · @param onProgress told after each build */
+/** Whether a file of a job is looked for, by its bytes or by its name. */
+export type Sought = (file: { readonly sha256: string; readonly path: string }) => boolean;
+
+/** @param onProgress told after each build */
 export async function findShown(
   paths: DataPaths,
-  digests: ReadonlySet<string>,
+  isSought: Sought,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (builds: number) => void },
 ): Promise<Shown[]> {
   const shown: Shown[] = [];
@@ -32,10 +35,10 @@ export async function findShown(
   for await (const place of walkBuilds(paths)) {
     signal.throwIfAborted();
     onProgress((seen += 1));
-    const here = (await readJobs(paths, place)).records.flatMap((record) => ofJob(place, record, digests));
+    const here = (await readJobs(paths, place)).records.flatMap((record) => ofJob(place, record, isSought));
     if (here.length === 0) continue;
     const former = await formerPlaces(paths, place);
-    for (const each of [...here, ...(await ofViews(paths, place, digests))])
+    for (const each of [...here, ...(await ofViews(paths, place, isSought))])
       shown.push(withFormer(each, place, former));
   }
   return shown;
@@ -45,12 +48,12 @@ function address({ organization, folder, number }: Place): string {
   return `/${organization}/${folder}/builds/${number}`;
 }
 
-function ofJob(place: Place, record: JobRecord, digests: ReadonlySet<string>): Shown[] {
+function ofJob(place: Place, record: JobRecord, isSought: Sought): Shown[] {
   const base = `${address(place)}/jobs/${record.id}`;
   const common = { pipeline: place.folder, number: place.number, job: record.id };
   const artifacts = record.artifacts.flatMap((artifact) => {
     const { sha256, path } = artifact;
-    if (sha256 === null || !digests.has(sha256)) return [];
+    if (sha256 === null || !isSought({ sha256, path })) return [];
     const file = fileOf(artifact);
     // Of what is there no more it is not known which of its places it had.
     const own = possibleFiles(artifact).flatMap((each) => withFolder(`${base}/${each}`));
@@ -60,11 +63,13 @@ function ofJob(place: Place, record: JobRecord, digests: ReadonlySet<string>): S
     ];
   });
   const { log } = record;
-  if (log === null || log.sha256 === null || !digests.has(log.sha256)) return artifacts;
+  if (log === null || log.sha256 === null) return artifacts;
+  const named = { path: 'log.txt', sha256: log.sha256 };
+  if (!isSought(named)) return artifacts;
   // Pages of a failed job quote the lines that say why.
   const quoting = hasFailed(record) ? [`${base}/`, `${address(place)}/`] : [];
   const urls = [`${base}/log.txt`, `${base}/log/`, ...quoting];
-  return [...artifacts, { ...common, path: 'log.txt', sha256: log.sha256, urls, earlier: [] }];
+  return [...artifacts, { ...common, ...named, urls, earlier: [] }];
 }
 
 /** Every place that a job's artifact can have in its build's views. */
@@ -75,7 +80,7 @@ function inViews(place: Place, { step_key: step }: JobRecord, { path }: Pick<Art
   return views.flatMap((view) => withFolder(`${address(place)}/${view}/${below}`));
 }
 
-async function ofViews(paths: DataPaths, place: Place, digests: ReadonlySet<string>): Promise<Shown[]> {
+async function ofViews(paths: DataPaths, place: Place, isSought: Sought): Promise<Shown[]> {
   const views = await readViews(paths, place);
   if (views === null) return [];
   const below = Object.entries(views.steps).map(
@@ -83,7 +88,7 @@ async function ofViews(paths: DataPaths, place: Place, digests: ReadonlySet<stri
   );
   return [['artifacts', views.merged] as const, ...below].flatMap(([folder, entries]) =>
     entries
-      .filter(({ sha256 }) => digests.has(sha256))
+      .filter((entry) => isSought(entry))
       .map(({ path, job, sha256 }) => ({
         ...{ pipeline: place.folder, number: place.number, job, path, sha256 },
         urls: withFolder(`${address(place)}/${folder}/${path}`),

@@ -16,6 +16,7 @@ import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
+import { writeJobRecord } from '../../src/tree/records.ts';
 import { newTombstone, readTombstone, writeTombstone } from '../../src/tree/tombstones.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { type Mirror, placeOf, startMirror } from './harness.ts';
@@ -271,6 +272,9 @@ describe('a purge', () => {
     writeFileSync(input, value);
     const { code, found } = await purge('--value', input);
     assert.deepEqual([code, found.proof?.left, found.purged], [0, [], 2]);
+    const shown = new Set(found.files.flatMap(({ urls }) => urls));
+    const base = `/acme/${build.pipeline.slug}/builds/${build.number}`;
+    assert.ok(shown.has(`${base}/artifacts/${value}/deep/report.txt`) && !shown.has(`${base}/artifacts/out/plain.txt`));
     const again = { ...build, finishedAt: (build.finishedAt ?? 0) + 5000 };
     await mirrored(again);
     for (const each of [again, await mirrored(named())]) {
@@ -285,6 +289,29 @@ describe('a purge', () => {
     assert.equal(spawnSync('find', [mirror.paths.root, '-name', `*${value}*`], { encoding: 'utf8' }).stdout, '');
     const left = spawnSync('grep', ['-rlaE', 'leaked( |%20)name', mirror.paths.root], { encoding: 'utf8' });
     assert.equal(left.stdout, '');
+  });
+
+  it('of a value in names goes on where a run was ended, and does without a record that cannot be read', async () => {
+    const value = 'leaked name 8';
+    const named = (): SampleBuild => buildOf([[textArtifact(`out/${value}.txt`, 'named by it')]]);
+    const [ended, damaged] = [await mirrored(named()), await mirrored(named())];
+    // The one has its records done and nothing that is derived of them; the other's record tells nothing any more.
+    const record = mirror.job(ended, scriptOf(ended).id);
+    const artifacts = record.artifacts.map((each) => ({
+      ...each,
+      ...({ path: 'out/[purged].txt', state: 'purged', url: null, merged: false } as const),
+    }));
+    const [place, job] = [placeOf(ended), scriptOf(ended).id];
+    rmSync(mirror.paths.jobFile(place, job, `artifacts/out/${value}.txt`));
+    await writeJobRecord(mirror.paths, place, { ...record, present: record.present - 1, artifacts });
+    writeFileSync(mirror.paths.jobFile(placeOf(damaged), scriptOf(damaged).id, 'job.json'), '{"torn');
+    const tombstone = newTombstone({ sha256: [], literal: Buffer.from(value), reason: 'a test' });
+    await writeTombstone(mirror.paths, tombstone);
+    await mirror.queue.enqueue({ name: 'purge', payload: {} });
+    await mirror.idle();
+    assert.ok((await readTombstone(mirror.paths, tombstone.id))?.done_at);
+    await mirror.settled(damaged);
+    assert.equal(spawnSync('find', [mirror.paths.root, '-name', `*${value}*`], { encoding: 'utf8' }).stdout, '');
   });
 
   it('tells how many files it removed, whichever run of the workers came to them', async () => {
