@@ -6,6 +6,7 @@ import type { Outcome } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { homeBuilds, newestBuilds } from '../src/search/newest.ts';
 import { writeDerived } from '../src/tree/files.ts';
+import { hasBadge } from '../src/tree/pointers.ts';
 import type { WorkerContext } from './context.ts';
 
 /** Builds on a pipeline's page, and on a page of builds; the gateway shows what is before. */
@@ -27,7 +28,7 @@ export async function publishPipeline(worker: PublishParts, task: Payload<'publi
   const common = { organization, pipeline, folder };
   const recent = builds.slice(0, recentBuilds);
   // With identity this page is sent to nobody: the gateway composes each reader's.
-  const branch = badgeBranch(branches);
+  const branch = badgeBranch(branches, (name) => hasBadge(paths, organization, folder, name));
   const badge = branch === null ? {} : { badge: { url: settings.url, branch } };
   await writeDerived(
     paths,

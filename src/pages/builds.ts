@@ -3,6 +3,7 @@ import type { BuildSummary } from '../model.ts';
 import { type Html, html, raw } from './html.ts';
 import { renderPage } from './layout.ts';
 import { segment } from './links.ts';
+import { nameHtml } from './names.ts';
 import { buildList } from './parts.ts';
 
 export interface BuildsFilter {
@@ -34,7 +35,7 @@ export function renderBuilds({ organization, pipeline, folder, builds, filter, n
       { name: folder, href: '../' },
       { name: 'builds', href: './' },
     ],
-    body: html`<h1>Builds of <bdi>${builds[0]?.pipeline_name ?? pipeline}</bdi></h1>
+    body: html`<h1>Builds of ${nameHtml(builds[0]?.pipeline_name ?? pipeline)}</h1>
 ${filterForm(filter, isFiltered)}
 ${buildList(builds, (build) => `${build.number}/`, none)}
 ${nextBefore !== null && html`<div class="actions"><a class="button" rel="next" href="${nextHref(filter, nextBefore)}">Older builds</a></div>`}`,

@@ -174,7 +174,7 @@ function artifacts(changes: readonly ArtifactChange[], number: number): Html {
   const count = (test: (change: ArtifactChange) => boolean): number => changes.filter(test).length;
   const [added, gone] = [count(({ before }) => before === null), count(({ now }) => now === null)];
   return html`<h2>Artifacts <small>${formatCount(changes.length - added - gone)} changed, ${formatCount(added)} new, ${formatCount(gone)} gone</small></h2>
-<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Path</th><th scope="col" class="n">Before</th><th scope="col" class="n">Now</th><th scope="col" class="n">Change</th><th scope="col">SHA-256 now</th></tr></thead><tbody>${changes.slice(0, shownArtifacts).map((change) => artifactRow(change, number))}</tbody></table></div>
+<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Path</th><th scope="col" class="n">Before</th><th scope="col" class="n">Now</th><th scope="col" class="n">Change</th><th scope="col">SHA-256 before</th><th scope="col">SHA-256 now</th></tr></thead><tbody>${changes.slice(0, shownArtifacts).map((change) => artifactRow(change, number))}</tbody></table></div>
 ${changes.length > shownArtifacts && html`<p class="quiet">The first ${shownArtifacts} are shown.</p>`}`;
 }
 
@@ -185,7 +185,7 @@ function artifactRow({ path, now, before }: ArtifactChange, number: number): Htm
       ? html`<span class="quiet">not there</span>`
       : html`<a href="${at}artifacts/${href}">${formatBytes(entry.size)}</a>`;
   const change = now === null ? 'gone' : before === null ? 'new' : sizeChange(now.size - before.size);
-  return html`<tr><td class="whole"><bdi class="mono">${path}</bdi></td><td class="n">${cell(before, `../../${number}/`)}</td><td class="n">${cell(now, '../')}</td><td class="n">${change}</td><td>${now !== null && shortDigest(now.sha256)}</td></tr>`;
+  return html`<tr><td class="whole"><bdi class="mono">${path}</bdi></td><td class="n">${cell(before, `../../${number}/`)}</td><td class="n">${cell(now, '../')}</td><td class="n">${change}</td><td>${before !== null && shortDigest(before.sha256)}</td><td>${now !== null && shortDigest(now.sha256)}</td></tr>`;
 }
 
 function pictures(changes: readonly ArtifactChange[], number: number): Html | null {

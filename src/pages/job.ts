@@ -50,7 +50,7 @@ ${renderJobScript(build, job, at)}`,
 function actions(job: JobRecord): Html {
   const upstream = outwardHref(job.web_url);
   return html`<div class="actions">${job.log?.state === 'present' && html`<a class="button" href="log/">Log</a>`}${
-    job.artifacts.length > 0 &&
+    job.artifacts.some(({ state }) => state === 'present') &&
     html`<a class="button" href="artifacts/?list">Folder</a><a class="button" href="artifacts/?archive" download>Download all</a>`
   }${upstream !== null && html`<a class="button" rel="noreferrer" href="${upstream}">View on Buildkite</a>`}</div>`;
 }

@@ -4,7 +4,7 @@ import { instant } from './format.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { latestHref, segment } from './links.ts';
-import { nameHtml } from './names.ts';
+import { nameHtml, nameText } from './names.ts';
 import { buildList, buildPill, mirroredText, titleOf } from './parts.ts';
 
 export interface PipelinePage {
@@ -26,20 +26,21 @@ export interface PipelinePage {
 }
 
 /** Whose badge a pipeline's page offers: most pipelines have one branch that counts, the others the one built last. */
-export function badgeBranch(branches: readonly BuildSummary[]): string | null {
+export function badgeBranch(branches: readonly BuildSummary[], hasBadge: (branch: string) => boolean): string | null {
   const names = branches.map(({ branch }) => branch).filter((name) => name !== '');
-  return names.find((name) => name === 'main' || name === 'master') ?? names[0] ?? null;
+  const counts = (name: string): boolean => name === 'main' || name === 'master';
+  return names.find((name) => counts(name) && hasBadge(name)) ?? names.find(hasBadge) ?? null;
 }
 
 export function renderPipeline({ organization, pipeline, folder, builds, branches, badge }: PipelinePage): string {
   const name = builds[0]?.pipeline_name ?? pipeline;
   return renderPage({
-    title: `${name} · ${organization}`,
+    title: `${nameText(name)} · ${organization}`,
     crumbs: [
       { name: organization, href: '../' },
       { name: folder, href: './' },
     ],
-    body: html`<h1><bdi>${name}</bdi></h1>
+    body: html`<h1>${nameHtml(name)}</h1>
 ${folder !== pipeline && html`<p class="lead">An earlier pipeline that was called <code>${pipeline}</code>; another one has that name now.</p>`}
 ${branches.length > 0 && html`<h2>Branches <small>the latest build of each</small></h2>${branchList(branches, builds)}`}
 <h2>Builds <small><a href="builds/">all builds</a></small></h2>

@@ -8,6 +8,7 @@ import { renderHome } from '../pages/home.ts';
 import { badgeBranch, renderPipeline } from '../pages/pipeline.ts';
 import { homeBuilds, newestBuilds } from '../search/newest.ts';
 import type { Place } from '../tree/paths.ts';
+import { hasBadge } from '../tree/pointers.ts';
 import { readBuildRecord, readJobRecord } from '../tree/records.ts';
 import { folderOf, missingSlash, notFound, placeOf } from './address.ts';
 import { sendPage, sendRedirect } from './answers.ts';
@@ -51,7 +52,8 @@ export function buildsRouter(parts: ReaderParts): Router {
     if (latest === undefined) throw notFound('no build of this pipeline is mirrored');
     if (redirected(request, response, [organization, folder])) return;
     const branches = catalog()?.branches(organization, folder, latestBranches) ?? [];
-    const branch = badgeBranch(branches.filter((build) => parts.isOpen(build, folder)));
+    const open = branches.filter((build) => parts.isOpen(build, folder));
+    const branch = badgeBranch(open, (name) => hasBadge(parts.paths, organization, folder, name));
     const badge = branch === null ? {} : { badge: { url: parts.url, branch } };
     sendPage(response, renderPipeline({ organization, pipeline: latest.pipeline, folder, builds, branches, ...badge }));
   });

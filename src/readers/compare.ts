@@ -1,7 +1,7 @@
 /** `…/builds/<number>/compare/`: a build beside the last passed one of the branch it is meant for, or any other. */
 import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../errors.ts';
-import type { BuildRecord, BuildSummary, JobRecord } from '../model.ts';
+import { type BuildRecord, type BuildSummary, isEligible, type JobRecord } from '../model.ts';
 import { renderCompare } from '../pages/compare.ts';
 import { mayBeJunit, testKey } from '../reports/junit.ts';
 import { readLabel } from '../tree/labels.ts';
@@ -75,8 +75,14 @@ async function baseOf(
   const upstream = await readUpstreamView(paths, place);
   const branch = build.pull_request?.base ?? upstream?.build.pipeline.default_branch ?? build.branch;
   const { organization, folder, number } = place;
-  const passed = catalog()?.builds({ organization, folder, branch, state: 'passed', before: number, limit: 20 }) ?? [];
-  return { branch, build: passed.find((each) => each.settled && each.pull_request?.fork !== true) ?? null };
+  const asked = { organization, folder, branch, state: 'passed', isOwn: true, limit: 20 } as const;
+  // As `latest` has it; what is not settled yet, or waits for somebody, is passed over.
+  for (let before = number; ; ) {
+    const passed = catalog()?.builds({ ...asked, before }) ?? [];
+    const found = passed.find(isEligible);
+    if (found !== undefined || passed.length < asked.limit) return { branch, build: found ?? null };
+    before = passed.at(-1)?.number ?? 0;
+  }
 }
 
 interface Report {

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { unlinkFile } from './blobs.ts';
-import { diskError, isAbsent, listFolder, readIfPresent, writeDerived } from './files.ts';
+import { diskError, isAbsent, listFolder, readIfPresent, writeDerived, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { temporaryFile } from './temporary.ts';
 
@@ -21,6 +21,11 @@ export function writePointer(paths: DataPaths, file: string, number: number | nu
 /** Beside the pointer, and like it. @param svg null removes the badge */
 export function writeBadge(paths: DataPaths, file: string, svg: string | null): void {
   writeOrRemove(paths, file, svg);
+}
+
+/** Whether a branch has one: where none of its builds may be led to, there is none. */
+export function hasBadge(paths: DataPaths, organization: string, folder: string, branch: string): boolean {
+  return writtenAt(paths.badge(organization, folder, branch)) !== null;
 }
 
 function writeOrRemove(paths: DataPaths, file: string, text: string | null): void {

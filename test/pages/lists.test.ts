@@ -9,7 +9,7 @@ import { html, raw } from '../../src/pages/html.ts';
 import { latestHref } from '../../src/pages/links.ts';
 import { renderLog } from '../../src/pages/log.ts';
 import { renderLogHits } from '../../src/pages/log-hits.ts';
-import { renderPipeline } from '../../src/pages/pipeline.ts';
+import { badgeBranch, renderPipeline } from '../../src/pages/pipeline.ts';
 import { hrefsOf, textOf } from './reading.ts';
 import { sampleBuild, sampleJob, summaryOfBuild } from './samples.ts';
 
@@ -78,6 +78,31 @@ test('a pipeline shows its branches with the way to their latest passed build', 
     textOf(renderPipeline({ ...common, folder: 'web~0191e0c4', builds: [build], branches: [] })),
     /another one has that name now/,
   );
+});
+
+test('the badge that is offered is one that there is', () => {
+  const branches = ['', 'feature', 'main'].map((branch) => ({ ...build, branch }));
+  assert.equal(
+    badgeBranch(branches, () => true),
+    'main',
+  );
+  assert.equal(
+    badgeBranch(branches, (branch) => branch === 'feature'),
+    'feature',
+  );
+  assert.equal(
+    badgeBranch(branches, () => false),
+    null,
+  );
+});
+
+test('a pipeline is called as Buildkite shows it', () => {
+  const [named] = [{ ...build, pipeline_name: ':rocket: Deploy' }];
+  for (const page of [
+    renderPipeline({ ...common, builds: [named], branches: [] }),
+    renderBuilds({ ...common, builds: [named], filter: {}, nextBefore: null }),
+  ])
+    assert.match(textOf(page), /🚀 ?Deploy/u);
 });
 
 test('a branch of which no build is known to have passed has no way to one', () => {

@@ -83,7 +83,7 @@ test('a build is compared with the last passed one of the branch that it goes in
   assert.match(text, /4 before, 4 now, 1 new, 1 gone/);
   assert.match(text, /1 of 1 differ/);
   assert.match(text, /3 changed, 0 new, 0 gone/);
-  assert.match(text, /stamp\.txt 9 B 9 B same size/);
+  assert.match(text, /stamp\.txt 9 B 9 B same size [0-9a-f]{12} [0-9a-f]{12}/);
   assert.doesNotMatch(text, /same\.txt/);
 });
 
@@ -106,6 +106,19 @@ test('without a pull request that branch is the default one, or the build’s ow
   }
   rmSync(mirror.paths.buildFile({ organization: 'acme', folder: 'pushes', number: 4 }, 'upstream.json'));
   assert.match(await told(), /Compare #3 with #4 .*Last passed of topic/);
+});
+
+test('that build is one that `latest` may lead to, however many others of its name have passed since', async () => {
+  const push = (number: number, more: Partial<BuildRecord> = {}): Promise<BuildRecord> =>
+    add(number, junit({}), { pipeline: 'forked', id: uuid(3000 + number), branch: 'trunk', ...more }, {});
+  await push(1);
+  await push(2, { blocked: true });
+  const pull_request = { id: '5', base: 'trunk', repository: null, fork: true };
+  for (let number = 3; number <= 30; number += 1) await push(number, { pull_request });
+  for (let number = 31; number <= 55; number += 1) await push(number, { settled: false, complete: false });
+  await push(56);
+  const { text } = await request(mirror.app).get('/acme/forked/builds/56/compare/').expect(200);
+  assert.match(textOf(text), /Compare #1 with #56 /);
 });
 
 test('a test is compared with itself in the same variant of its step, whichever parallel job ran it', () => {
