@@ -3,11 +3,12 @@
  * writes them for the gate. One gateway runs it; commands change the cards and wait for it to notice.
  */
 
+import { versionOf } from '../config/secret.ts';
 import { toMirrorError } from '../errors.ts';
 import { type Log, logError } from '../log.ts';
 import { writeAudit } from '../tree/audit.ts';
 import { makeSecretFolder, secretFile } from '../tree/cards.ts';
-import { writeAtomic, writtenAt } from '../tree/files.ts';
+import { isAbsent, writeAtomic } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { formatGrants, type GrantTable, type NamedToken, type SubjectGrants } from './grants.ts';
 import { closedPolicy, namesGroups, type Policy, parseRead } from './policy.ts';
@@ -109,7 +110,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     // Now and then all is read whatever the versions say: a card of the very tick of the last look has changed none.
     if (found === seen && Math.abs(at - lookedAt) < heartbeatSeconds) return;
     await readAgain(at);
-    if (found !== seen && policyFile !== null) loaded = await reload(policyFile, loaded, log);
+    if (policyFile !== null) loaded = await reload(policyFile, loaded, log);
     await publish();
     seen = found;
   }
@@ -131,7 +132,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     subject: (id) => subjects.get(id) ?? null,
     namesGroups: () => loaded !== null && namesGroups(loaded.policy),
     admit: async (subject) => {
-      if (isOlderWord(subject, subjects.get(subject.id) ?? null)) return;
+      if (isOlderWord(subject, subjects.get(subject.id) ?? null, now())) return;
       subjects.set(subject.id, subject);
       await state.subjects.put(subject.id, subject);
       await publish();
@@ -239,6 +240,7 @@ function tableOf(
 async function reload(file: string, current: LoadedPolicy | null, log: Log): Promise<LoadedPolicy | null> {
   try {
     const next = await loadPolicy(file);
+    if (next.sha256 === current?.sha256) return current;
     log.info({ file, rules: next.policy.rules.length }, 'the policy is in force');
     return next;
   } catch (thrown) {
@@ -253,7 +255,16 @@ async function reload(file: string, current: LoadedPolicy | null, log: Log): Pro
 async function versionsOf(state: IdentityState, policyFile: string | null): Promise<string> {
   const folders = [state.keys, state.tokens, state.revoked];
   const versions = await Promise.all(folders.map((cards) => cards.version()));
-  return [...versions, policyFile === null ? '' : String(writtenAt(policyFile))].join(' ');
+  return [...versions, policyFile === null ? '' : policyVersion(policyFile)].join(' ');
+}
+
+function policyVersion(file: string): string {
+  try {
+    return versionOf(file);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return 'none';
+    throw thrown;
+  }
 }
 
 /** What no token can be of any more. */

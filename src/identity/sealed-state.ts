@@ -34,7 +34,7 @@ export function openState(keys: readonly SealKey[], sealed: string, nowSeconds: 
 /** Exactly one leading slash, and nothing that a browser could read as another host. */
 export function returnPath(asked: unknown): string {
   if (typeof asked !== 'string' || asked.length > 2000) return '/';
-  return /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(asked) && !asked.startsWith('/-/auth/') ? asked : '/';
+  return /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(asked) && !/^\/-\/auth(?![^/?#])/.test(asked) ? asked : '/';
 }
 
 function macOf(key: SealKey, text: string): string {

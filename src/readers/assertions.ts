@@ -6,6 +6,7 @@ import type { Request, RequestHandler } from 'express';
 import { isOlderWord, saysTheSame } from '../identity/words.ts';
 import type { Log } from '../log.ts';
 import type { AuthIdentity } from './auth-parts.ts';
+import { nowSeconds } from './session.ts';
 
 /** Of so many people it is remembered what was heard last: the others' headers are read once more. */
 const mostRemembered = 10_000;
@@ -22,7 +23,7 @@ export function followAssertions({ people, keeper }: AuthIdentity, header: strin
     if (asserted === null) return;
     const { person } = asserted;
     const [before, last] = [keeper.subject(person.id), heard.get(person.id)];
-    if (before?.kind !== 'user' || isOlderWord(person, before)) return;
+    if (before?.kind !== 'user' || isOlderWord(person, before, nowSeconds())) return;
     if (last !== undefined) known.delete(last);
     if (heard.size >= mostRemembered) [heard, known].forEach((each) => each.clear());
     heard.set(person.id, token);

@@ -101,6 +101,21 @@ it('a revocation that cannot be read any more stays in force, and the grants gro
   assert.equal(keeper.table().time, now);
 });
 
+it('a policy counts that was put in the place of another by a link, however old it is', async () => {
+  const [open_, closed, link] = ['open.yml', 'closed.yml', 'policy.yml'].map((name) => join(paths.root, name));
+  assert.ok(open_ && closed && link);
+  writeFileSync(open_, 'version: 1\nrules:\n  - who: { anonymous: true }\n    read: [acme/web]\n');
+  writeFileSync(closed, 'version: 1\nrules: []\n');
+  for (const file of [open_, closed]) utimesSync(file, begun, begun);
+  symlinkSync(open_, link);
+  const kept = await openKeeper({ paths, policyFile: link, log: createLog('test', 'silent'), nowSeconds: () => now });
+  assert.equal(kept.table().everyone.length, 1);
+  rmSync(link);
+  symlinkSync(closed, link);
+  await kept.refresh();
+  assert.deepEqual(kept.table().everyone, []);
+});
+
 describe('what a proxy tells of somebody', () => {
   const groups = (): readonly string[] => {
     const card = keeper.subject(person('eve').id);
