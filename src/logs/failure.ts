@@ -24,7 +24,8 @@ const harmless =
 const exit = /exited with status -?\d+|^\s*(?:🚨\s*)?Error: The command|^\^\^\^ \+\+\+/u;
 /** Tools that tell of the failure of another: good for nothing where that one has spoken. */
 const secondHand =
-  /^(?:make(?:\[\d+\])?: \*\*\*|npm (?:ERR!|error)|error: script |ERR_PNPM|error Command failed|Makefile:|ninja: build stopped|FAILURE: Build failed|.*ELIFECYCLE)|\b\d+ (?:failed|failures?|errors?|failing)\b/i;
+  /^(?:make(?:\[\d+\])?: \*\*\*|npm (?:ERR!|error)|error: script |ERR_PNPM|error Command failed|Makefile:|ninja: build stopped|FAILURE: Build failed|.*ELIFECYCLE)/i;
+const count = /\b\d+ (?:failed|failures?|errors?|failing)\b/i;
 
 /** Says that an error follows, and not which: the line behind it does. A traceback says so at its end. */
 const announcement = /(?:error|fail|fatal|panic|exception)\b.{0,80}:$/i;
@@ -47,9 +48,9 @@ export class FailureWatch {
       return;
     }
     if (!isTold || harmless.test(text)) return;
-    const isFirstHand = !secondHand.test(shown);
-    this.#isAnnounced = isFirstHand && announcement.test(shown);
-    this.#seen.push({ line, text: shown, isFirstHand });
+    const isRepeated = secondHand.test(shown);
+    this.#isAnnounced = !isRepeated && announcement.test(shown);
+    this.#seen.push({ line, text: shown, isFirstHand: !isRepeated && !count.test(shown) });
     if (this.#seen.length >= 2 * mostDecisive) this.#seen.splice(0, mostDecisive);
   }
 

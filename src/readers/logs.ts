@@ -9,6 +9,7 @@ import type { JobRecord } from '../model.ts';
 import { linesPerPart, renderLog } from '../pages/log.ts';
 import { renderLogHits } from '../pages/log-hits.ts';
 import { stateMeaning } from '../pages/parts.ts';
+import { writtenAt } from '../tree/files.ts';
 import type { Place } from '../tree/paths.ts';
 import { readJobRecord } from '../tree/records.ts';
 import { buildHref, jobOf, notFound, placeOf } from './address.ts';
@@ -37,11 +38,12 @@ export async function sendLog(parts: ReaderParts, request: Request, response: Re
   const index = await readLogIndex(parts.paths, place, job.id);
   if (index === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log.txt`);
   if (query !== null) return sendMatches(parts, { place, job, index }, { query, from: from ?? 1 }, request, response);
-  const asked = line ?? from;
-  if (asked === null) return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/`);
+  const asked = line ?? from ?? 1;
   if (asked > Math.max(1, index.lines)) throw notFound(`this log has ${index.lines} lines`);
-  // The log's own page has the script, and costs no part.
-  if (line !== null && line <= (index.shown ?? 0))
+  // The log's own page has the script, and costs no part. Where it is not there yet, its address leads here.
+  const { organization, folder, number } = place;
+  const ownPage = parts.paths.page(organization, folder, 'builds', String(number), 'jobs', job.id, 'log');
+  if (line !== null && line <= (index.shown ?? 0) && writtenAt(ownPage) !== null)
     return sendRedirect(response, `${buildHref(place)}jobs/${job.id}/log/#L${line}`);
   const first = line === null ? asked : beginningFor(index, line, part);
   await sendPart(parts, { place, job, index }, { from: first, line: asked }, response);

@@ -153,6 +153,7 @@ describe('what an index says', () => {
     assert.equal(of('a\n🚨 Error: The command exited with status 1\n').failure.line, 2);
     const told = of('x\nerror during build:\n\nsrc/a.ts (4:9): "b" is not exported\nmore\n').failure;
     assert.deepEqual([told.line, told.decisive.map(({ line }) => line)], [4, [2, 4]]);
+    assert.equal(of('Error: 1 error occurred:\n\t* bucket "x" is not empty\n').failure.line, 2);
     // What announces nothing, or only before the log goes on with something else, leads nowhere.
     assert.equal(of('AssertionError: 3\nfail-fast:\n  disabled\n').failure.line, 1);
     assert.equal(of('AssertionError: 3\nmake: *** [test] Error 1:\ncleaning up\n').failure.line, 1);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { readLogIndex, writeLogIndex } from '../../src/logs/index-file.ts';
@@ -71,6 +72,11 @@ test('a part that has a line has what is above it too, and there is none of a li
   const index = await readLogIndex(mirror.paths, place, job);
   assert.ok(index !== null);
   await writeLogIndex(mirror.paths, place, job, { ...index, shown: 400 });
+  assert.deepEqual(await shown(400), [1, 5000]);
+  assert.equal(linesOf(await page(log))[0], 1);
+  const own = mirror.paths.page('acme', 'web', 'builds', '5', 'jobs', job, 'log');
+  mkdirSync(dirname(own), { recursive: true });
+  writeFileSync(own, 'its own page');
   await request(mirror.app).get(`${log}?line=400`).expect(302).expect('Location', `${log}#L400`);
   assert.deepEqual(await shown(401), [1, 5000]);
   await request(mirror.app).get(`${log}?line=0`).expect(400);
