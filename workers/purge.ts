@@ -8,7 +8,7 @@ import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
-import { listFolder, readIfPresent } from '../src/tree/files.ts';
+import { listFolder, readIfPresent, writeAtomic } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import { type DataPaths, fileOf, type Place, possibleFiles } from '../src/tree/paths.ts';
 import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
@@ -55,21 +55,30 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
   const builds = catalog.totals().builds;
   const lost: Lost[] = [];
   let seen = 0;
+  // What a run that was ended had begun with.
+  const begun = new Set(open.map(({ changing }) => changing));
+  let changing: string | null = null;
+  const note = async (): Promise<void> => {
+    for (const tombstone of open) await writeTombstone(paths, { ...counted(tombstone, lost), changing });
+  };
+  const begin = async (place: Place): Promise<void> => {
+    if (changing === nameOf(place)) return;
+    changing = nameOf(place);
+    await note();
+  };
   try {
     for await (const place of walkBuilds(paths)) {
       signal.throwIfAborted();
       at((seen += 1), Math.max(seen, builds));
-      const files = await purgeBuild(upkeep, place, { digests, redact }, signal);
+      const wanted = { digests, redact, isBegun: begun.has(nameOf(place)), begin: () => begin(place) };
+      const files = await purgeBuild(upkeep, place, wanted, signal);
       if (files === null) continue;
       for (const file of files) lost.push(file);
       total.builds += 1;
     }
   } catch (thrown) {
     // The next run counts on from there; one that cannot be noted now is not counted then.
-    for (const tombstone of open)
-      await writeTombstone(paths, counted(tombstone, lost)).catch((error: unknown) =>
-        logError(log, error, 'what was purged so far could not be noted'),
-      );
+    await note().catch((error: unknown) => logError(log, error, 'what was purged so far could not be noted'));
     throw thrown;
   }
   await purgeStubs(upkeep, redact, signal);
@@ -95,6 +104,14 @@ function counted(tombstone: Tombstone, lost: readonly Lost[]): Tombstone {
 interface Wanted {
   readonly digests: ReadonlySet<string>;
   readonly redact: Redact;
+  /** An earlier run had begun with this build, and may not have come to what is derived of it. */
+  readonly isBegun: boolean;
+  /** To be called before something of it is changed. */
+  readonly begin: () => Promise<void>;
+}
+
+function nameOf({ organization, folder, number }: Place): string {
+  return `${organization}/${folder}/${number}`;
 }
 
 /** @returns the files that it lost; null where it had nothing of it */
@@ -103,7 +120,7 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
   const read = await orDamaged(readUpstreamView(paths, place));
   const view = read === damaged ? null : read;
   const files: Lost[] = [];
-  let changed = false;
+  let changed = wanted.isBegun;
   const { records, unreadable } = await readJobs(paths, place);
   const work = unreadable.length === 0 ? null : await workAt(upkeep, place);
   for (const job of unreadable) {
@@ -111,7 +128,7 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
       files.push(...(await purgeUnreadable(upkeep, place, job, wanted)));
     });
   }
-  changed = files.length > 0;
+  changed ||= files.length > 0;
   if (work !== null) await askForLook(upkeep, work);
   for (const { id, build_id: build } of records) {
     const done = await upkeep.holding(`mirror-job/${build}/${id}`, signal, () => purgeJob(upkeep, place, id, wanted));
@@ -121,11 +138,9 @@ async function purgeBuild(upkeep: Upkeep, place: Place, wanted: Wanted, signal: 
   if (view === null) return changed ? files : null;
   const { id: build, number, pipeline } = view.build;
   const clean = wanted.redact(view);
-  // A run that was ended may have left what is derived of the records behind them.
-  for (const derived of [paths.views(place), paths.buildFile(place, 'build.json')])
-    changed ||= await says(derived, wanted.redact);
   if (clean !== view) {
     changed = true;
+    await wanted.begin();
     await upkeep.holding(`read-build/${build}`, signal, async () => {
       const now = await orDamaged(readUpstreamView(paths, place));
       if (now !== damaged && now !== null) await writeUpstreamView(paths, place, wanted.redact(now));
@@ -151,12 +166,15 @@ async function purgeUnreadable(
   { paths }: Upkeep,
   place: Place,
   job: string,
-  { digests, redact }: Wanted,
+  { digests, redact, begin }: Wanted,
 ): Promise<Lost[]> {
+  await begin();
   const base = paths.job(place, job);
-  // By the sums the files would get their names back. They are written anew with the record.
+  // By its sum a file would get its name back; the others are needed for that.
   const sums = paths.jobFile(place, job, 'SHA256SUMS');
-  if (await says(sums, redact)) unlinkFile(sums);
+  const lines = ((await readIfPresent(sums)) ?? '').split('\n');
+  const left = lines.filter((line) => redact(line) === line);
+  if (left.length < lines.length) await writeAtomic(sums, left.join('\n'));
   const files: Lost[] = await unlinkNamesOf(paths, base, digests);
   for await (const file of filesUnder(base)) {
     const below = relative(base, file);
@@ -181,7 +199,7 @@ async function purgeJob(
   upkeep: Upkeep,
   place: Place,
   job: string,
-  { digests, redact }: Wanted,
+  { digests, redact, begin }: Wanted,
 ): Promise<Lost[] | null> {
   const { paths } = upkeep;
   const before = await readJobRecord(paths, place, job);
@@ -193,6 +211,7 @@ async function purgeJob(
   const log = before.log !== null && isKnown(before.log) ? before.log : null;
   const clean = redact(before);
   if (mine.length === 0 && log === null && clean === before) return null;
+  await begin();
   // Before the record: it does not tell their names any more then, and a run that is ended in between comes back to them.
   const base = paths.job(place, job);
   // What another artifact shows there now stays.
@@ -247,5 +266,5 @@ async function finish({ paths, onRemoved }: Upkeep, tombstone: Tombstone): Promi
   onRemoved('blob', 'purge', tombstone.sha256.length);
   const what = tombstone.literal === null ? `${tombstone.sha256.length} digests` : 'a value, and what held it';
   await writeAudit(paths, { action: 'purge', what, files: tombstone.files, reason: tombstone.reason });
-  await writeTombstone(paths, { ...tombstone, done_at: new Date().toISOString() });
+  await writeTombstone(paths, { ...tombstone, changing: null, done_at: new Date().toISOString() });
 }

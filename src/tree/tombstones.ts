@@ -23,6 +23,8 @@ export const Tombstone = z.object({
   literal: SealedValue.nullable(),
   /** Files of jobs that were removed for it, as far as it was come. */
   files: z.int().default(0),
+  /** The build that is being changed, `<organization>/<folder>/<number>`: what is derived of it may be behind its records. */
+  changing: z.string().nullable().default(null),
   /** When nothing of it was left; null: still to be done. */
   done_at: z.string().nullable(),
 });
@@ -44,6 +46,7 @@ export function newTombstone({ sha256, literal, reason }: PurgeRequest): Tombsto
     sha256: [...sha256],
     literal: literal === null ? null : sealValue(literal),
     files: 0,
+    changing: null,
     done_at: null,
   };
 }
