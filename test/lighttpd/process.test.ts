@@ -63,7 +63,7 @@ describe('the program', () => {
     assert.equal(code, 0);
     assert.ok(Date.now() - startedAt < 5000, `${Date.now() - startedAt} ms`);
     assert.ok(await isFree(site.port));
-    for (const pid of [first, ...workers]) assert.ok(!isAlive(pid));
+    await until('no process is left', () => [first, ...workers].every((pid) => !isAlive(pid)));
   });
 
   it('lets a download that runs end first', async (t) => {
