@@ -88,7 +88,7 @@ describe('a person', { skip }, () => {
     await stranger.close();
   });
 
-  it('cannot give the ticket to a report to anybody, nor use it twice', async () => {
+  it('is led to a report by a ticket that holds for one use at one host', async () => {
     const session = (await context.cookies(mirror.origin)).find(({ name }) => name === 'kitemirror');
     const headers = { Cookie: `kitemirror=${session?.value}` };
     const entry = String((await mirror.get(`${artifact(web, 'r/')}?open`, { headers })).headers.location);
