@@ -159,6 +159,13 @@ describe('without signing in', () => {
     assert.equal(answer.headers['cache-control'], 'no-store');
   });
 
+  it('no address shows by what a build is judged, to nobody', async () => {
+    for (const each of ['label', 'LABEL', '%6cabel']) {
+      assert.equal(await status(`${build}/${each}`, as('ann')), 404, each);
+      assert.equal(await status(`${addressOf(open)}/${each}`, as('ann')), 404, each);
+    }
+  });
+
   it('health, webhooks and the login are open', async () => {
     assert.equal(await status('/-/healthz'), 200);
     assert.equal(await status('/-/auth/login'), 200);
