@@ -12,13 +12,17 @@ import { addressOf, job, type Mirror, startMirror } from './scene.ts';
 const web: Place = { organization: 'acme', folder: 'web', number: 42 };
 const vault: Place = { organization: 'acme', folder: 'vault', number: 7 };
 const file = (at: Place): string => `${addressOf(at)}/jobs/${job}/artifacts/a.txt`;
+const ids = {
+  organization_id: '0190a1b2-0000-4000-8000-0000000000ac',
+  pipeline_id: '0190a1b2-0000-4000-8000-00000000000a',
+};
 
 let mirror: Mirror;
 
 before(async () => {
   mirror = await startMirror(
     [web, vault],
-    'version: 1\nrules:\n  - { who: { ci: { organization: acme, pipeline: deploy } }, read: acme/web }\n',
+    `version: 1\nrules:\n  - { who: { ci: { organization: acme, pipeline: deploy } }, read: acme/web }\n  - { who: { ci: ${JSON.stringify(ids)} }, read: acme/vault }\n`,
   );
 });
 after(() => mirror.close());
@@ -42,6 +46,18 @@ describe('a CI job', () => {
     };
     assert.equal((await mirror.get(file(web), { headers: { Authorization: `Bearer ${other.token}` } })).status, 404);
     assert.ok(mirror.audit().some(({ action, who }) => action === 'exchange' && who === 'acme/deploy'));
+  });
+
+  it('reads what the policy gives to the ids that its token has, both of them', async () => {
+    const another = '0190a1b2-0000-4000-8000-0000000000ff';
+    const outcome = async (claims: JWTPayload): Promise<number> => {
+      const answer = await exchange(await mirror.agentToken({ pipeline_slug: 'by-id', ...claims }));
+      const { token } = JSON.parse(answer.text) as { token: string };
+      return (await mirror.get(file(vault), { headers: { Authorization: `Bearer ${token}` } })).status;
+    };
+    assert.equal(await outcome(ids), 200);
+    for (const name of ['organization_id', 'pipeline_id'])
+      for (const id of [another, undefined]) assert.equal(await outcome({ ...ids, [name]: id }), 404, `${name} ${id}`);
   });
 
   it('whose token does not hold is refused, whatever is wrong, by one answer', async () => {

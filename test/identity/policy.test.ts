@@ -16,8 +16,8 @@ function person(more: Partial<Extract<Subject, { kind: 'user' }>> = {}): Subject
   return { id: 'u', kind: 'user', issuer, user: '42', email: 'ann@example.com', groups: ['engineering'], ...more };
 }
 
-function job(pipeline: string, pipelineId: string | null = null): Subject {
-  const claims = { organization: 'acme', organizationId: null, pipeline, pipelineId };
+function job(pipeline: string, pipelineId: string | null = null, organizationId: string | null = null): Subject {
+  const claims = { organization: 'acme', organizationId, pipeline, pipelineId };
   return { id: 'c', kind: 'ci', issuer, claims };
 }
 
@@ -64,6 +64,25 @@ test('each kind of subject is found by what the policy calls it', () => {
     assert.equal(reads(one, meant), true, who);
     assert.equal(reads(one, other), false, who);
   }
+});
+
+test('a job is bound by the ids of its organization and pipeline, and by both where both are named', () => {
+  const [acme, other] = ['0190a1b2-0000-4000-8000-0000000000ac', '0190a1b2-0000-4000-8000-0000000000ff'];
+  const outcome = (who: string): boolean[] => {
+    const one = policy(`  - { who: { ci: ${who} }, read: acme/web }`);
+    const jobs = [
+      job('web', web, acme),
+      job('web', web, other),
+      job('web', other, acme),
+      job('web', web),
+      job('web', null, acme),
+    ];
+    return jobs.map((each) => reads(one, each));
+  };
+  assert.deepEqual(outcome(`{ organization_id: ${acme} }`), [true, false, true, false, true]);
+  assert.deepEqual(outcome(`{ pipeline_id: ${web} }`), [true, true, false, true, false]);
+  assert.deepEqual(outcome(`{ organization_id: ${acme}, pipeline_id: ${web} }`), [true, false, false, false, false]);
+  assert.deepEqual(outcome(`{ organization: acme, organization_id: ${other} }`), [false, true, false, false, false]);
 });
 
 test('what is named together must hold together; a list is a choice', () => {
