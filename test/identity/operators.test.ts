@@ -246,6 +246,25 @@ describe('kitemirror revoke', () => {
     assert.equal(await status(second), 200);
   });
 
+  it('ends one link, and no other of the same person', async () => {
+    const ann = await signIn();
+    const make = async (): Promise<{ id: string; path: string }> => {
+      const headers = { ...ann, Origin: mirror.origin, 'Content-Type': 'application/json' };
+      const answer = await mirror.get('/-/auth/links', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ path: file(web) }),
+      });
+      const { id, url } = JSON.parse(answer.text) as { id: string; url: string };
+      return { id, path: url.slice(mirror.origin.length) };
+    };
+    const [first, second] = [await make(), await make()];
+    assert.deepEqual([await status({}, first.path), await status({}, second.path)], [200, 200]);
+    assert.equal((await kitemirror('revoke', '--id', first.id)).code, 0);
+    await becomes('the link is void', 401, {}, first.path);
+    assert.deepEqual([await status({}, second.path), await status(ann)], [200, 200]);
+  });
+
   it('ends all that somebody was given, and lets them sign in again', async () => {
     const [ann, other, robot] = [
       await signIn(),

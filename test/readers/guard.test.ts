@@ -237,6 +237,36 @@ describe('on record', () => {
     );
   });
 
+  it('is a link for 7 days, or for as many as are asked for, up to 30', async () => {
+    const path = '/acme/web/builds/42/artifacts/a.zip';
+    const make = (days?: unknown) =>
+      request(readers())
+        .post('/-/auth/links')
+        .set({ Cookie: cookie('ann', 'kitemirror', { id: 'session-0004' }), Origin: 'http://mirror.test' })
+        .send({ path, ...(days === undefined ? {} : { days }) });
+    for (const [days, wanted] of [
+      [undefined, 7],
+      [30, 30],
+      [0.5, 0.5],
+    ] as const) {
+      const { body } = await make(days).expect(200);
+      const token = new URL(String(body.url)).searchParams.get('link') ?? '';
+      const opened = openSeal(keeper.table().keys, 'link', token, now(), path);
+      assert.equal((opened?.expires ?? 0) - (opened?.issued ?? 0), wanted * 86_400);
+      assert.equal(Date.parse(String(body.expires_at)), (opened?.expires ?? 0) * 1000);
+    }
+    const made = links.length;
+    for (const days of [30.001, 31, 0, -1, '7', null, [7], true]) {
+      const { body } = await make(days).expect(400);
+      assert.deepEqual(
+        [body.error, body.message],
+        ['ERR_REQUEST_MALFORMED', '"days" must be at most 30'],
+        String(days),
+      );
+    }
+    assert.equal(links.length, made);
+  });
+
   it('is each login before it gives a session: none is given where it cannot be written', async () => {
     const person: PersonCard = {
       id: 'cid',
