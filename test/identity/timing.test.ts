@@ -44,7 +44,48 @@ test('what is secret is compared by functions that are made for it, on both side
     assert.match(code, /timingSafeEqual\(/, path.join('/'));
     assert.doesNotMatch(code, /\b(mac|digest|sha256|secret)\b\s*[!=]==/, path.join('/'));
   }
-  const gate = read('lighttpd', 'identity.lua').replaceAll(/--.*$/gm, '');
-  assert.match(gate, /secret_eq\(known\.mac, /);
-  assert.doesNotMatch(gate, /(?<!#)\b(mac|sha256|secret)\s*[~=]=/);
+  const lua = (name: string): string => read('lighttpd', `${name}.lua`).replaceAll(/--.*$/gm, '');
+  const gate = lua('identity');
+  assert.deepEqual(unlikeTheGate(gate, lua('content')), []);
+  // Each of these would go unseen by a reader's requests.
+  const seal = 'digest_eq(hmac("sha256", key, name), mac)';
+  const token = 'digest_eq(c.md("sha256", secret), found and found.sha256 or nobody)';
+  for (const [from, to] of [
+    [seal, 'hmac("sha256", key, name):lower() == mac'],
+    [seal, 'mac ~= hmac("sha256", key, name):lower()'],
+    [`not ${seal}`, 'false'],
+    [token, 'c.md("sha256", secret):lower() == (found and found.sha256 or nobody)'],
+    ['secret_eq(known.mac, mac)', 'known.mac == mac'],
+    ['secret_eq(known.mac, header:sub(-64))', 'true'],
+    ['secret_eq(last_header, header)', 'last_header == header'],
+  ] as const) {
+    assert.ok(gate.includes(from), from);
+    assert.notDeepEqual(unlikeTheGate(gate.replace(from, to), lua('content')), [], to);
+  }
+  const label = 'c.digest_eq(label(key, uuid), host_label)';
+  for (const to of ['label(key, uuid) == host_label', 'host_label == label(key, uuid)']) {
+    assert.ok(lua('content').includes(label));
+    assert.notDeepEqual(unlikeTheGate(gate, lua('content').replace(label, to)), [], to);
+  }
 });
+
+/** @returns which comparisons are not as they must be: each has its place, and none is by an operator */
+function unlikeTheGate(gate: string, content: string): RegExp[] {
+  const places: [code: string, wanted: RegExp, times: number][] = [
+    [gate, /if not digest_eq\(hmac\("sha256", key, name\), mac\) then return nil end/g, 1],
+    [gate, /right = digest_eq\(c\.md\("sha256", secret\), found and found\.sha256 or nobody\)$/gm, 2],
+    [gate, /secret_eq\(known\.mac, (?:mac\)|header:sub\(-64\)\))/g, 2],
+    [gate, /secret_eq\(last_header, header\)/g, 1],
+    [gate, /\b(?:hmac|md)\(/g, 3],
+    [content, /if c\.digest_eq\(label\(key, uuid\), host_label\) then/g, 1],
+  ];
+  const never = [
+    /(?<!#)\b(?:mac|sha256|secret|last_header|host_label)\s*[~=]=/,
+    /[~=]=\s*(?:\w+\.)?(?:mac|sha256|secret|hmac|md|label|last_header|host_label)\b/,
+    /\b(?:hmac|md|label)\([^()]*\)(?::\w+\([^()]*\))*\s*[~=]=/,
+  ];
+  return [
+    ...places.filter(([code, wanted, times]) => code.match(wanted)?.length !== times).map(([, wanted]) => wanted),
+    ...never.filter((operator) => operator.test(gate) || operator.test(content)),
+  ];
+}
