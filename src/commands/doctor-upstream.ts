@@ -3,19 +3,29 @@ import { type AccessToken, neededScopes, readAccessToken } from '../buildkite/ac
 import { createServices } from '../buildkite/services.ts';
 import type { Config } from '../config.ts';
 import { formatDuration } from '../durations.ts';
-import { toMirrorError } from '../errors.ts';
+import { MirrorError, toMirrorError } from '../errors.ts';
 import { inspectWebhooks } from '../reconcile/webhook-care.ts';
+import type { CommandContext } from './command.ts';
 import type { Check, Finding } from './finding.ts';
 import { openUncountedRest } from './parts.ts';
 import { wantedWebhook } from './webhook.ts';
 
 type Found = Omit<Finding, 'check'>;
 
-const warnBeforeMs = 7 * 86_400_000;
+const dayMs = 86_400_000;
 /** Deliveries count within 300 s; half a minute is already no clock that is kept. */
 const clockWarnMs = 30_000;
 const clockFailMs = 300_000;
 const tokens = 'https://buildkite.com/user/api-access-tokens';
+
+/** How long before its end the token is warned of. @throws MirrorError ERR_REQUEST_MALFORMED */
+export function warnBeforeMs({ values }: Pick<CommandContext, 'values'>): number {
+  const { days = '7' } = values;
+  const count = Number(days);
+  if (!/^\d+$/.test(String(days)) || count < 1 || count > 365)
+    throw new MirrorError('ERR_REQUEST_MALFORMED', `--days is "${String(days)}", not a whole number from 1 to 365`);
+  return count * dayMs;
+}
 
 export const checkToken: Check = async (context) => {
   const { config, secrets } = context.settings();
@@ -24,7 +34,12 @@ export const checkToken: Check = async (context) => {
   }
   try {
     const token = await readAccessToken(openUncountedRest(context), context.signal);
-    return [scopesOf(token), ...surplusOf(token, config), expiryOf(token), clockOf(token.at - Date.now())];
+    return [
+      scopesOf(token),
+      ...surplusOf(token, config),
+      expiryOf(token, warnBeforeMs(context)),
+      clockOf(token.at - Date.now()),
+    ];
   } catch (thrown) {
     const { code, message } = toMirrorError(thrown);
     if (code === 'ERR_UPSTREAM_DENIED')
@@ -51,7 +66,7 @@ function surplusOf({ scopes }: AccessToken, { graphql, webhookRepair }: Config):
   return [{ grade: 'warn', found: `the API token may do more than is used: ${surplus.join(', ')}`, remedy }];
 }
 
-function expiryOf({ expires_at: at }: AccessToken): Found {
+function expiryOf({ expires_at: at }: AccessToken, warnMs: number): Found {
   if (at === null)
     return { grade: 'ok', found: 'the API token does not expire, as far as Buildkite says', remedy: null };
   const leftMs = Date.parse(at) - Date.now();
@@ -59,7 +74,7 @@ function expiryOf({ expires_at: at }: AccessToken): Found {
     leftMs < 0 ? `the API token has expired at ${at}` : `the API token expires in ${formatDuration(leftMs)}`;
   const remedy = `make a new one in time, and put it into BUILDKITE_API_TOKEN_FILE: no restart is needed`;
   if (leftMs < 0) return { grade: 'fail', found, remedy };
-  return leftMs < warnBeforeMs ? { grade: 'warn', found, remedy } : { grade: 'ok', found, remedy: null };
+  return leftMs < warnMs ? { grade: 'warn', found, remedy } : { grade: 'ok', found, remedy: null };
 }
 
 function clockOf(aheadMs: number): Found {

@@ -3,7 +3,7 @@ import { toMirrorError } from '../errors.ts';
 import { type Command, type CommandContext, exit, sayJson } from './command.ts';
 import { checkDisk, checkLighttpd, checkRedis, checkUrl } from './doctor-machine.ts';
 import { checkReaders, checkSenders } from './doctor-readers.ts';
-import { checkToken, checkWebhook } from './doctor-upstream.ts';
+import { checkToken, checkWebhook, warnBeforeMs } from './doctor-upstream.ts';
 import type { Check, Finding } from './finding.ts';
 
 const checks: Readonly<Record<string, Check>> = {
@@ -20,17 +20,21 @@ const checks: Readonly<Record<string, Check>> = {
 export const doctor: Command = {
   name: 'doctor',
   summary: 'looks for what is wrong and says the remedy',
-  usage: '[--json]',
-  help: `Looks at the configuration; the API token's scopes, its expiry (a warning from 7 days before) and this machine's clock;
+  usage: '[--days N] [--json]',
+  options: { days: { type: 'string' } },
+  help: `Looks at the configuration; the API token's scopes, its expiry and this machine's clock;
 scopes that are more than is used; the webhook at Buildkite, and from where deliveries are taken; who reads, and from where; the public address; the disk and its inodes; Redis' persistence and eviction; Lighttpd's version and its
 configuration. Sends Buildkite two or three requests, and changes nothing.
+--days: how long before its end the token is warned of, from 1 to 365; the default is 7
 --json: {"well","findings":[{"check","grade":"ok|warn|fail|skipped","found","remedy"}]}
-exit 0: nothing is wrong (warnings are printed) · 1: something is · 78: the configuration cannot be read`,
+exit 0: nothing is wrong (warnings are printed) · 1: something is · 64: an argument that cannot be right
+78: the configuration cannot be read`,
   changes: () => false,
   run: runDoctor,
 };
 
 async function runDoctor(context: CommandContext): Promise<number> {
+  warnBeforeMs(context);
   const { config } = context.settings();
   const findings: Finding[] = [
     {

@@ -282,8 +282,8 @@ describe('kitemirror webhook', () => {
 });
 
 describe('kitemirror doctor', () => {
-  const look = async (env: Record<string, string>) => {
-    const { code, json } = await run(['doctor', '--json'], env);
+  const look = async (env: Record<string, string>, ...words: string[]) => {
+    const { code, json } = await run(['doctor', '--json', ...words], env);
     const findings = json()['findings'] as { check: string; grade: string; found: string; remedy: string | null }[];
     return { code, of: (check: string) => findings.filter((finding) => finding.check === check) };
   };
@@ -369,5 +369,20 @@ describe('kitemirror doctor', () => {
     assert.match(expiry?.found ?? '', /expires in 2d|expires in 3d|expires in 71h/);
     const refused = await look({ BUILDKITE_API_TOKEN: 'bkua_wrong' });
     assert.match(refused.of('token')[0]?.found ?? '', /refuses the API token/);
+  });
+
+  it('warns of a token from 7 days before its end, or from as many as it is told', async () => {
+    const grade = async (left: number, ...words: string[]): Promise<string | undefined> => {
+      const ending = { ...defaultToken, token: `bkua_ends_in_${left}`, expiresAt: Date.now() + left * day };
+      (mirror.standIn.tokens as (typeof ending)[]).push(ending);
+      return (await look({ BUILDKITE_API_TOKEN: ending.token }, ...words)).of('token')[1]?.grade;
+    };
+    assert.deepEqual([await grade(6), await grade(8)], ['warn', 'ok']);
+    assert.deepEqual([await grade(6, '--days', '5'), await grade(8, '--days', '9')], ['ok', 'warn']);
+    for (const days of ['0', '366', '1.5', 'x', '']) {
+      const { code, err } = await run(['doctor', '--days', days]);
+      assert.equal(code, 64, days);
+      assert.match(err, /--days is ".*", not a whole number from 1 to 365/);
+    }
   });
 });
