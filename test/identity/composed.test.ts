@@ -158,6 +158,36 @@ describe('who may not read a build', () => {
   });
 });
 
+describe('a path in another spelling', () => {
+  it('opens nothing of a build that may not be read', async () => {
+    const file = `${address.vault}/jobs/${job}/artifacts/a.txt`;
+    for (const path of [
+      file.replace('/vault/', '/web/../vault/'),
+      file.replace('/vault/', '/web%2f..%2fvault/'),
+      file.replace('vault', '%76ault'),
+      file.replace('/acme/', '//acme/'),
+      file.replace('builds/7', 'builds/07'),
+      file.replace('builds/7/', 'builds/7//'),
+      file.replace('/acme/', '/ACME/'),
+      `${address.mine}/../../../vault/builds/7/jobs/${job}/artifacts/a.txt`,
+      `${file}/`,
+      `${file}%00`,
+      `${address.mine}/artifacts/../../../../vault/builds/7/build.json`,
+    ]) {
+      const { status, text } = await get(path);
+      assert.ok(status === 404 || status === 400, `${path}: ${status} ${text}`);
+      assert.doesNotMatch(text, /of vault/, path);
+    }
+  });
+
+  it('shows of no build by what it is judged', async () => {
+    assert.equal((await get(`${address.mine}/`)).status, 200);
+    for (const way of ['label', 'label/', 'label?view', 'label?open', 'label?list'])
+      assert.equal((await get(`${address.mine}/${way}`)).status, 404, way);
+    assert.equal((await get(`/pages${address.mine}/label`)).status, 404);
+  });
+});
+
 describe('what spans builds', () => {
   it('holds those of its reader alone: in lists, counts and searches', async () => {
     for (const path of ['/', '/acme/', '/acme/web/', '/acme/web/builds/']) {
