@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { findCommand } from '../../src/programs.ts';
 import type { Place } from '../../src/tree/paths.ts';
+import { writePointer } from '../../src/tree/pointers.ts';
 import { put, root } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
 import { sampleArtifact, sampleBuild, sampleJob } from '../pages/samples.ts';
@@ -110,7 +111,8 @@ describe('the plugin of the examples', { skip }, () => {
   });
 
   it('keeps nothing that SHA256SUMS does not name, and says so', async () => {
-    putRecords(vault, { 'dist/app.js': 'a secret' }, `${sha256Of('another')}  artifacts/dist/app.js\n`);
+    const sums = `${sha256Of('another')}  artifacts/dist/app.js\n${sha256Of('a secret')}  artifacts/dist/app_js\n`;
+    putRecords(vault, { 'dist/app.js': 'a secret' }, sums);
     mirror.policy('version: 1\nrules:\n  - { who: { ci: { pipeline: deploy } }, read: [acme/web, acme/vault] }\n');
     const token = await mirror.agentToken();
     let last = await run({ pipeline: 'vault', build: '7', files: 'dist/*' }, token);
@@ -123,6 +125,17 @@ describe('the plugin of the examples', { skip }, () => {
     assert.match(last.said, /dist\/app\.js is not what SHA256SUMS says/);
     assert.notEqual(last.code, 0);
     assert.ok(!existsSync(join(last.to, 'dist', 'app.js')) && !existsSync(join(last.to, 'dist', 'app.js.part')));
+  });
+
+  it('follows a pointer to the build that it names', async () => {
+    writePointer(mirror.paths, mirror.paths.pointer('acme', 'web', 'latest', 'main', 'passed'), web.number);
+    const token = await mirror.agentToken();
+    const { code, said, to } = await run({ pipeline: 'web', build: 'latest/main', files: 'dist/app.js' }, token);
+    assert.equal(code, 0, said);
+    assert.equal(readFileSync(join(to, 'dist', 'app.js'), 'utf8'), 'the app');
+    assert.match(said, new RegExp(`1 files from ${mirror.origin}${addressOf(web)}/`));
+    const none = await run({ pipeline: 'web', build: 'latest/none', files: 'dist/app.js' }, token);
+    assert.deepEqual([none.code === 0, none.asked.length], [false, 1], none.said);
   });
 
   it('has the agent download this very build where the mirror cannot help, and no other', async () => {
