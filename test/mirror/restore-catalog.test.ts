@@ -56,7 +56,8 @@ describe('a worker that finds no catalog', () => {
   ] as const) {
     it(`and is killed ${name}: the next one goes on to the end, and no pointer ever leads back`, async () => {
       loseCatalog();
-      const at = { label: 'commitSync catalog', occurrence: commits, when: 'after' } as const;
+      // The first of all makes the tables.
+      const at = { label: 'commitSync catalog', occurrence: 1 + commits, when: 'after' } as const;
       await mirror.startWorker(
         environmentFor({ root: mirror.paths.root, log: null, at, fault: 'kill', filler: '', redis: null }),
       );
