@@ -2,7 +2,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair } from 'jose';
 import { Provider } from 'oidc-provider';
+
+/** What every provider here signs its id tokens by. */
+export const providerKeys = { kid: 'provider', ...(await generateKeyPair('RS256', { extractable: true })) };
 
 export interface Account {
   email?: string;
@@ -18,6 +22,8 @@ export interface TestProvider {
   readonly closed: Set<string>;
   /** What is told of an account, in an id token or at the userinfo address: all of it in both, until a test says otherwise. */
   tells: (use: string, account: Account) => Account;
+  /** What becomes of an id token on its way out: it stays what it is, until a test says otherwise. */
+  changes: (idToken: string) => string | Promise<string>;
   /** The type of each grant that was made. */
   readonly grants: string[];
   /** While it is true, every question is answered with 503. */
@@ -57,6 +63,7 @@ export async function startProvider(
     ],
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['groups'] },
     cookies: { keys: ['test'] },
+    jwks: { keys: [{ ...(await exportJWK(providerKeys.privateKey)), kid: providerKeys.kid, use: 'sig' }] },
     findAccount: (_context, id) =>
       closed.has(id)
         ? undefined
@@ -81,6 +88,7 @@ export async function startProvider(
     const isRefresh = context.oidc?.params?.['grant_type'] === 'refresh_token';
     const { body } = context as { body?: Record<string, unknown> };
     if (isRefresh && !idTokensAgain && body !== undefined) delete body['id_token'];
+    if (typeof body?.['id_token'] === 'string') body['id_token'] = await mine.changes(body['id_token']);
   });
   const handle = provider.callback();
   server.on('request', (request, response) => {
@@ -96,6 +104,7 @@ export async function startProvider(
     accounts,
     closed,
     grants,
+    changes: (idToken) => idToken,
     tells: (_use, account) => account,
     isAway: false,
     refuses: null,

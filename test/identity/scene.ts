@@ -9,11 +9,11 @@ import { dirname, join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { writeLabel } from '../../src/tree/labels.ts';
 import { type DataPaths, dataPaths, type Place } from '../../src/tree/paths.ts';
-import { ask, type Question } from '../lighttpd/ask.ts';
+import { type Answer, ask, type Question } from '../lighttpd/ask.ts';
 import { freePort, put, root, settings, spawnLighttpd } from '../lighttpd/site.ts';
 import { until } from '../lighttpd/until.ts';
 import { sampleBuild } from '../pages/samples.ts';
-import { startProvider, type TestProvider } from './provider.ts';
+import { signInAs, startProvider, type TestProvider } from './provider.ts';
 
 export const job = '0190a1b2-0000-4000-8000-000000000002';
 
@@ -141,6 +141,21 @@ export async function startMirror(
       return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     },
   };
+}
+
+/** The value of the cookie of this name that an answer sets. */
+export function cookieIn({ headers }: Pick<Answer, 'headers'>, name: string): string {
+  const set = headers['set-cookie']?.find((cookie) => cookie.startsWith(`${name}=`)) ?? '';
+  return set.slice(name.length + 1).split(';')[0] ?? '';
+}
+
+/** A whole login, without a browser. @returns what one would carry through it, where it comes back to, and what that answers */
+export async function logIn(mirror: Mirror, name: string): Promise<{ state: string; back: URL; answer: Answer }> {
+  const begun = await mirror.get('/-/auth/login?to=/');
+  const state = cookieIn(begun, 'kitemirror-login');
+  const back = await signInAs(name, new URL(String(begun.headers.location)), `${mirror.origin}/-/auth/callback`);
+  const headers = { Cookie: `kitemirror-login=${state}` };
+  return { state, back, answer: await mirror.get(back.pathname + back.search, { headers }) };
 }
 
 const proxy = (jwks: string): Record<string, string> => ({
