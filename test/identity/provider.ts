@@ -14,6 +14,12 @@ export interface Account {
   groups?: string[];
 }
 
+interface Given {
+  readonly access_token?: string;
+  readonly refresh_token?: string;
+  readonly id_token?: string;
+}
+
 export interface TestProvider {
   readonly issuer: string;
   /** By the name that is typed into the login form. */
@@ -24,6 +30,8 @@ export interface TestProvider {
   tells: (use: string, account: Account) => Account;
   /** What becomes of an id token on its way out: it stays what it is, until a test says otherwise. */
   changes: (idToken: string) => string | Promise<string>;
+  /** The tokens that were given, grant by grant. */
+  readonly given: Given[];
   /** The type of each grant that was made. */
   readonly grants: string[];
   /** While it is true, every question is answered with 503. */
@@ -82,6 +90,7 @@ export async function startProvider(
     },
   });
   const grants: string[] = [];
+  const given: Given[] = [];
   provider.on('grant.success', (context) => grants.push(String(context.oidc.params?.['grant_type'])));
   provider.use(async (context, next) => {
     await next();
@@ -89,6 +98,7 @@ export async function startProvider(
     const { body } = context as { body?: Record<string, unknown> };
     if (isRefresh && !idTokensAgain && body !== undefined) delete body['id_token'];
     if (typeof body?.['id_token'] === 'string') body['id_token'] = await mine.changes(body['id_token']);
+    if (typeof body?.['access_token'] === 'string') given.push(body);
   });
   const handle = provider.callback();
   server.on('request', (request, response) => {
@@ -103,6 +113,7 @@ export async function startProvider(
     issuer,
     accounts,
     closed,
+    given,
     grants,
     changes: (idToken) => idToken,
     tells: (_use, account) => account,

@@ -48,6 +48,8 @@ export interface MirrorOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether people come by a proxy's signed header, `X-Proxy-Assertion`, made by `agentToken` for the audience `the-proxy`. */
   readonly hasProxy?: boolean;
+  /** Whether the provider gives refresh tokens. */
+  readonly refreshes?: boolean;
   /** Whether Lighttpd speaks TLS, by a certificate that nobody knows. */
   readonly isSecure?: boolean;
   /** Puts more into the data folder before the gateway looks at it. */
@@ -57,13 +59,13 @@ export interface MirrorOptions {
 export async function startMirror(
   builds: readonly Place[],
   policy: string,
-  { env: more = {}, hasProxy = false, isSecure = false, prepare }: MirrorOptions = {},
+  { env: more = {}, hasProxy = false, refreshes = false, isSecure = false, prepare }: MirrorOptions = {},
 ): Promise<Mirror> {
   const data = mkdtempSync(join(tmpdir(), 'kitemirror-identity-'));
   const paths = dataPaths(data);
   const port = await freePort();
   const origin = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const provider = await startProvider(`${origin}/-/auth/callback`);
+  const provider = await startProvider(`${origin}/-/auth/callback`, { refreshes });
   const ci = await startCi();
   const policyFile = join(data, 'policy.yml');
   const setPolicy = (yaml: string): void => {

@@ -1,14 +1,15 @@
-/** Whatever proves who somebody is stands nowhere but in its owner's hands and under state/identity. */
+/** Whatever proves who somebody is stands nowhere but in its owner's hands and under state, where it is the mirror's own key. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { identityState } from '../../src/identity/state.ts';
+import { ensureKeys } from '../../src/tree/keys.ts';
 import type { Place } from '../../src/tree/paths.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { createRedisServer, type RedisServer } from '../webhooks/redis-server.ts';
-import { addressOf, job, type Mirror, startMirror } from './scene.ts';
+import { addressOf, cookieIn, job, logIn, type Mirror, startMirror } from './scene.ts';
 
 const web: Place = { organization: 'acme', folder: 'web', number: 42 };
 const file = `${addressOf(web)}/jobs/${job}/artifacts/a.txt`;
@@ -17,7 +18,10 @@ rules:
   - { who: [{ ci: { organization: acme, pipeline: deploy } }, { user: ann@example.com }], read: acme/web }
 `;
 /** What each is called → what must not be found; of a signed token that is its signature. */
-const secrets: Record<string, string> = { clientSecret: 'sesame' };
+const secrets: Record<string, string> = {
+  clientSecret: 'sesame',
+  clientSecretSent: Buffer.from('mirror:sesame').toString('base64'),
+};
 const answers: string[] = [];
 let mirror: Mirror;
 let redis: RedisServer;
@@ -35,7 +39,9 @@ before(async () => {
   mirror = await startMirror([web], policy, {
     env: { REDIS_URL: redis.url, KITEMIRROR_LOG_LEVEL: 'debug' },
     hasProxy: true,
+    refreshes: true,
   });
+  ensureKeys(mirror.paths.contentKeys);
   await useAll();
 });
 after(async () => {
@@ -63,13 +69,15 @@ async function useAll(): Promise<void> {
   const assertion = await mirror.agentToken({ ...word, email_verified: true });
   secrets['assertion'] = signatureOf(assertion);
   const login = await mirror.get('/-/auth/login?to=/', { headers: { 'X-Proxy-Assertion': assertion } });
-  const session = /^kitemirror=([^;]+)/.exec(String(login.headers['set-cookie']))?.[1] ?? '';
+  const session = cookieIn(login, 'kitemirror');
   secrets['session'] = signatureOf(session);
   const cookie = { Cookie: `kitemirror=${session}`, Origin: mirror.origin, 'Content-Type': 'application/json' };
   const link = await send('/-/auth/links', cookie, 'POST', JSON.stringify({ path: file, days: 1 }));
   const { url } = JSON.parse(link) as { url?: string };
   secrets['link'] = signatureOf(url ?? '');
-  const tokens = [exchanged.token, named, agent, session, new URL(url ?? '').searchParams.get('link') ?? ''];
+  const linked = new URL(url ?? '').searchParams.get('link') ?? '';
+  const more = [...(await useProvider()), ...(await openReport(session))];
+  const tokens = [exchanged.token, named, agent, session, linked, ...more];
   for (const token of tokens) {
     for (const spoiled of [token, `${token}0`]) {
       for (const path of [file, '/acme/', '/-/auth/me', '/-/search?q=x', '/none/at/all']) {
@@ -84,12 +92,58 @@ async function useAll(): Promise<void> {
   }
 }
 
+/** A login with all that goes to and fro in it. @returns what somebody might show elsewhere */
+async function useProvider(): Promise<string[]> {
+  mirror.provider.accounts.set('ann', { email: 'ann@example.com', email_verified: true, groups: [] });
+  const { state, back, answer } = await logIn(mirror, 'ann');
+  answers.push(`${answer.status} ${String(answer.headers.location)} ${answer.text}`);
+  const session = cookieIn(answer, 'kitemirror');
+  const code = back.searchParams.get('code') ?? '';
+  const {
+    access_token: accessToken = '',
+    refresh_token: refreshToken = '',
+    id_token: idToken = '',
+  } = mirror.provider.given[0] ?? {};
+  const carried = JSON.parse(Buffer.from(state.split('.')[1] ?? '', 'base64url').toString()) as { verifier: string };
+  Object.assign(secrets, {
+    code,
+    accessToken,
+    refreshToken,
+    idToken: signatureOf(idToken),
+    loginState: signatureOf(state),
+    verifier: carried.verifier,
+    loginSession: signatureOf(session),
+  });
+  return [code, accessToken, refreshToken, idToken, state, session];
+}
+
+/** The way into a report by a ticket, which is then shown again. @returns what somebody might show elsewhere */
+async function openReport(session: string): Promise<string[]> {
+  const report = `${addressOf(web)}/jobs/${job}/artifacts/r/`;
+  const left = await mirror.get(`${report}?open`, { headers: { Cookie: `kitemirror=${session}` } });
+  const { host, pathname, search, searchParams } = new URL(String(left.headers.location));
+  const entered = await mirror.get(pathname + search, { headers: { Host: host } });
+  const cookie = cookieIn(entered, 'kitemirror-content');
+  const ticket = searchParams.get('ticket') ?? '';
+  Object.assign(secrets, {
+    ticket,
+    contentCookie: signatureOf(cookie),
+    contentKey: readFileSync(mirror.paths.contentKeys, 'utf8').trim(),
+  });
+  const headers = { Host: host, Cookie: `kitemirror-content=${cookie}` };
+  answers.push(`${entered.status} ${String(entered.headers.location)} ${entered.text}`);
+  answers.push(await send(`${report}app.js`, headers), await send(pathname + search, { Host: host }));
+  await send(`${report}app.js`, { ...headers, Referer: String(left.headers.location) });
+  return [ticket, cookie];
+}
+
 /** Which of the secrets a text has, by what they are called. */
 const found = (text: string): string[] => Object.keys(secrets).filter((name) => text.includes(secrets[name] ?? ''));
 
 it('there is one of each kind, long enough to be told from other text', () => {
   const names = [
     'clientSecret',
+    'clientSecretSent',
     'agentToken',
     'assertion',
     'mirrorToken',
@@ -97,6 +151,16 @@ it('there is one of each kind, long enough to be told from other text', () => {
     'sessionKey',
     'session',
     'link',
+    'code',
+    'accessToken',
+    'refreshToken',
+    'idToken',
+    'loginState',
+    'verifier',
+    'loginSession',
+    'ticket',
+    'contentCookie',
+    'contentKey',
   ];
   assert.deepEqual(Object.keys(secrets).toSorted(), names.toSorted());
   for (const [name, value] of Object.entries(secrets)) assert.ok(value.length >= 6, name);
@@ -112,7 +176,7 @@ it('none is in what the programs say, at the level debug', () => {
   assert.deepEqual(found(mirror.said()), []);
 });
 
-it('none is below the data folder, the access log and the audit included, but under state/identity', async () => {
+it('none is below the data folder, the access log and the audit included, but under state/identity and in the content key’s file', async () => {
   // The audit is on disk with each answer; Lighttpd writes its log in pieces and at its end.
   await mirror.stopFront();
   const entries = readdirSync(mirror.paths.root, { recursive: true, withFileTypes: true });
@@ -120,9 +184,16 @@ it('none is below the data folder, the access log and the audit included, but un
   assert.ok(
     files.some((name) => name.endsWith('access.log')) && files.some((name) => name.startsWith(mirror.paths.audit)),
   );
-  assert.match(readFileSync(join(mirror.paths.logs, 'access.log'), 'utf8'), /"query":"link"/);
+  const log = readFileSync(join(mirror.paths.logs, 'access.log'), 'utf8');
+  assert.match(log, /"query":"link"/);
+  assert.match(log, /\/-\/enter/);
+  // Where the access and the refresh token are, sealed.
+  assert.ok(files.includes(join(mirror.paths.identity, 'asking')));
   for (const name of files) {
-    const kept = name.startsWith(mirror.paths.identity) ? ['sessionKey'] : [];
+    const kept = [
+      ...(name.startsWith(mirror.paths.identity) ? ['sessionKey'] : []),
+      ...(name === mirror.paths.contentKeys ? ['contentKey'] : []),
+    ];
     assert.deepEqual(
       found(readFileSync(name, 'latin1')).filter((each) => !kept.includes(each)),
       [],
