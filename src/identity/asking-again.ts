@@ -54,8 +54,11 @@ function unlessEnded(thrown: unknown): null {
   throw inProvidersWords(thrown);
 }
 
-/** The library's own message says only that there was an error. */
+/** The library's own message says only that there was an error; what was wrong with a token its cause says, without quoting it. */
 export function inProvidersWords(thrown: unknown): unknown {
+  const cause = thrown instanceof oidc.ClientError ? thrown.cause : null;
+  if (cause instanceof Error && cause.name === 'OperationProcessingError')
+    return new Error(cause.message, { cause: thrown });
   if (!(thrown instanceof oidc.AuthorizationResponseError || thrown instanceof oidc.ResponseBodyError)) return thrown;
   const { error, error_description: description = '' } = thrown;
   return new Error(`the provider says ${error}${description && `: ${description}`}`, { cause: thrown });

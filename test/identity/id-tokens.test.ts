@@ -87,5 +87,7 @@ describe('an id token is refused', () => {
       assert.deepEqual(await people(), known);
       const told = mirror.audit().at(-1);
       assert.deepEqual([told?.action, told?.what], ['refusal', 'login']);
+      // What was wrong with it.
+      assert.match(String(told?.reason), /JWT|ID Token|JSON attribute|key/);
     });
 });
