@@ -5,7 +5,7 @@ import { chromiumNeed, findCommand } from '../../src/programs.ts';
 import { barriers } from '../pages/barriers.ts';
 import { ask } from './ask.ts';
 import { type LogScene, startLogScene } from './log-scene.ts';
-import { assertSoon } from './soon.ts';
+import { assertSoon, firstPaint } from './soon.ts';
 import { until } from './until.ts';
 
 const executablePath = findCommand(chromiumNeed.commands, '/usr/local/bin:/usr/bin:/bin');
@@ -113,11 +113,9 @@ describe('a log of 300 MB', { skip, timeout: 230_000 }, () => {
       const page = await context.newPage();
       await page.goto(url);
       await page.locator('#log[data-ready]').waitFor({ timeout: 40_000 });
-      const [paint] = await page.evaluate<{ startTime: number }[]>(
-        "performance.getEntriesByName('first-contentful-paint').map(({ startTime }) => ({ startTime }))",
-      );
+      const painted = await firstPaint(page);
       await context.close();
-      return paint?.startTime ?? Number.POSITIVE_INFINITY;
+      return painted;
     };
     await assertSoon(
       t,
