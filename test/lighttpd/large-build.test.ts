@@ -55,25 +55,31 @@ after(async () => {
   await reader?.close();
 });
 
-async function open(url = address): Promise<{ page: Page; interactive: number }> {
+async function open(url = address): Promise<{ page: Page; interactive: number; faults: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
   page.setDefaultTimeout(60_000);
   await page.goto(url);
   // All of it is parsed and the first of it painted: links, folders and the filter's form work without a script.
   const parsed = await page.evaluate<number>("performance.getEntriesByType('navigation')[0].domInteractive");
   const interactive = Math.max(parsed, await firstPaint(page));
-  return { page, interactive };
+  return { page, interactive, faults };
 }
+
+async function load(url?: string): Promise<number> {
+  const { page, interactive } = await open(url);
+  await page.context().close();
+  return interactive;
+}
+
+const loadSmall = (): Promise<number> => load(`${reader.url}/acme/web/builds/41/`);
 
 describe('the page of a build of 56,000 artifacts', { skip, timeout: 200_000 }, () => {
   it('is interactive within 300 ms with nothing cached, or hardly later than a small page on a busy machine', async (t) => {
-    const load = async (url?: string): Promise<number> => {
-      const { page, interactive } = await open(url);
-      await page.context().close();
-      return interactive;
-    };
-    await assertSoon(t, load, () => load(`${reader.url}/acme/web/builds/41/`));
+    await assertSoon(t, load, loadSmall);
   });
 
   it('holds few of its files, and opens a folder in place, down to the last', async () => {
@@ -127,6 +133,30 @@ describe('the page of a build of 56,000 artifacts', { skip, timeout: 200_000 }, 
 });
 
 const field = (page: Page): Locator => page.getByRole('textbox', { name: /^Filter/ });
+
+describe('the page of a job of 5,600 artifacts', { skip, timeout: 100_000 }, () => {
+  const jobUrl = (): string => `${reader.url}/acme/web/builds/45/jobs/${uuid(45_000)}/`;
+
+  it('is interactive as soon', (t) => assertSoon(t, () => load(jobUrl()), loadSmall));
+
+  it('holds the first of its files, and finds those behind them as one types', async () => {
+    const { page, faults } = await open(jobUrl());
+    const rows = page.locator('#files tbody > tr');
+    assert.equal(await rows.count(), 500);
+    assert.equal(await rows.getByText('pages/5599.html').count(), 0);
+    await page.getByText('500 of 5600').waitFor();
+    await field(page).fill('5599');
+    const file = page.locator('.found').getByRole('link', { name: 'pages/5599.html', exact: true });
+    await file.waitFor();
+    assert.equal(await page.locator('.found > li').count(), 1);
+    assert.equal(await rows.first().isVisible(), false);
+    assert.equal(await file.getAttribute('href'), `${jobUrl()}artifacts/pages/5599.html`);
+    await field(page).fill('');
+    await rows.first().waitFor();
+    assert.deepEqual(faults, []);
+    await page.context().close();
+  });
+});
 
 describe('a part of a large folder', { skip, timeout: 100_000 }, () => {
   it('that is opened in place ends with how much is left and the way there', async () => {
