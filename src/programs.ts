@@ -50,6 +50,8 @@ export const promtoolNeed: ProgramNeed = { name: 'promtool', commands: ['promtoo
 
 export const shellcheckNeed: ProgramNeed = { name: 'shellcheck', commands: ['shellcheck'], packages: [['shellcheck']] };
 
+export const unzipNeed: ProgramNeed = { name: 'unzip', commands: ['unzip'], packages: [['unzip']] };
+
 /** Where servers are kept; an ordinary user's PATH leaves these out on Debian. */
 const serverFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 

@@ -20,6 +20,7 @@ import {
   promtoolNeed,
   redisNeed,
   shellcheckNeed,
+  unzipNeed,
 } from '../src/programs.ts';
 import { ensurePrograms } from '../src/supervise/install.ts';
 import { ensureReportTools } from './reports/tools.ts';
@@ -73,12 +74,8 @@ function say(line: string): void {
 }
 
 async function ensureTestPrograms(): Promise<void> {
-  await ensurePrograms([redisNeed, lighttpdTlsNeed, opensslNeed, chromiumNeed, promtoolNeed, shellcheckNeed], {
-    root,
-    env: readEnv(root),
-    isRoot: process.getuid?.() === 0,
-    say,
-  });
+  const needs = [redisNeed, lighttpdTlsNeed, opensslNeed, chromiumNeed, promtoolNeed, shellcheckNeed, unzipNeed];
+  await ensurePrograms(needs, { root, env: readEnv(root), isRoot: process.getuid?.() === 0, say });
 }
 
 interface Totals {

@@ -33,7 +33,6 @@ const contents: Record<string, Buffer> = {
   'empty.txt': Buffer.alloc(0),
   'large.bin': Buffer.alloc(3_000_000, 'kite'),
 };
-const skip = spawnSync('unzip', ['-v']).status === 0 ? false : 'no unzip on this machine';
 let mirror: TestMirror;
 
 before(async () => {
@@ -81,7 +80,7 @@ function unpack(archive: Buffer): Map<string, Buffer> {
   return new Map(names.map((name) => [name.slice(into.length + 1), readFileSync(name)]));
 }
 
-test('all artifacts of a build, and a folder of a job’s, come as an archive of known length', { skip }, async () => {
+test('all artifacts of a build, and a folder of a job’s, come as an archive of known length', async () => {
   const all = await download(`${base}/artifacts/?archive`);
   assert.equal(all.status, 200);
   assert.equal(all.get('Content-Type'), 'application/zip');
@@ -184,7 +183,7 @@ test('a reader gets three at once; the fourth is asked to wait, and has its turn
   server.close();
 });
 
-test('more than 65,535 files, and files of more than 4 GiB, are listed as they are', { skip }, async () => {
+test('more than 65,535 files, and files of more than 4 GiB, are listed as they are', async () => {
   const many = Array.from(
     { length: 66_000 },
     (_, index): ZipFile => ({ name: `f/${index}`, size: 0, crc32: 0, file: '/nowhere' }),
