@@ -1,5 +1,5 @@
 /** A log of a job's usual kind, printed on our terminal as HTML, indexed, and looked through: megabytes of it a second. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createIndexer } from '../src/logs/build-index.ts';
@@ -7,14 +7,20 @@ import type { LogIndex } from '../src/logs/index-format.ts';
 import { lineHtml } from '../src/logs/line-html.ts';
 import { searchLog } from '../src/logs/search-log.ts';
 import { Terminal } from '../src/logs/terminal.ts';
+import { nodeFlags } from '../src/supervise/plan.ts';
 import { withRanges } from '../src/tree/files.ts';
-import type { Bench } from './bench.ts';
-import { type Row, spreadOf } from './measure.ts';
+import type { Bench, BenchContext } from './bench.ts';
+import { endChild, nextMessage, startScript } from './children.ts';
+import type { LogRun } from './logs-run.ts';
+import { type Row, spreadOf, type Table } from './measure.ts';
+import { openPlace } from './places.ts';
 
 const lines = 400_000;
 const usualRounds = 5;
 const blockBytes = 64 * 1024;
 const targetMbPerSecond = 50;
+const mib = 2 ** 20;
+const largeBytes = 1024 * mib;
 
 /** Each line with its time, three colours, and letters that take more than a byte. */
 function makeLog(): Buffer {
@@ -49,7 +55,30 @@ function index(log: Buffer): LogIndex {
   return indexer.finish();
 }
 
-export const logs: Bench = async function* ({ rounds, say, signal, cleanUp }) {
+/** One large log, once, in a process of its own. @param log is repeated until it is that large */
+async function measureLarge(log: Buffer, { quick, say, signal, cleanUp }: BenchContext): Promise<Table> {
+  const title = 'Logs: one of 1 GiB';
+  const place = quick ? 'not with --quick' : openPlace('disk', 2 * largeBytes);
+  if (typeof place === 'string') return { title, facts: [`skipped: ${place}`], rows: [] };
+  cleanUp(() => place.remove());
+  say('logs: one of 1 GiB');
+  const file = join(place.folder, 'log.txt');
+  let size = 0;
+  for (; size < largeBytes; size += log.length) appendFileSync(file, log);
+  const child = startScript('logs-run.ts', [file], nodeFlags.worker);
+  cleanUp(() => endChild(child));
+  const run = await nextMessage<LogRun>(child, signal);
+  const rows: Row[] = [
+    { name: 'to an index', value: spreadOf([run.seconds]), unit: 's' },
+    { name: 'the index', value: spreadOf([run.indexBytes / mib]), unit: 'MiB' },
+    { name: 'most memory of the process', value: spreadOf([run.peakBytes / mib]), unit: 'MiB' },
+    { name: 'its last part, by the index', value: spreadOf(run.partMs), unit: 'ms' },
+  ];
+  return { title, facts: [`${(size / 1e6).toFixed(0)} MB, ${run.lines} lines; by the clock`], rows };
+}
+
+export const logs: Bench = async function* (context) {
+  const { rounds, say, signal, cleanUp } = context;
   const log = makeLog();
   const folder = mkdtempSync(join(tmpdir(), 'kitemirror-bench-'));
   cleanUp(() => rmSync(folder, { recursive: true, force: true }));
@@ -81,4 +110,5 @@ export const logs: Bench = async function* ({ rounds, say, signal, cleanUp }) {
   }
   const facts = [`${(log.length / 1e6).toFixed(0)} MB, ${lines} lines; in processor time of one thread`];
   yield { title: 'Logs', facts, rows };
+  yield await measureLarge(log, context);
 };

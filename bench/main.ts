@@ -4,7 +4,7 @@
  * A bench that has parts runs one of them as NAME/PART: `budget/portal/4` is the plan `portal` with four workers,
  * `pages/1000,100000` and `scale/100000` are those sizes alone.
  *   --rounds N   how often each side has its turn
- *   --quick      no tree of a million artifacts
+ *   --quick      no tree of a million artifacts, no log of 1 GiB
  *   --json       one JSON document on stdout
  *   --quiet      no progress on stderr
  */
