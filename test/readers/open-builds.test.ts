@@ -9,6 +9,7 @@ import { openKeeper } from '../../src/identity/keeper.ts';
 import { seal } from '../../src/identity/seals.ts';
 import { createLog } from '../../src/log.ts';
 import { labelFacts, writeLabel } from '../../src/tree/labels.ts';
+import { writeBadge } from '../../src/tree/pointers.ts';
 import { sampleBuild, sampleJob, uuid } from '../pages/samples.ts';
 import { openMirror, type TestMirror } from './mirror.ts';
 
@@ -24,6 +25,7 @@ before(async () => {
   ] as const) {
     const build = sampleBuild([sampleJob(1)], { number, branch, id: uuid(100 + number) });
     await writeLabel(mirror.paths, await mirror.add(build, [sampleJob(1)]), labelFacts(build));
+    writeBadge(mirror.paths, mirror.paths.badge('acme', 'web', branch), '<svg/>');
   }
 });
 after(() => mirror.close());
