@@ -59,7 +59,9 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
   const begun = new Set(open.map(({ changing }) => changing));
   let changing: string | null = null;
   const note = async (): Promise<void> => {
-    for (const tombstone of open) await writeTombstone(paths, { ...counted(tombstone, lost), changing });
+    // One that this run has not come back to yet is still to be done.
+    for (const tombstone of open)
+      await writeTombstone(paths, { ...counted(tombstone, lost), changing: changing ?? tombstone.changing });
   };
   const begin = async (place: Place): Promise<void> => {
     if (changing === nameOf(place)) return;
