@@ -2,6 +2,7 @@
 import type { JobRecord } from '../src/model.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { type DropOrder, strikeOrder } from '../src/tree/dropping.ts';
+import { writeAtomic } from '../src/tree/files.ts';
 import type { Work } from './enqueue-work.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -47,6 +48,8 @@ export async function noteRemoval(
   const { organization, pipeline, number, build, parts, text } = order;
   const line = { organization, pipeline, number, build, what: parts.join(', '), files: artifacts + logs, bytes };
   await writeAudit(paths, { action: 'drop', ...line, reason: text });
+  // Whoever comes after a crash finds no order and so nothing of this, but must know that the bytes are still there.
+  await writeAtomic(paths.sweepDue, '');
   strikeOrder(paths, build);
 }
 

@@ -6,6 +6,7 @@ import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { judgeBuilds } from '../src/search/candidates.ts';
 import { type DropOrder, listOrders } from '../src/tree/dropping.ts';
+import { writtenAt } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Drop, DropResult } from '../src/tree/retention.ts';
 import { dropBuild, endDrop } from './drop-build.ts';
@@ -20,8 +21,11 @@ const changedMs = 1000;
 /** @param asked `policy`: nothing is removed by another than that; without one this worker's own counts */
 export async function drop(upkeep: Upkeep, asked: Payload<'drop'>, context: TaskContext): Promise<Outcome> {
   if (upkeep.catalog.stage() === 'partial') return { againMs };
-  const removed = await running(upkeep.paths, 'drop', (at) => dropAll(upkeep, asked, context, at));
-  if (removed.builds > 0) await upkeep.queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
+  const { paths, queue } = upkeep;
+  const removed = await running(paths, 'drop', (at) => dropAll(upkeep, asked, context, at));
+  // Also of what a run removed that did not come to this line.
+  if (writtenAt(paths.sweepDue) !== null)
+    await queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
   return removed.refused !== null && asked.policy === undefined ? { againMs: changedMs } : undefined;
 }
 

@@ -2,6 +2,7 @@
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { writeAudit } from '../src/tree/audit.ts';
+import { unlinkFile } from '../src/tree/blobs.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { running } from '../src/tree/marks.ts';
 import { shardCount, sweepBlobs } from '../src/tree/sweep.ts';
@@ -13,17 +14,22 @@ const graceMs = 10 * 60_000;
 
 export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, context: TaskContext): Promise<Outcome> {
   const { signal, log } = context;
+  const { paths } = upkeep;
+  const grace = task.graceMs ?? graceMs;
+  const due = writtenAt(paths.sweepDue);
   // Blobs of a restored backup have no name in the tree yet.
-  if (writtenAt(upkeep.paths.rebuildDue) !== null) {
+  if (writtenAt(paths.rebuildDue) !== null) {
     log.warn('nothing is swept before all was made again from the records (kitemirror rebuild)');
     return undefined;
   }
-  const swept = await running(upkeep.paths, 'sweep', async (at) => {
+  const swept = await running(paths, 'sweep', async (at) => {
     if (!(await releaseSweep(upkeep, context))) return null;
     const onProgress = (shards: number): void => at(shards, shardCount);
-    return sweepBlobs(upkeep.paths, { graceMs: task.graceMs ?? graceMs, signal, onProgress });
+    return sweepBlobs(paths, { graceMs: grace, signal, onProgress });
   });
   if (swept === null) return undefined;
+  // A drop that ended meanwhile wrote it anew.
+  if (grace === 0 && writtenAt(paths.sweepDue) === due) unlinkFile(paths.sweepDue);
   if (swept.unknown.length > 0)
     log.warn({ files: swept.unknown }, 'files among the blobs that are none are left alone');
   // Every blob was looked at: what was counted along and lost by a crash, a purge or a repair is made good.
@@ -32,7 +38,7 @@ export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, context: Tas
   upkeep.onRemoved('blob', 'unlinked', swept.removed);
   upkeep.onFreed(swept.bytes);
   const reason = 'nothing showed them any more';
-  await writeAudit(upkeep.paths, { action: 'sweep', what: 'blobs', files: swept.removed, bytes: swept.bytes, reason });
+  await writeAudit(paths, { action: 'sweep', what: 'blobs', files: swept.removed, bytes: swept.bytes, reason });
   log.info({ blobs: swept.removed, bytes: swept.bytes, of: swept.seen }, 'blobs that nothing shows were removed');
   return undefined;
 }

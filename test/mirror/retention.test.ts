@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -509,6 +518,21 @@ describe('retention', () => {
       async () => (await sweptOnRecord(mirror.paths)) > 0,
       'the sweep to be on record, with its bytes and its reason',
     );
+    await until(() => !existsSync(mirror.paths.sweepDue), 'the sweep to be due no more');
+  });
+
+  it('has swept what an earlier run took the names from and did not live to tell of', async () => {
+    await mirrored(aged('not-told', 1, 1));
+    await mirror.stopWorker('SIGKILL');
+    // As a crash leaves it behind the last build: no order any more, and no sweep in the queue.
+    const sha256 = 'd0'.repeat(32);
+    mkdirSync(dirname(mirror.paths.blob(sha256)), { recursive: true });
+    writeFileSync(mirror.paths.blob(sha256), 'shown by nothing');
+    writeFileSync(mirror.paths.sweepDue, '');
+    await mirror.startWorker();
+    await retention();
+    await until(() => !hasBlob(mirror.paths, sha256), 'the blob to be swept');
+    await until(() => !existsSync(mirror.paths.sweepDue), 'the sweep to be due no more');
   });
 });
 
