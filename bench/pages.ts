@@ -4,21 +4,16 @@
  */
 import { rm } from 'node:fs/promises';
 import { notePageForm } from '../src/tree/page-form.ts';
-import type { Place } from '../src/tree/paths.ts';
-import { noteInCatalog } from '../workers/note-in-catalog.ts';
-import { type PublishParts, publishPipeline } from '../workers/publish-pipeline.ts';
 import { type BenchContext, sizesOf } from './bench.ts';
-import { type Row, type Spread, spreadOf, type Table } from './measure.ts';
+import { type Row, type Spread, type Table } from './measure.ts';
 import { answerRows, type Earlier } from './pages-answers.ts';
-import { addBuilds, documentOf, openTree, type PagesTree, summaryOf } from './pages-tree.ts';
+import { createPublisher } from './pages-publish.ts';
+import { addBuilds, openTree } from './pages-tree.ts';
 import { openPlace } from './places.ts';
-import { organization, pipeline } from './scale-builds.ts';
+import { organization } from './scale-builds.ts';
 import { emptyUpstream, planStack } from './stack.ts';
 
 const steps = [100, 1000, 10_000, 100_000] as const;
-/** Before the first is measured: what has just been loaded is slow. */
-const warmUps = 40;
-const usualRounds = 40;
 const target = 1.3;
 const bytesPerBuild = 12_000;
 
@@ -33,13 +28,14 @@ export async function* pages(context: BenchContext): AsyncGenerator<Table> {
   const upstream = await emptyUpstream(context);
   const tree = await openTree(place.folder);
   context.cleanUp(() => tree.close());
+  const publisher = await createPublisher(context, tree);
   const earlier: Earlier = new Map();
   const mostMs = 120_000;
   let builds = 0;
   for (const size of sizes) {
     context.say(`pages: making ${size - builds} builds`);
     await addBuilds(tree, builds + 1, size, context.signal);
-    const publish = await publishCost(context, tree, size);
+    const publish = await publisher.cost(size);
     builds = publish.builds;
     context.say(`pages: published among ${size} builds in ${publish.cost.median.toFixed(1)} ms`);
     const options = { signal: context.signal, readyWithinMs: mostMs };
@@ -58,7 +54,7 @@ export async function* pages(context: BenchContext): AsyncGenerator<Table> {
 }
 
 const facts = [
-  'publish: catalog, pointers, badge, search index, pages of pipeline and home; time of the processor',
+  'publish: `publishBuild` and `publishPipeline` of the worker, on a build of one job and ten artifacts; time of the processor',
   'pages and searches: by the clock, through Lighttpd; filters, further pages and searches are composed by the gateway',
 ];
 
@@ -73,29 +69,4 @@ function publishRow(value: Spread, earlier: Earlier): Row {
     note: `${times.toFixed(2)} x the first`,
     target: { text: `≤ ${target} × the first`, met: times <= target },
   };
-}
-
-/** Publishes builds behind the newest, as the worker does once a build's own folder is written. */
-async function publishCost(
-  { rounds, signal }: BenchContext,
-  { paths, catalog, index }: PagesTree,
-  size: number,
-): Promise<{ cost: Spread; builds: number }> {
-  const worker: PublishParts = { paths, catalog, settings: { url: 'http://mirror.test' }, lock: (_, work) => work() };
-  const costs: number[] = [];
-  const last = size + warmUps + (rounds ?? usualRounds);
-  for (let number = size + 1; number <= last; number += 1) {
-    signal.throwIfAborted();
-    const place: Place = { organization, folder: pipeline, number };
-    const summary = summaryOf(number);
-    const before = process.cpuUsage();
-    noteInCatalog(worker, place, summary, { lost: 0, withheld: 0 });
-    index.put(documentOf(summary));
-    catalog.neighbours(organization, pipeline, number);
-    await publishPipeline(worker, place);
-    const { user, system } = process.cpuUsage(before);
-    if (number > size + warmUps) costs.push((user + system) / 1000);
-  }
-  if (catalog.totals().builds !== last) throw new Error('the catalog lost builds');
-  return { cost: spreadOf(costs), builds: last };
 }

@@ -87,7 +87,7 @@ function recordOf(number: number, job: JobRecord | null): BuildRecord {
 }
 
 /** Writes the job's blobs and links them into the tree. */
-function jobRecord(paths: DataPaths, number: number): JobRecord {
+export function jobRecord(paths: DataPaths, number: number): JobRecord {
   const facts = jobFacts(number);
   const artifacts = Array.from({ length: artifactsPerBuild }, (_, at): ArtifactRecord => {
     const content = `artifact ${number}/${at}\n`;

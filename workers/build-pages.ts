@@ -6,10 +6,14 @@ import { groupAttempts } from '../src/pages/attempts.ts';
 import { renderJob } from '../src/pages/job.ts';
 import { removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
-import type { WorkerContext } from './context.ts';
+import type { Settings, WorkerContext } from './context.ts';
+
+export interface PageParts extends Pick<WorkerContext, 'paths' | 'catalog'> {
+  readonly settings: Pick<Settings, 'url' | 'ruleFor'>;
+}
 
 export async function writeBuildPages(
-  { paths, catalog, settings }: WorkerContext,
+  { paths, catalog, settings }: PageParts,
   place: Place,
   build: BuildRecord,
   merged: readonly ViewEntry[],

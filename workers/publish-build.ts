@@ -25,7 +25,7 @@ import { closeUnsettled, hasStubs, readUnsettled } from '../src/tree/unsettled.t
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { linkView, mergeJobs, mergeSteps, syncFolders } from '../src/tree/views.ts';
 import { readJobs } from '../src/tree/walk.ts';
-import { forgetListings, writeBuildPages } from './build-pages.ts';
+import { forgetListings, type PageParts, writeBuildPages } from './build-pages.ts';
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 import { askForLook, setRecordAside } from './damaged-record.ts';
@@ -40,9 +40,12 @@ const neighbourDelayMs = 2000;
 /** Pages of pipelines show many builds: those that come at once are shown by one writing. */
 const pipelineDelayMs = 250;
 
+/** Of a worker, what publishing a build needs. */
+export type BuildParts = PageParts & Pick<WorkerContext, 'queue' | 'search' | 'reports' | 'onDamaged'>;
+
 /** @param adjust how a job's record is about to be: what is derived goes before it */
 export async function publishBuild(
-  worker: WorkerContext,
+  worker: BuildParts,
   task: Payload<'publish-build'>,
   adjust: (record: JobRecord) => JobRecord = (record) => record,
 ): Promise<Outcome> {
@@ -112,7 +115,7 @@ export async function publishBuild(
 
 /** Whether record and catalog say already what a publish would have them say, apart from when it was. */
 function isNoted(
-  { catalog }: WorkerContext,
+  { catalog }: BuildParts,
   before: BuildRecord,
   { made, folder, absences }: { made: BuildRecord; folder: string; absences: ReturnType<typeof absencesOf> },
 ): boolean {
@@ -123,10 +126,7 @@ function isNoted(
 }
 
 /** The build before this one has a next one now; its page says so soon. */
-async function linkNeighbour(
-  { catalog, queue }: WorkerContext,
-  { organization, folder, number }: Place,
-): Promise<void> {
+async function linkNeighbour({ catalog, queue }: BuildParts, { organization, folder, number }: Place): Promise<void> {
   const [previous] = catalog.builds({ organization, folder, before: number, limit: 1 });
   if (previous === undefined) return;
   const { id: build, pipeline, pipeline_id: pipelineId } = previous;
@@ -184,7 +184,7 @@ async function viewFolders(paths: DataPaths, place: Place): Promise<string[]> {
 
 /** Jobs whose records say something else of the merged view than it shows are told to look again. */
 async function relabel(
-  { queue }: WorkerContext,
+  { queue }: BuildParts,
   task: Payload<'publish-build'>,
   jobs: readonly JobRecord[],
   merged: readonly ViewEntry[],
