@@ -4,7 +4,7 @@
  * Pure, and shared with the browser.
  * @see https://buildkite.com/docs/pipelines/configure/managing-log-output
  */
-import { detached } from './detached.ts';
+import { detached } from '../pens/detached.ts';
 import type { Run } from './row.ts';
 
 /** `---` folded, `+++` open, `~~~` folded and quiet. */

@@ -3,8 +3,8 @@
  * A picture comes from this site alone. Pure, and shared with the browser.
  * @see https://buildkite.com/docs/pipelines/configure/links-and-images-in-log-output
  */
-import { ownArtifact, safeLink } from './links.ts';
-import type { Picture } from './pen.ts';
+import { ownArtifact, safeLink } from '../pens/links.ts';
+import type { Picture } from '../pens/pen.ts';
 
 export type Meaning =
   | { readonly kind: 'time'; readonly at: number }

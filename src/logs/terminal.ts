@@ -4,8 +4,9 @@
  * rows); what is above it can change no more and is passed on. A line longer than the screen is wide stays one line.
  * Constant memory, whatever it is fed. Pure, and shared with the browser.
  */
+
+import { type Pen, PenCase, plainPen, toSequences } from '../pens/pen.ts';
 import { columnsOf } from './columns.ts';
-import { type Pen, PenCase, plainPen, toSequences } from './pen.ts';
 import { Row } from './row.ts';
 import { Scanner, swallowed } from './scanner.ts';
 import { latestTime, type Meaning } from './sequences.ts';

@@ -4,25 +4,36 @@
  */
 import { emojiOf } from '../emoji.ts';
 import { splitAtEmoji } from '../emoji-codes.ts';
+import { channels, colorOf } from '../pens/colors.ts';
+import { bold, faint, italic, type Pen, PenCase, plainPen, underlined, usual } from '../pens/pen.ts';
 import { type Html, html, type Value } from './html.ts';
 
 // A sequence that sets colours, or any other that only moves a cursor.
 const sequence = /\u001b\[([\d;:]*)([A-Za-z])/g;
-const colours = ['', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', ''];
-const styles: Readonly<Record<number, string>> = { 1: 'bold', 2: 'faint', 3: 'italic', 4: 'underline' };
+const styles: readonly (readonly [number, string])[] = [
+  [bold, 'bold'],
+  [faint, 'faint'],
+  [italic, 'italic'],
+  [underlined, 'underline'],
+];
+/** Each sixty degrees from red. */
+const hues = ['red', 'yellow', 'green', 'cyan', 'blue', 'magenta'] as const;
+/** Below it a colour is a grey: of 255. */
+const leastChroma = 48;
 
 export function nameHtml(text: string): Html {
   if (!text.includes('\u001b[')) return html`<bdi>${withEmoji(text)}</bdi>`;
+  const pens = new PenCase();
   const parts: Html[] = [];
-  let state: ReadonlySet<string> = new Set();
+  let pen = plainPen;
   let from = 0;
   const push = (to: number): void => {
-    if (to > from) parts.push(styled(text.slice(from, to), state));
+    if (to > from) parts.push(styled(text.slice(from, to), pen));
   };
   for (const match of text.matchAll(sequence)) {
     push(match.index);
     from = match.index + match[0].length;
-    if (match[2] === 'm') state = next(state, match[1] ?? '');
+    if (match[2] === 'm') pen = pens.colored(pen, match[1] ?? '');
   }
   push(text.length);
   return html`<bdi>${parts}</bdi>`;
@@ -34,24 +45,27 @@ export function nameText(text: string): string {
   return plain.trim() || text;
 }
 
-function styled(text: string, state: ReadonlySet<string>): Html {
-  if (state.size === 0) return html`${withEmoji(text)}`;
-  return html`<span class="${Array.from(state, (name) => `ansi-${name}`).join(' ')}">${withEmoji(text)}</span>`;
+function styled(text: string, pen: Pen): Html {
+  const hue = hueOf(pen.foreground);
+  const names = styles.flatMap(([bit, name]) => ((pen.styles & bit) === 0 ? [] : [name]));
+  const classes = hue === null ? names : [hue, ...names];
+  if (classes.length === 0) return html`${withEmoji(text)}`;
+  return html`<span class="${classes.map((name) => `ansi-${name}`).join(' ')}">${withEmoji(text)}</span>`;
 }
 
-function next(state: ReadonlySet<string>, parameters: string): ReadonlySet<string> {
-  const numbers = parameters.split(/[;:]/).map(Number);
-  // 256 colours and RGB are left out: they could be any, and unreadable on one of our grounds.
-  if (numbers[0] === 38 || numbers[0] === 48) return state;
-  const now = new Set(state);
-  for (const number of numbers) {
-    const isColour = (number >= 30 && number <= 37) || (number >= 90 && number <= 97);
-    if (number === 0) now.clear();
-    if (isColour || number === 39) for (const name of colours) now.delete(name);
-    const name = isColour ? colours[number % 10] : styles[number];
-    if (name !== undefined && name !== '') now.add(name);
-  }
-  return now;
+/**
+ * Any colour as the nearest of the six that can be read on each of our grounds, light and dark; that of a ground is left
+ * out. @returns null for black, white and greys: the usual ink
+ */
+function hueOf(color: number): (typeof hues)[number] | null {
+  if (color === usual) return null;
+  const [red, green, blue] = channels(colorOf(color));
+  const most = Math.max(red, green, blue);
+  const chroma = most - Math.min(red, green, blue);
+  if (chroma < leastChroma) return null;
+  const sixth =
+    most === red ? (green - blue) / chroma : most === green ? 2 + (blue - red) / chroma : 4 + (red - green) / chroma;
+  return hues[(Math.round(sixth) + 6) % 6] ?? null;
 }
 
 function withEmoji(text: string): Value[] {

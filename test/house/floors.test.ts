@@ -67,7 +67,7 @@ const above: Record<string, number> = {
 function roomOf(file: string): Room | null {
   if (entries.has(file)) return { name: file, floor: 5 };
   if (ground.has(file)) return { name: 'ground', floor: 0 };
-  if (first.has(file) || /^src\/(config|metrics)\//.test(file)) return { name: 'first', floor: 1 };
+  if (first.has(file) || /^src\/(config|metrics|pens)\//.test(file)) return { name: 'first', floor: 1 };
   const name = Object.keys(above).find((folder) => file === folder || file.startsWith(`${folder}/`));
   return name === undefined ? null : { name, floor: above[name] ?? 0 };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lineHtml } from '../../src/logs/line-html.ts';
-import { bold, plainPen } from '../../src/logs/pen.ts';
+import { bold, plainPen } from '../../src/pens/pen.ts';
 
 const strong = { ...plainPen, styles: bold };
 

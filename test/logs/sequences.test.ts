@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { array, assert as check, constantFrom, oneof, property, string } from 'fast-check';
-import { addressOf, safeLink } from '../../src/logs/links.ts';
+import { addressOf, safeLink } from '../../src/pens/links.ts';
 import { htmlOf, textsOf } from './print.ts';
 
 const esc = '\u001b';

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bold, faint, italic, type Pen, rgb, struck, underlined } from '../../src/logs/pen.ts';
+import { bold, faint, italic, type Pen, rgb, struck, underlined } from '../../src/pens/pen.ts';
 import { linesOf } from './print.ts';
 import { shownByXterm, withoutBlankEnd } from './shown-by-xterm.ts';
 

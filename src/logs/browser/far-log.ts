@@ -1,9 +1,10 @@
 /** A log that is too long for a page: only the lines that are looked at are in it, whatever the log's size. */
+
+import { plainPen } from '../../pens/pen.ts';
 import { chunkOf } from '../chunks.ts';
 import { headerHtml } from '../headers.ts';
 import type { LogIndex } from '../index-format.ts';
 import { type Line, lineHtml } from '../line-html.ts';
-import { plainPen } from '../pen.ts';
 import { RowMap } from '../rows.ts';
 import { ChunkStore } from './chunk-store.ts';
 import type { LogView } from './log-view.ts';
