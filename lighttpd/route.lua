@@ -173,6 +173,7 @@ return function(lighty)
   local function missing(path)
     local job, name = shapes.job_of(path)
     local may_be_known = path == own_home or path:find("^/[^/]+/[^/]+/builds/%d+$") ~= nil
+      or path:find("^/[^/]+/[^/]+/builds/%d+/compare$") ~= nil
       or job and (name == "log.txt" or shapes.is_artifact(path)) and files.is_file(tree .. job .. "job.json")
     return may_be_known and forwarding.for_absent() or answers.absent()
   end

@@ -266,12 +266,12 @@ describe('what the gateway answers at a file’s address', () => {
     assert.equal(site.gateway.heard.length, 0);
   });
 
-  it('is asked about a build or an organization without its slash, too, and about nothing else that is not there', async () => {
-    for (const path of ['/empty', '/acme/web/builds/43']) {
+  it('is asked about a build, its comparison or an organization without its slash, too, and about nothing else that is not there', async () => {
+    for (const path of ['/empty', '/acme/web/builds/43', '/acme/web/builds/43/compare']) {
       await ask(site.port, path);
       assert.equal(site.gateway.heard.pop()?.url, path);
     }
-    for (const path of ['/emp', '/nothing', '/acme/web/builds/43/x', '/acme/web/builds/x'])
+    for (const path of ['/emp', '/nothing', '/acme/web/builds/43/x', '/acme/web/builds/43/compare/x', '/acme/web/builds/x'])
       expectFault(await ask(site.port, path), 404, 'ERR_NOT_FOUND');
     assert.equal(site.gateway.heard.length, 0);
   });
