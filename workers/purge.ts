@@ -7,7 +7,7 @@ import { logError } from '../src/log.ts';
 import { countFiles, type JobRecord } from '../src/model.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import { writeAudit } from '../src/tree/audit.ts';
-import { unlinkFile } from '../src/tree/blobs.ts';
+import { copiesOf, unlinkFile } from '../src/tree/blobs.ts';
 import { listFolder, readIfPresent, writeAtomic } from '../src/tree/files.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import { type DataPaths, fileOf, type Place, possibleFiles } from '../src/tree/paths.ts';
@@ -31,6 +31,7 @@ import { askForLook, workAt } from './damaged-record.ts';
 import { forgetLogPage } from './log-pages.ts';
 import { publishBuild } from './publish-build.ts';
 import { publishPipeline } from './publish-pipeline.ts';
+import { type Lost, newTally } from './purge-tally.ts';
 import { saveJob } from './save-job.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -53,54 +54,33 @@ async function purgeAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProg
   const digests = new Set(open.flatMap(({ sha256 }) => sha256));
   const redact = redactor(open);
   const builds = catalog.totals().builds;
-  const lost: Lost[] = [];
+  const tally = newTally(paths, open);
   let seen = 0;
-  // What a run that was ended had begun with.
-  const begun = new Set(open.map(({ changing }) => changing));
-  let changing: string | null = null;
-  const note = async (): Promise<void> => {
-    // One that this run has not come back to yet is still to be done.
-    for (const tombstone of open)
-      await writeTombstone(paths, { ...counted(tombstone, lost), changing: changing ?? tombstone.changing });
-  };
-  const begin = async (place: Place): Promise<void> => {
-    if (changing === nameOf(place)) return;
-    changing = nameOf(place);
-    await note();
-  };
   try {
     for await (const place of walkBuilds(paths)) {
       signal.throwIfAborted();
       at((seen += 1), Math.max(seen, builds));
-      const wanted = { digests, redact, isBegun: begun.has(nameOf(place)), begin: () => begin(place) };
+      const wanted = { digests, redact, isBegun: tally.isBegun(place), begin: () => tally.begin(place) };
       const files = await purgeBuild(upkeep, place, wanted, signal);
+      tally.end(place);
       if (files === null) continue;
-      for (const file of files) lost.push(file);
+      tally.count(files);
       total.builds += 1;
+      total.files += files.length;
     }
   } catch (thrown) {
     // The next run counts on from there; one that cannot be noted now is not counted then.
-    await note().catch((error: unknown) => logError(log, error, 'what was purged so far could not be noted'));
+    await tally.note().catch((error: unknown) => logError(log, error, 'what was purged so far could not be noted'));
     throw thrown;
   }
   await purgeStubs(upkeep, redact, signal);
-  total.files = lost.length;
   for (const sha256 of digests) await removeBytes(paths, sha256);
   await forgetKept(paths, (file) => says(file, redact));
   catalog.scrub();
   await upkeep.search.scrub();
-  for (const tombstone of open) await finish(upkeep, counted(tombstone, lost));
+  for (const tombstone of tally.counted()) await finish(upkeep, tombstone);
   log.warn({ ...total, blobs: digests.size }, 'purged');
   return total;
-}
-
-/** A file that is not shown any more: its digest; null where only a value in it is known. */
-type Lost = string | null;
-
-function counted(tombstone: Tombstone, lost: readonly Lost[]): Tombstone {
-  const { files, sha256, literal } = tombstone;
-  const isOurs = (each: Lost): boolean => (each === null ? literal !== null : sha256.includes(each));
-  return { ...tombstone, files: files + lost.filter(isOurs).length };
 }
 
 interface Wanted {
@@ -110,10 +90,6 @@ interface Wanted {
   readonly isBegun: boolean;
   /** To be called before something of it is changed. */
   readonly begin: () => Promise<void>;
-}
-
-function nameOf({ organization, folder, number }: Place): string {
-  return `${organization}/${folder}/${number}`;
 }
 
 /** @returns the files that it lost; null where it had nothing of it */
@@ -259,14 +235,14 @@ function withoutPurged(record: JobRecord, ids: ReadonlySet<string>, withLog: boo
 
 /** All copies of a blob, and what was ever set aside of it. */
 async function removeBytes(paths: DataPaths, sha256: string): Promise<void> {
-  for (const folder of [dirname(paths.blob(sha256)), paths.quarantine]) {
-    for (const { name } of await listFolder(folder)) if (name.startsWith(sha256)) unlinkFile(join(folder, name));
-  }
+  for (const copy of await copiesOf(paths, sha256)) unlinkFile(copy);
+  for (const { name } of await listFolder(paths.quarantine))
+    if (name.startsWith(sha256)) unlinkFile(join(paths.quarantine, name));
 }
 
 async function finish({ paths, onRemoved }: Upkeep, tombstone: Tombstone): Promise<void> {
   onRemoved('blob', 'purge', tombstone.sha256.length);
   const what = tombstone.literal === null ? `${tombstone.sha256.length} digests` : 'a value, and what held it';
   await writeAudit(paths, { action: 'purge', what, files: tombstone.files, reason: tombstone.reason });
-  await writeTombstone(paths, { ...tombstone, changing: null, done_at: new Date().toISOString() });
+  await writeTombstone(paths, { ...tombstone, begun: [], done_at: new Date().toISOString() });
 }

@@ -15,9 +15,9 @@ import {
   statSync,
   unlinkSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf, MirrorError } from '../errors.ts';
-import { diskError, makeFolders } from './files.ts';
+import { diskError, listFolder, makeFolders } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { removeStaged, type Staged } from './staging.ts';
 import { temporaryFile } from './temporary.ts';
@@ -174,6 +174,13 @@ function copyDurably(from: string, to: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** The files of a blob's bytes: more than one where it had all the links that a file may have. */
+export async function copiesOf(paths: DataPaths, sha256: string): Promise<string[]> {
+  const folder = dirname(paths.blob(sha256));
+  const names = (await listFolder(folder)).map(({ name }) => name);
+  return names.filter((name) => name.startsWith(sha256)).map((name) => join(folder, name));
 }
 
 /** Gives a blob its name back from a link that the tree still has: a power cut may have taken the name alone. */

@@ -4,11 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, renameSync, statSync, utimesSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf } from '../errors.ts';
 import { writeAudit } from './audit.ts';
-import { unlinkFile } from './blobs.ts';
+import { copiesOf, unlinkFile } from './blobs.ts';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import type { Damage } from './verify.ts';
@@ -70,12 +70,6 @@ export async function hideBlob(paths: DataPaths, sha256: string): Promise<void> 
 export function blobSizes(paths: DataPaths, sha256: string): number[] {
   const stat = statSync(paths.blob(sha256), { throwIfNoEntry: false });
   return stat === undefined ? [] : [stat.size];
-}
-
-async function copiesOf(paths: DataPaths, sha256: string): Promise<string[]> {
-  const folder = dirname(paths.blob(sha256));
-  const names = (await listFolder(folder)).map(({ name }) => name);
-  return names.filter((name) => name.startsWith(sha256)).map((name) => join(folder, name));
 }
 
 /** What is still to be mended; a file that is no such order is left alone. */

@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { JobRecord } from '../model.ts';
-import { unlinkFile } from './blobs.ts';
+import { copiesOf, unlinkFile } from './blobs.ts';
 import { isAbsent, listFolder, pruneFolders, removeFolder, syncFolder } from './files.ts';
 import { type DataPaths, fileOf, type Place, stepFolder } from './paths.ts';
 import { damaged, orDamaged, readJobRecord, type Views } from './records.ts';
@@ -21,8 +21,10 @@ export function unlinkFiles(base: string, files: readonly string[]): void {
 export async function unlinkNamesOf(paths: DataPaths, folder: string, digests: ReadonlySet<string>): Promise<string[]> {
   const inodes = new Map<number, string>();
   for (const sha256 of digests) {
-    const blob = statSync(paths.blob(sha256), { throwIfNoEntry: false });
-    if (blob !== undefined) inodes.set(blob.ino, sha256);
+    for (const copy of await copiesOf(paths, sha256)) {
+      const blob = statSync(copy, { throwIfNoEntry: false });
+      if (blob !== undefined) inodes.set(blob.ino, sha256);
+    }
   }
   const gone: string[] = [];
   for await (const file of filesUnder(folder)) {

@@ -23,8 +23,8 @@ export const Tombstone = z.object({
   literal: SealedValue.nullable(),
   /** Files of jobs that were removed for it, as far as it was come. */
   files: z.int().default(0),
-  /** The build that is being changed, `<organization>/<folder>/<number>`: what is derived of it may be behind its records. */
-  changing: z.string().nullable().default(null),
+  /** Builds that are being changed, `<organization>/<folder>/<number>`: what is derived of them may be behind their records. */
+  begun: z.array(z.string()).default([]),
   /** When nothing of it was left; null: still to be done. */
   done_at: z.string().nullable(),
 });
@@ -46,7 +46,7 @@ export function newTombstone({ sha256, literal, reason }: PurgeRequest): Tombsto
     sha256: [...sha256],
     literal: literal === null ? null : sealValue(literal),
     files: 0,
-    changing: null,
+    begun: [],
     done_at: null,
   };
 }

@@ -271,7 +271,13 @@ describe('what the gateway answers at a file’s address', () => {
       await ask(site.port, path);
       assert.equal(site.gateway.heard.pop()?.url, path);
     }
-    for (const path of ['/emp', '/nothing', '/acme/web/builds/43/x', '/acme/web/builds/43/compare/x', '/acme/web/builds/x'])
+    for (const path of [
+      '/emp',
+      '/nothing',
+      '/acme/web/builds/43/x',
+      '/acme/web/builds/43/compare/x',
+      '/acme/web/builds/x',
+    ])
       expectFault(await ask(site.port, path), 404, 'ERR_NOT_FOUND');
     assert.equal(site.gateway.heard.length, 0);
   });

@@ -305,11 +305,8 @@ describe('a purge', () => {
     rmSync(mirror.paths.jobFile(place, job, `artifacts/out/${value}.txt`));
     await writeJobRecord(mirror.paths, place, { ...record, present: record.present - 1, artifacts });
     writeFileSync(mirror.paths.jobFile(placeOf(damaged), scriptOf(damaged).id, 'job.json'), '{"torn');
-    const changing = `acme/${place.folder}/${place.number}`;
-    const tombstone = {
-      ...newTombstone({ sha256: [], literal: Buffer.from(value), reason: 'a test' }),
-      changing,
-    };
+    const begun = [`acme/${place.folder}/${place.number}`];
+    const tombstone = { ...newTombstone({ sha256: [], literal: Buffer.from(value), reason: 'a test' }), begun };
     await writeTombstone(mirror.paths, tombstone);
     await mirror.queue.enqueue({ name: 'purge', payload: {} });
     await mirror.idle();
