@@ -10,6 +10,7 @@ import type { Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
 import { damaged, orDamaged, readBuildRecord } from '../src/tree/records.ts';
 import { takeAway } from '../src/tree/remove.ts';
+import { enqueueDerived } from './derived.ts';
 import { count, type Dropped, noteRemoval, nothing, workOf } from './drop-count.ts';
 import { dropParts, endParts } from './drop-parts.ts';
 import { lookInto, whyKept } from './may-drop.ts';
@@ -54,7 +55,7 @@ function dropWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal: Abort
 
 /** One that has begun can not be taken back: neither a pin nor a gap that came since keeps what is left of the build. */
 async function endWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal: AbortSignal): Promise<Dropped | null> {
-  const { paths, queue } = upkeep;
+  const { paths } = upkeep;
   return upkeep.holding(`publish-build/${order.build}`, signal, async () => {
     if (!isMarked(paths, order.build)) {
       strikeOrder(paths, order.build);
@@ -64,7 +65,7 @@ async function endWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal: 
     if (looked.kept === null) return removeWhole(upkeep, order, place, looked.records);
     // Its folder is still there, and is shown again.
     forgetDropped(paths, order.build);
-    await queue.enqueue({ name: 'publish-build', payload: workOf(order) }, { workClass: 'bulk' });
+    await enqueueDerived(upkeep, { name: 'publish-build', payload: workOf(order) }, { workClass: 'bulk' });
     strikeOrder(paths, order.build);
     return { kept: looked.kept, ...nothing };
   });
@@ -76,7 +77,7 @@ async function removeWhole(
   place: Place,
   records: readonly JobRecord[],
 ): Promise<Dropped> {
-  const { paths, catalog, queue } = upkeep;
+  const { paths, catalog } = upkeep;
   const { organization, folder, number } = place;
   const removed = count(records, order);
   const { previous, next } = catalog.neighbours(organization, folder, number);
@@ -86,17 +87,17 @@ async function removeWhole(
   await upkeep.search.remove(order.build);
   // What the views are stands among the pages: without it a folder that a crash left would be somebody's, and kept.
   await takeAway(paths, [paths.build(place), dirname(paths.views(place))]);
-  await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
+  await enqueueDerived(upkeep, { name: 'publish-pipeline', payload: { organization, folder, number: null } });
   for (const neighbour of [previous, next]) await relinkNeighbour(upkeep, place, neighbour);
   await noteRemoval(upkeep, order, removed);
   return { kept: null, ...removed };
 }
 
 /** The build beside it leads to another one now. */
-async function relinkNeighbour({ paths, queue }: Upkeep, place: Place, number: number | null): Promise<void> {
-  const record = number === null ? null : await orDamaged(readBuildRecord(paths, { ...place, number }));
+async function relinkNeighbour(upkeep: Upkeep, place: Place, number: number | null): Promise<void> {
+  const record = number === null ? null : await orDamaged(readBuildRecord(upkeep.paths, { ...place, number }));
   if (record === damaged || record === null) return;
   const { organization, pipeline, pipeline_id: pipelineId, id: build } = record;
   const payload = { organization, pipeline, number: record.number, build, pipelineId };
-  await queue.enqueue({ name: 'publish-build', payload }, { workClass: 'bulk' });
+  await enqueueDerived(upkeep, { name: 'publish-build', payload }, { workClass: 'bulk' });
 }

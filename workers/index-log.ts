@@ -8,6 +8,7 @@ import { writeDerived } from '../src/tree/files.ts';
 import { placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { readJobRecord } from '../src/tree/records.ts';
 import type { WorkerContext } from './context.ts';
+import { enqueueDerived } from './derived.ts';
 import { logPage } from './log-pages.ts';
 import { createSlots } from './slots.ts';
 
@@ -44,6 +45,6 @@ export async function indexJobLog(worker: WorkerContext, task: Payload<'index-lo
   // The search index has these lines, and the build may be in it already.
   const { job: _, ...payload } = task;
   if (index.failure.decisive.length > 0)
-    await worker.queue.enqueue({ name: 'publish-build', payload }, { delayMs: searchableAfterMs });
+    await enqueueDerived(worker, { name: 'publish-build', payload }, { delayMs: searchableAfterMs });
   return undefined;
 }

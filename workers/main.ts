@@ -41,6 +41,7 @@ import { createPurgedLookup } from '../src/tree/tombstones.ts';
 import { createApis } from './apis.ts';
 import { checkTree } from './check-tree.ts';
 import type { WorkerContext } from './context.ts';
+import { derive } from './derived.ts';
 import { drop } from './drop.ts';
 import { restoreSearch } from './index-build.ts';
 import { indexJobLog } from './index-log.ts';
@@ -181,9 +182,11 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     processors: {
       'read-build': (payload, context) => readBuild(worker[context.workClass], payload, context),
       'mirror-job': (payload, context) => mirrorJob(worker[context.workClass], payload, context),
-      'index-log': (payload, { workClass }) => indexJobLog(worker[workClass], payload),
+      'index-log': (payload, { workClass }) =>
+        derive(paths, { name: 'index-log', payload }, () => indexJobLog(worker[workClass], payload)),
       'tail-log': (payload, context) => tailLog(worker[context.workClass], payload, context),
-      'publish-build': (payload, { workClass }) => publishBuild(worker[workClass], payload),
+      'publish-build': (payload, { workClass }) =>
+        derive(paths, { name: 'publish-build', payload }, () => publishBuild(worker[workClass], payload)),
       drop: (payload, context) => drop(upkeep, payload, context),
       sweep: (payload, context) => sweep(upkeep, payload, context),
       verify: (_, context) => verify(upkeep, context),
@@ -191,7 +194,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
       purge: (_, context) => purge(upkeep, context),
       rebuild: (_, context) => rebuild(upkeep, context),
       repair: (_, context) => repair(upkeep, context),
-      'publish-pipeline': (payload, { workClass }) => publishPipeline(worker[workClass], payload),
+      'publish-pipeline': (payload, { workClass }) =>
+        derive(paths, { name: 'publish-pipeline', payload }, () => publishPipeline(worker[workClass], payload)),
     },
     onDone: (task, outcome, seconds) => metrics.taskSeconds.observe({ task, outcome }, seconds),
     onFailure: (task, code) => metrics.taskFailures.inc({ task, code }),

@@ -29,6 +29,7 @@ import { forgetListings, type PageParts, writeBuildPages } from './build-pages.t
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 import { askForLook, setRecordAside } from './damaged-record.ts';
+import { enqueueDerived } from './derived.ts';
 import { pick } from './enqueue-work.ts';
 import { indexBuild } from './index-build.ts';
 import { wantsLogPage } from './log-pages.ts';
@@ -49,7 +50,7 @@ export async function publishBuild(
   task: Payload<'publish-build'>,
   adjust: (record: JobRecord) => JobRecord = (record) => record,
 ): Promise<Outcome> {
-  const { paths, queue, catalog } = worker;
+  const { paths, catalog } = worker;
   // Before all that it is closed for: a gap that is opened again from now on is for something that may not be seen here.
   const gap = await readUnsettled(paths, task.build);
   const place = await placeOf(paths, task.pipelineId, task.number);
@@ -95,7 +96,8 @@ export async function publishBuild(
   if (before === null) await linkNeighbour(worker, place);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
   // Before the gap is closed: until then a Redis that loses these tasks is given them again.
-  await queue.enqueue(
+  await enqueueDerived(
+    worker,
     {
       name: 'publish-pipeline',
       payload: { organization: place.organization, folder: place.folder, number: record.number },
@@ -105,7 +107,7 @@ export async function publishBuild(
   // One that was only just opened is for upstream to be asked: until then nobody knows what it is for.
   if (done && gap !== null && gap.pipelineId !== null) {
     for (const job of jobs.filter((each) => wantsLogPage(paths, place, each)))
-      await queue.enqueue({ name: 'index-log', payload: { ...task, job: job.id } });
+      await enqueueDerived(worker, { name: 'index-log', payload: { ...task, job: job.id } });
     await closeUnsettled(paths, gap);
   }
   // Last, as nothing depends on it: an index that cannot be written holds nothing up.
@@ -126,12 +128,12 @@ function isNoted(
 }
 
 /** The build before this one has a next one now; its page says so soon. */
-async function linkNeighbour({ catalog, queue }: BuildParts, { organization, folder, number }: Place): Promise<void> {
-  const [previous] = catalog.builds({ organization, folder, before: number, limit: 1 });
+async function linkNeighbour(worker: BuildParts, { organization, folder, number }: Place): Promise<void> {
+  const [previous] = worker.catalog.builds({ organization, folder, before: number, limit: 1 });
   if (previous === undefined) return;
   const { id: build, pipeline, pipeline_id: pipelineId } = previous;
   const payload = { organization, pipeline, number: previous.number, build, pipelineId };
-  await queue.enqueue({ name: 'publish-build', payload }, { workClass: 'bulk', delayMs: neighbourDelayMs });
+  await enqueueDerived(worker, { name: 'publish-build', payload }, { workClass: 'bulk', delayMs: neighbourDelayMs });
 }
 
 /** Of this build alone: its number may have been another's, whose files stay where they are. */

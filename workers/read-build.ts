@@ -30,6 +30,7 @@ import { clearTornStubs, closeUnsettled, openUnsettled, readUnsettled, writeStub
 import { readUpstreamView, writeUpstreamView } from '../src/tree/upstream-view.ts';
 import type { WorkerContext } from './context.ts';
 import { setRecordAside } from './damaged-record.ts';
+import { enqueueDerived } from './derived.ts';
 import { classFor, enqueueJobs, enqueueRest, pick, resume, type Work } from './enqueue-work.ts';
 import { isUpToDate, isWanting, jobsDue, listedJustNow } from './jobs-due.ts';
 import { listArtifacts } from './list-artifacts.ts';
@@ -261,12 +262,12 @@ async function lookAt(upstream: Upstream, ref: UpstreamRef, signal: AbortSignal)
 }
 
 async function claimPlace(worker: WorkerContext, build: BuildFacts): Promise<Place> {
-  const { paths, lock, catalog, queue, settings } = worker;
+  const { paths, lock, catalog, settings } = worker;
   const { organization } = settings;
   const claim = { organization, slug: build.pipeline.slug, pipelineId: build.pipeline.id };
   const onMove: OnMove = async ({ from, to }) => {
     catalog.moveFolder(organization, from, to);
-    await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder: to, number: null } });
+    await enqueueDerived(worker, { name: 'publish-pipeline', payload: { organization, folder: to, number: null } });
   };
   const onMend = (): void => worker.onDamaged({ record: 'pipeline', organization, pipeline: claim.slug });
   const folder = await claimFolder(paths, lock, claim, onMove, onMend);

@@ -9,7 +9,7 @@ import type { Hold } from '../src/queue/hold.ts';
 import { type Counts, compareStep, type Outcome } from '../src/reconcile/compare.ts';
 import { type FileRules, followRoom, followSettings } from '../src/reconcile/loosened.ts';
 import { mendGaps } from '../src/reconcile/mend-gaps.ts';
-import { takeUpGaps } from '../src/reconcile/take-up.ts';
+import { takeUpDue, takeUpGaps } from '../src/reconcile/take-up.ts';
 import { type ReconcileState, readReconcileState } from '../src/tree/reconcile-state.ts';
 import { damaged, orDamaged } from '../src/tree/records.ts';
 import { roomOn } from '../src/tree/space.ts';
@@ -82,7 +82,10 @@ async function round(
   const { paths, queue, catalog, onDamaged } = worker;
   if (isFirst || !(await queue.isTakenUp())) {
     await mendGaps({ paths, catalog, log, onDamaged });
-    const open = await queue.whileTakingUp(takeUpEveryMs, () => takeUpGaps(paths, queue));
+    const open = await queue.whileTakingUp(takeUpEveryMs, async () => {
+      await takeUpDue(paths, queue, catalog);
+      return takeUpGaps(paths, queue);
+    });
     if (open > 0) log.info({ builds: open }, 'builds with gaps are taken up again');
   }
   // A state that cannot be read is made again by the comparison that follows.

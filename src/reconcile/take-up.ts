@@ -1,5 +1,8 @@
-/** Gaps that no task cares for any more: after hours of vain attempts, after a loss of Redis, after a crash. */
+/** Gaps, and work on what is derived, that no task cares for any more: after hours of vain attempts, after a loss of Redis, after a crash. */
 import type { TaskQueue } from '../queue/queue.ts';
+import type { Task } from '../queue/tasks.ts';
+import type { Catalog } from '../search/catalog.ts';
+import { dueSince, listDue, strikeDue } from '../tree/due.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { eachUnsettled, removeEmptyGaps } from '../tree/unsettled.ts';
 
@@ -13,4 +16,29 @@ export async function takeUpGaps(paths: DataPaths, queue: Pick<TaskQueue, 'enque
     await queue.enqueue({ name: 'read-build', payload }, { workClass: 'reconcile' });
   }
   return gaps;
+}
+
+/** What is behind the records though no gap is open for it: pages of pipelines and logs, a neighbour's. */
+export async function takeUpDue(
+  paths: DataPaths,
+  queue: Pick<TaskQueue, 'enqueue'>,
+  catalog: Pick<Catalog, 'find'>,
+): Promise<void> {
+  for (const identity of await listDue(paths)) {
+    const task = taskOf(identity, catalog);
+    // A build that has gone since has nothing that could be behind.
+    if (task === null) strikeDue(paths, identity, dueSince(paths, identity));
+    else await queue.enqueue(task, { workClass: 'reconcile' });
+  }
+}
+
+function taskOf(identity: string, catalog: Pick<Catalog, 'find'>): Task | null {
+  const [name, first = '', second = ''] = identity.split('/');
+  if (name === 'publish-pipeline') return { name, payload: { organization: first, folder: second, number: null } };
+  const summary = catalog.find(first)?.summary;
+  if (summary === undefined) return null;
+  const { organization, pipeline, number, id: build, pipeline_id: pipelineId } = summary;
+  const payload = { organization, pipeline, number, build, pipelineId };
+  if (name === 'publish-build') return { name, payload };
+  return name === 'index-log' ? { name, payload: { ...payload, job: second } } : null;
 }

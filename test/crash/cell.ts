@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listDue } from '../../src/tree/due.ts';
 import { readComparedAt } from '../../src/tree/reconcile-state.ts';
 import { type Mirror, stableTree, startMirror } from '../mirror/harness.ts';
 import { until } from '../mirror/until.ts';
@@ -202,6 +203,7 @@ async function toItsEnd(mirror: Mirror, story: Story): Promise<void> {
 /** After a loss of Redis what was open is taken up within seconds, also where the queue was empty meanwhile. */
 async function gapsClosed(mirror: Mirror): Promise<void> {
   await until(() => readdirSync(mirror.paths.unsettled).length === 0, 'the gaps to be closed', 60_000);
+  await until(async () => (await listDue(mirror.paths)).length === 0, 'what is derived to be made', 60_000);
   await mirror.idle();
 }
 

@@ -1,0 +1,83 @@
+/** What is derived of a build whose gap is closed: by tasks that Redis alone knows of, and may lose. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { after, before, it } from 'node:test';
+import { dueSince, listDue, noteDue, strikeDue } from '../../src/tree/due.ts';
+import { logPage } from '../../workers/log-pages.ts';
+import { type Mirror, placeOf, startMirror } from './harness.ts';
+import { buildOf, scriptOf, textArtifact } from './samples.ts';
+import { until } from './until.ts';
+
+let mirror: Mirror;
+before(async () => {
+  mirror = await startMirror();
+});
+after(() => mirror.stop());
+
+async function mirrored(): Promise<ReturnType<typeof buildOf>> {
+  const build = buildOf([[textArtifact('a.txt', 'a')]], { logBytes: 300 });
+  mirror.standIn.put(build);
+  await mirror.tell(build);
+  await mirror.settled(build);
+  await mirror.idle();
+  return build;
+}
+
+const nothingDue = () => until(async () => (await listDue(mirror.paths)).length === 0, 'all that is derived', 30_000);
+
+it('is due for no longer than it takes', async () => {
+  await mirrored();
+  await nothingDue();
+});
+
+it('is made after Redis has lost its tasks', async () => {
+  const build = await mirrored();
+  await mirror.stopWorker('SIGKILL');
+  const [place, job] = [placeOf(build), scriptOf(build).id];
+  const { paths } = mirror;
+  // As it is between the end of the gap and the first of these tasks.
+  const pages = [paths.page('acme', place.folder), paths.page(), logPage(paths, place, job)];
+  for (const page of pages) rmSync(page);
+  rmSync(dirname(paths.page('acme', place.folder, 'builds', String(place.number))), { recursive: true });
+  const left = [`publish-pipeline/acme/${place.folder}`, `index-log/${build.id}/${job}`, `publish-build/${build.id}`];
+  for (const identity of left) noteDue(paths, identity);
+  // Retention may have taken a build away meanwhile: nothing of it can be behind.
+  noteDue(paths, 'publish-build/0f000000-0000-4000-8000-000000000009');
+  await mirror.redis.client.flushall();
+  await mirror.startWorker();
+  await nothingDue();
+  for (const page of [...pages, paths.page('acme', place.folder, 'builds', String(place.number))])
+    assert.ok(existsSync(page), page);
+});
+
+it('is made where the worker died and Redis was emptied right after the gap was closed', async () => {
+  const build = buildOf([[textArtifact('b.txt', 'b')]], { logBytes: 300 });
+  mirror.standIn.put(build);
+  await mirror.tell(build);
+  const { paths } = mirror;
+  await until(() => existsSync(paths.buildFile(placeOf(build), 'build.json')), 'the build');
+  await until(() => readdirSync(paths.unsettled).length === 0, 'the gap to be closed');
+  await mirror.stopWorker('SIGKILL');
+  await mirror.redis.client.flushall();
+  await mirror.startWorker();
+  const place = placeOf(build);
+  await until(() => existsSync(paths.page('acme', place.folder)), 'the page of the pipeline', 30_000);
+  await until(() => existsSync(logPage(paths, place, scriptOf(build).id)), 'the page of the log', 30_000);
+  await nothingDue();
+});
+
+it('stays due where it is asked for once more while it is made', async () => {
+  const { paths } = mirror;
+  noteDue(paths, 'publish-pipeline/acme/web');
+  const since = dueSince(paths, 'publish-pipeline/acme/web');
+  assert.notEqual(since, null);
+  await until(() => {
+    noteDue(paths, 'publish-pipeline/acme/web');
+    return dueSince(paths, 'publish-pipeline/acme/web') !== since;
+  }, 'the clock to move');
+  strikeDue(paths, 'publish-pipeline/acme/web', since);
+  assert.deepEqual(await listDue(paths), ['publish-pipeline/acme/web']);
+  strikeDue(paths, 'publish-pipeline/acme/web', dueSince(paths, 'publish-pipeline/acme/web'));
+  assert.deepEqual(await listDue(paths), []);
+});
