@@ -117,15 +117,16 @@ return function(lighty, answers)
   end
 
   -- `policy`: files.untrusted or answers.page_policy(). `settled`: path of the marker that makes it immutable, or nil.
-  -- `known`: a table to remember its ETag in, or nil. Returns nil where there is no such file. No other stat may come
+  -- `known`: a table to remember its ETag in, or nil. `derived`: the file is one that we made and that is never empty: where
+  -- it is, a power cut took what was in it, and it counts as none. Returns nil where there is no such file. No other stat may come
   -- between the stat and the last use of `st`: it can free what `st` points to.
-  function files.send(path, policy, settled, known)
+  function files.send(path, policy, settled, known, derived)
     known = known or {}
     local status = known.settled_at and send_kept(policy, known)
     if status then return status end
     local st = stat(path)
     local mode = st and st.st_mode or 0
-    if mode & kind ~= regular or mode & readable == 0 then return nil end
+    if mode & kind ~= regular or mode & readable == 0 or derived and st.st_size == 0 then return nil end
     -- There is no Last-Modified: a file that replaces another may be the older one, within one second too.
     if request["If-Modified-Since"] then request["If-Modified-Since"] = nil end
     local sent = st["http-response-send-file"]

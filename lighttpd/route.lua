@@ -106,7 +106,7 @@ return function(lighty)
   local function index(path)
     local final, rest = marker_of(path)
     if rest ~= "log/index.json" then return nil end
-    return send(pages .. path, answers.page_policy(), final)
+    return send(pages .. path, answers.page_policy(), final, nil, true)
   end
 
   local function file(path, policy)
@@ -125,7 +125,7 @@ return function(lighty)
 
   local function page(path)
     local settled, rest = marker_of(path)
-    return send(pages .. path .. "index.html", answers.page_policy(), rest == "log/" and settled or nil)
+    return send(pages .. path .. "index.html", answers.page_policy(), rest == "log/" and settled or nil, nil, true)
   end
 
   -- What is asked of an artifact beside its bytes is the gateway's to show: a page for a file, which it keeps, or for
@@ -137,7 +137,7 @@ return function(lighty)
     end
     if not answers.is_asked("view") then return nil end
     local kept = answers.query == "view"
-      and send(pages .. path .. "/?view/index.html", answers.page_policy(), nil)
+      and send(pages .. path .. "/?view/index.html", answers.page_policy(), nil, nil, true)
     return kept or forward("gateway")
   end
 

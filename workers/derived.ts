@@ -4,12 +4,15 @@ import type { Outcome } from '../src/queue/run.ts';
 import { identityOf, type Task } from '../src/queue/tasks.ts';
 import { dueSince, noteDue, strikeDue } from '../src/tree/due.ts';
 import type { DataPaths } from '../src/tree/paths.ts';
-import type { WorkerContext } from './context.ts';
+import type { Asking } from './damaged-record.ts';
 
-export type DerivedTask = Extract<Task, { name: 'publish-build' | 'publish-pipeline' | 'index-log' }>;
+export type DerivedTask = Extract<Task, { name: 'mirror-job' | 'publish-build' | 'publish-pipeline' | 'index-log' }>;
+
+/** The mark of what lost its last name to a drop and is to go at once: a sweep with that in its payload ends it, and no other. */
+export const sweepNow = identityOf({ name: 'sweep', payload: { graceMs: 0 } });
 
 export async function enqueueDerived(
-  { paths, queue }: Pick<WorkerContext, 'paths' | 'queue'>,
+  { paths, queue }: Asking,
   task: DerivedTask,
   options: EnqueueOptions = {},
 ): Promise<void> {
@@ -17,7 +20,7 @@ export async function enqueueDerived(
   await queue.enqueue(task, options);
 }
 
-/** Does the task's work; where it throws, it is still due. */
+/** Does the task's work; where it throws or is to go on later, it is still due. */
 export async function derive(paths: DataPaths, task: DerivedTask, work: () => Promise<Outcome>): Promise<Outcome> {
   const identity = identityOf(task);
   const since = dueSince(paths, identity);

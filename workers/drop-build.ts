@@ -15,6 +15,7 @@ import { count, type Dropped, noteRemoval, nothing, workOf } from './drop-count.
 import { dropParts, endParts } from './drop-parts.ts';
 import { lookInto, whyKept } from './may-drop.ts';
 import { followPointers } from './note-in-catalog.ts';
+import { publishBuild } from './publish-build.ts';
 import type { Upkeep } from './upkeep.ts';
 
 /** Removes what a verdict of this run says, unless the build is by now another than the one that was judged. */
@@ -65,7 +66,7 @@ async function endWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal: 
     if (looked.kept === null) return removeWhole(upkeep, order, place, looked.records);
     // Its folder is still there, and is shown again.
     forgetDropped(paths, order.build);
-    await enqueueDerived(upkeep, { name: 'publish-build', payload: workOf(order) }, { workClass: 'bulk' });
+    await publishBuild(upkeep, workOf(order));
     strikeOrder(paths, order.build);
     return { kept: looked.kept, ...nothing };
   });

@@ -2,7 +2,8 @@
 import type { JobRecord } from '../src/model.ts';
 import { writeAudit } from '../src/tree/audit.ts';
 import { type DropOrder, strikeOrder } from '../src/tree/dropping.ts';
-import { writeAtomic } from '../src/tree/files.ts';
+import { noteDue } from '../src/tree/due.ts';
+import { sweepNow } from './derived.ts';
 import type { Work } from './enqueue-work.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -47,9 +48,9 @@ export async function noteRemoval(
 ): Promise<void> {
   const { organization, pipeline, number, build, parts, text } = order;
   const line = { organization, pipeline, number, build, what: parts.join(', '), files: artifacts + logs, bytes };
-  await writeAudit(paths, { action: 'drop', ...line, reason: text });
   // Whoever comes after a crash finds no order and so nothing of this, but must know that the bytes are still there.
-  await writeAtomic(paths.sweepDue, '');
+  noteDue(paths, sweepNow);
+  await writeAudit(paths, { action: 'drop', ...line, reason: text });
   strikeOrder(paths, build);
 }
 

@@ -6,9 +6,10 @@ import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { judgeBuilds } from '../src/search/candidates.ts';
 import { type DropOrder, listOrders } from '../src/tree/dropping.ts';
-import { writtenAt } from '../src/tree/files.ts';
+import { dueSince } from '../src/tree/due.ts';
 import { type OnProgress, running } from '../src/tree/marks.ts';
 import type { Drop, DropResult } from '../src/tree/retention.ts';
+import { sweepNow } from './derived.ts';
 import { dropBuild, endDrop } from './drop-build.ts';
 import type { Dropped } from './drop-count.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -22,11 +23,14 @@ const changedMs = 1000;
 export async function drop(upkeep: Upkeep, asked: Payload<'drop'>, context: TaskContext): Promise<Outcome> {
   if (upkeep.catalog.stage() === 'partial') return { againMs };
   const { paths, queue } = upkeep;
-  const removed = await running(paths, 'drop', (at) => dropAll(upkeep, asked, context, at));
-  // Also of what a run removed that did not come to this line.
-  if (writtenAt(paths.sweepDue) !== null)
-    await queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
-  return removed.refused !== null && asked.policy === undefined ? { againMs: changedMs } : undefined;
+  try {
+    const removed = await running(paths, 'drop', (at) => dropAll(upkeep, asked, context, at));
+    return removed.refused !== null && asked.policy === undefined ? { againMs: changedMs } : undefined;
+  } finally {
+    // Also where one build could not be removed, or the disk is full; and of what an earlier run did not come to here with.
+    if (dueSince(paths, sweepNow) !== null)
+      await queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
+  }
 }
 
 async function dropAll(

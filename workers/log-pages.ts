@@ -1,7 +1,7 @@
 /** The page of a job's log and its index, as files: whether they are there, and how they go. */
 import { dirname } from 'node:path';
 import type { JobRecord } from '../src/model.ts';
-import { removeFolder, writtenAt } from '../src/tree/files.ts';
+import { holdsSomething, removeFolder, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 
 export function logPage(paths: DataPaths, { organization, folder, number }: Place, job: string): string {
@@ -15,7 +15,7 @@ export function wantsLogPage(paths: DataPaths, place: Place, { id, log }: JobRec
 }
 
 function hasLogPage(paths: DataPaths, place: Place, job: string): boolean {
-  return writtenAt(logPage(paths, place, job)) !== null && writtenAt(paths.logIndex(place, job)) !== null;
+  return holdsSomething(logPage(paths, place, job)) && holdsSomething(paths.logIndex(place, job));
 }
 
 export async function forgetLogPage(paths: DataPaths, place: Place, job: string): Promise<void> {

@@ -181,7 +181,8 @@ async function run(log: Log, config: Config, secrets: Secrets): Promise<void> {
     concurrency: tasksAtOnce,
     processors: {
       'read-build': (payload, context) => readBuild(worker[context.workClass], payload, context),
-      'mirror-job': (payload, context) => mirrorJob(worker[context.workClass], payload, context),
+      'mirror-job': (payload, context) =>
+        derive(paths, { name: 'mirror-job', payload }, () => mirrorJob(worker[context.workClass], payload, context)),
       'index-log': (payload, { workClass }) =>
         derive(paths, { name: 'index-log', payload }, () => indexJobLog(worker[workClass], payload)),
       'tail-log': (payload, context) => tailLog(worker[context.workClass], payload, context),

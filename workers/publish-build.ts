@@ -6,8 +6,9 @@ import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { BuildRecord, JobRecord, UpstreamView, ViewEntry } from '../src/model.ts';
 import type { Outcome } from '../src/queue/run.ts';
-import type { Payload } from '../src/queue/tasks.ts';
+import { identityOf, type Payload } from '../src/queue/tasks.ts';
 import { unlinkFile } from '../src/tree/blobs.ts';
+import { dueSince, noteDue, strikeDue } from '../src/tree/due.ts';
 import { listFolder } from '../src/tree/files.ts';
 import { labelFacts, writeLabel } from '../src/tree/labels.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
@@ -51,6 +52,7 @@ export async function publishBuild(
   adjust: (record: JobRecord) => JobRecord = (record) => record,
 ): Promise<Outcome> {
   const { paths, catalog } = worker;
+  const self = identityOf({ name: 'publish-build', payload: task });
   // Before all that it is closed for: a gap that is opened again from now on is for something that may not be seen here.
   const gap = await readUnsettled(paths, task.build);
   const place = await placeOf(paths, task.pipelineId, task.number);
@@ -90,10 +92,11 @@ export async function publishBuild(
     if (noted === damaged)
       await setRecordAside(worker, paths.buildFile(place, 'build.json'), { record: 'build', ...pick(task) });
     await writeBuildRecord(paths, place, record);
+    // Before the catalog has it: a crash in between leaves it new.
+    if (catalog.find(task.build) === null) await linkNeighbours(worker, place);
     noteInCatalog(worker, place, summaryOf(record), absences);
   }
   await writeBuildPages(worker, place, record, views.merged, records);
-  if (before === null) await linkNeighbour(worker, place);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
   // Before the gap is closed: until then a Redis that loses these tasks is given them again.
   await enqueueDerived(
@@ -108,10 +111,13 @@ export async function publishBuild(
   if (done && gap !== null && gap.pipelineId !== null) {
     for (const job of jobs.filter((each) => wantsLogPage(paths, place, each)))
       await enqueueDerived(worker, { name: 'index-log', payload: { ...task, job: job.id } });
+    noteDue(paths, self);
     await closeUnsettled(paths, gap);
   }
-  // Last, as nothing depends on it: an index that cannot be written holds nothing up.
+  // Last, as nothing depends on it: an index that cannot be written holds nothing up, but is written in the end.
+  const since = dueSince(paths, self);
   await indexBuild(worker, place, record, jobs);
+  strikeDue(paths, self, since);
   return undefined;
 }
 
@@ -127,13 +133,17 @@ function isNoted(
   );
 }
 
-/** The build before this one has a next one now; its page says so soon. */
-async function linkNeighbour(worker: BuildParts, { organization, folder, number }: Place): Promise<void> {
-  const [previous] = worker.catalog.builds({ organization, folder, before: number, limit: 1 });
-  if (previous === undefined) return;
-  const { id: build, pipeline, pipeline_id: pipelineId } = previous;
-  const payload = { organization, pipeline, number: previous.number, build, pipelineId };
-  await enqueueDerived(worker, { name: 'publish-build', payload }, { workClass: 'bulk', delayMs: neighbourDelayMs });
+/** The builds beside this one have another neighbour now; their pages say so soon. */
+async function linkNeighbours(worker: BuildParts, { organization, folder, number }: Place): Promise<void> {
+  const { previous, next } = worker.catalog.neighbours(organization, folder, number);
+  for (const beside of [previous, next]) {
+    const [summary] =
+      beside === null ? [] : worker.catalog.builds({ organization, folder, before: beside + 1, limit: 1 });
+    if (summary === undefined) continue;
+    const { id: build, pipeline, pipeline_id: pipelineId } = summary;
+    const payload = { organization, pipeline, number: summary.number, build, pipelineId };
+    await enqueueDerived(worker, { name: 'publish-build', payload }, { workClass: 'bulk', delayMs: neighbourDelayMs });
+  }
 }
 
 /** Of this build alone: its number may have been another's, whose files stay where they are. */
@@ -186,14 +196,16 @@ async function viewFolders(paths: DataPaths, place: Place): Promise<string[]> {
 
 /** Jobs whose records say something else of the merged view than it shows are told to look again. */
 async function relabel(
-  { queue }: BuildParts,
+  worker: BuildParts,
   task: Payload<'publish-build'>,
   jobs: readonly JobRecord[],
   merged: readonly ViewEntry[],
 ): Promise<boolean> {
   const shown = Map.groupBy(merged, (entry) => entry.job);
   const wrong = jobs.filter((job) => differs(job, new Set(shown.get(job.id)?.map((entry) => entry.artifact))));
-  await Promise.all(wrong.map((job) => queue.enqueue({ name: 'mirror-job', payload: { ...task, job: job.id } })));
+  await Promise.all(
+    wrong.map((job) => enqueueDerived(worker, { name: 'mirror-job', payload: { ...task, job: job.id } })),
+  );
   return wrong.length > 0;
 }
 

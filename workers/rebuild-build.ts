@@ -9,6 +9,7 @@ import { damaged, orDamaged, readJobRecord } from '../src/tree/records.ts';
 import { readUpstreamView } from '../src/tree/upstream-view.ts';
 import { readJobs } from '../src/tree/walk.ts';
 import { askForLook, workAt } from './damaged-record.ts';
+import { enqueueDerived } from './derived.ts';
 import { wantsLogPage } from './log-pages.ts';
 import { type Mended, mendJob } from './mend-job.ts';
 import { publishBuild } from './publish-build.ts';
@@ -66,7 +67,7 @@ export async function rebuildBuild(upkeep: Upkeep, place: Place, signal: AbortSi
       }
       await saveJob(upkeep, place, record, [], isFinishedBuild(state, end));
       if (wantsLogPage(paths, place, record)) {
-        await upkeep.queue.enqueue({ name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });
+        await enqueueDerived(upkeep, { name: 'index-log', payload: { ...task, job: id } }, { workClass: 'bulk' });
       }
     });
   }

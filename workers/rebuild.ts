@@ -15,6 +15,7 @@ import { damaged, orDamaged } from '../src/tree/records.ts';
 import { measureBlobs } from '../src/tree/sweep.ts';
 import { addressOf, holdSweep, readSweepHold } from '../src/tree/sweep-hold.ts';
 import { walkBuilds, walkPipelines } from '../src/tree/walk.ts';
+import { enqueueDerived } from './derived.ts';
 import { followPointers } from './note-in-catalog.ts';
 import { rebuildBuild } from './rebuild-build.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -39,7 +40,7 @@ export async function rebuild(upkeep: Upkeep, context: TaskContext): Promise<Out
 }
 
 async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnProgress): Promise<Rebuilt> {
-  const { paths, catalog, queue } = upkeep;
+  const { paths, catalog } = upkeep;
   const places: Place[] = [];
   for await (const place of walkBuilds(paths)) places.push(place);
   const total = { builds: 0, linked: 0, gone: 0, salvaged: [] as string[], unreadable: [] as string[] };
@@ -82,7 +83,7 @@ async function rebuildAll(upkeep: Upkeep, { signal, log }: TaskContext, at: OnPr
       const ours = places.filter((place) => place.organization === organization && place.folder === folder);
       await removeStalePointers(paths, organization, folder, new Set(ours.map(({ number }) => number)));
     }
-    await queue.enqueue({ name: 'publish-pipeline', payload: { organization, folder, number: null } });
+    await enqueueDerived(upkeep, { name: 'publish-pipeline', payload: { organization, folder, number: null } });
   }
   log.info(
     { ...total, salvaged: total.salvaged.length, unreadable: total.unreadable.length },

@@ -83,8 +83,9 @@ async function round(
   if (isFirst || !(await queue.isTakenUp())) {
     await mendGaps({ paths, catalog, log, onDamaged });
     const open = await queue.whileTakingUp(takeUpEveryMs, async () => {
+      const gaps = await takeUpGaps(paths, queue);
       await takeUpDue(paths, queue, catalog);
-      return takeUpGaps(paths, queue);
+      return gaps;
     });
     if (open > 0) log.info({ builds: open }, 'builds with gaps are taken up again');
   }

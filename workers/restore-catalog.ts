@@ -14,6 +14,7 @@ import { readJobs, walkBuilds, walkPipelines } from '../src/tree/walk.ts';
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 import { type Asking, askForPublish, workAt } from './damaged-record.ts';
+import { enqueueDerived } from './derived.ts';
 import { followPointers, noteInCatalog } from './note-in-catalog.ts';
 
 /** Builds in one transaction: others that write wait for no more than these. */
@@ -131,8 +132,8 @@ async function pointAgain(worker: Restoring, signal: AbortSignal): Promise<void>
   }
 }
 
-async function publishPipelines({ paths, queue }: Restoring): Promise<void> {
-  for await (const place of walkPipelines(paths)) {
-    await queue.enqueue({ name: 'publish-pipeline', payload: { ...place, number: null } });
+async function publishPipelines(worker: Restoring): Promise<void> {
+  for await (const place of walkPipelines(worker.paths)) {
+    await enqueueDerived(worker, { name: 'publish-pipeline', payload: { ...place, number: null } });
   }
 }

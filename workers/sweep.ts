@@ -2,10 +2,11 @@
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
 import type { Payload } from '../src/queue/tasks.ts';
 import { writeAudit } from '../src/tree/audit.ts';
-import { unlinkFile } from '../src/tree/blobs.ts';
+import { dueSince, strikeDue } from '../src/tree/due.ts';
 import { writtenAt } from '../src/tree/files.ts';
 import { running } from '../src/tree/marks.ts';
 import { shardCount, sweepBlobs } from '../src/tree/sweep.ts';
+import { sweepNow } from './derived.ts';
 import { releaseSweep } from './rebuild.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -16,7 +17,7 @@ export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, context: Tas
   const { signal, log } = context;
   const { paths } = upkeep;
   const grace = task.graceMs ?? graceMs;
-  const due = writtenAt(paths.sweepDue);
+  const since = dueSince(paths, sweepNow);
   // Blobs of a restored backup have no name in the tree yet.
   if (writtenAt(paths.rebuildDue) !== null) {
     log.warn('nothing is swept before all was made again from the records (kitemirror rebuild)');
@@ -28,8 +29,7 @@ export async function sweep(upkeep: Upkeep, task: Payload<'sweep'>, context: Tas
     return sweepBlobs(paths, { graceMs: grace, signal, onProgress });
   });
   if (swept === null) return undefined;
-  // A drop that ended meanwhile wrote it anew.
-  if (grace === 0 && writtenAt(paths.sweepDue) === due) unlinkFile(paths.sweepDue);
+  if (grace === 0) strikeDue(paths, sweepNow, since);
   if (swept.unknown.length > 0)
     log.warn({ files: swept.unknown }, 'files among the blobs that are none are left alone');
   // Every blob was looked at: what was counted along and lost by a crash, a purge or a repair is made good.

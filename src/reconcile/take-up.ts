@@ -2,7 +2,9 @@
 import type { TaskQueue } from '../queue/queue.ts';
 import type { Task } from '../queue/tasks.ts';
 import type { Catalog } from '../search/catalog.ts';
+import { isMarked } from '../tree/dropping.ts';
 import { dueSince, listDue, strikeDue } from '../tree/due.ts';
+import { writtenAt } from '../tree/files.ts';
 import type { DataPaths } from '../tree/paths.ts';
 import { eachUnsettled, removeEmptyGaps } from '../tree/unsettled.ts';
 
@@ -26,19 +28,27 @@ export async function takeUpDue(
 ): Promise<void> {
   for (const identity of await listDue(paths)) {
     const task = taskOf(identity, catalog);
-    // A build that has gone since has nothing that could be behind.
-    if (task === null) strikeDue(paths, identity, dueSince(paths, identity));
-    else await queue.enqueue(task, { workClass: 'reconcile' });
+    if (isGone(paths, identity)) strikeDue(paths, identity, dueSince(paths, identity));
+    // Of a build that the catalog does not know (yet) the mark stays.
+    else if (task !== null) await queue.enqueue(task, { workClass: 'reconcile' });
   }
+}
+
+/** What retention has removed, or what was moved, has nothing that could be behind. */
+function isGone(paths: DataPaths, identity: string): boolean {
+  const [name, first = '', second = ''] = identity.split('/');
+  if (name === 'publish-pipeline') return writtenAt(paths.pipeline(first, second)) === null;
+  return name !== 'sweep' && isMarked(paths, first);
 }
 
 function taskOf(identity: string, catalog: Pick<Catalog, 'find'>): Task | null {
   const [name, first = '', second = ''] = identity.split('/');
+  if (name === 'sweep') return { name, payload: { graceMs: 0 } };
   if (name === 'publish-pipeline') return { name, payload: { organization: first, folder: second, number: null } };
   const summary = catalog.find(first)?.summary;
   if (summary === undefined) return null;
   const { organization, pipeline, number, id: build, pipeline_id: pipelineId } = summary;
   const payload = { organization, pipeline, number, build, pipelineId };
   if (name === 'publish-build') return { name, payload };
-  return name === 'index-log' ? { name, payload: { ...payload, job: second } } : null;
+  return name === 'index-log' || name === 'mirror-job' ? { name, payload: { ...payload, job: second } } : null;
 }

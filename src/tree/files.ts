@@ -224,6 +224,11 @@ export function writtenAt(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
 }
 
+/** Of a file that is never empty: whether it is there, and no power cut took what was in it. */
+export function holdsSomething(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
 /** All of a file that an operator names; `-` is stdin. */
 export async function readInput(file: string): Promise<Buffer> {
   return file === '-' ? buffer(process.stdin) : readFile(file);

@@ -35,11 +35,19 @@ interface Waiting {
 interface Current {
   readonly handle: FileHandle;
   readonly segment: Segment;
+  /** The file's length: behind the entries it is zeros. */
+  length: number;
   readonly begunAt: number;
 }
 
 /** More than a receiver is sent while a disk takes a breath; what comes on top of that is refused, not remembered. */
 const maxWaiting = 10_000;
+
+/**
+ * A file grows by so many zeros ahead of its entries. A write into what is there already does not change the file's
+ * length, so that file systems which write in place (ext4, XFS) have one write to do instead of two or three.
+ */
+const ahead = Buffer.alloc(256 * 1024);
 
 export class GroupCommit {
   readonly #options: CommitOptions;
@@ -118,11 +126,16 @@ export class GroupCommit {
   }
 
   async #commit(group: readonly Waiting[]): Promise<Position[]> {
-    const { handle, segment } = await this.#segmentForMore();
-    const data = Buffer.concat(group.map(({ line }) => line));
-    for (let written = 0; written < data.length; ) {
+    const current = await this.#segmentForMore();
+    const { handle, segment } = current;
+    const bytes = group.reduce((sum, { line }) => sum + line.length, 0);
+    const grows = segment.bytes + bytes > current.length;
+    const data = Buffer.concat([...group.map(({ line }) => line), ...(grows ? [ahead] : [])]);
+    // A disk that has no room for what is ahead has written the entries first.
+    for (let written = 0; written < bytes; ) {
       const { bytesWritten } = await handle.write(data, written, data.length - written, segment.bytes + written);
       written += bytesWritten;
+      current.length = Math.max(current.length, segment.bytes + written);
     }
     if (segment.entries === 0) this.#options.onSegment(segment);
     return group.map(({ line, heardAt }) => {
@@ -145,7 +158,7 @@ export class GroupCommit {
     const { O_CREAT, O_EXCL, O_WRONLY, O_DSYNC } = constants;
     const handle = await open(segmentFile(folder, number), O_CREAT | O_EXCL | O_WRONLY | O_DSYNC, 0o640);
     const segment: Segment = { number, bytes: 0, entries: 0, newestAt: 0 };
-    this.#current = { handle, segment, begunAt: Date.now() };
+    this.#current = { handle, segment, length: 0, begunAt: Date.now() };
     await syncFolder(folder);
     return this.#current;
   }
@@ -153,7 +166,15 @@ export class GroupCommit {
   async #leave(): Promise<void> {
     const current = this.#current;
     this.#current = null;
-    await current?.handle.close();
+    if (current === null) return;
+    const { handle, segment } = current;
+    try {
+      await handle.truncate(segment.bytes);
+    } catch (thrown) {
+      this.#options.log.debug({ segment: segment.number, errno: errnoOf(thrown) }, 'zeros stay behind a segment');
+    } finally {
+      await handle.close();
+    }
   }
 
   async #abandon(): Promise<void> {

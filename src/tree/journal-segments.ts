@@ -1,7 +1,7 @@
 /**
  * The journal's files: `<sequence number>.jsonl`, one accepted hint a line. A segment is written by one process, from
  * its beginning, and never again after a fault; so only the end of a segment can be torn, and what is torn was never
- * acknowledged.
+ * acknowledged. While it is written, and where its writer was killed, zeros follow its last line.
  */
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -60,10 +60,19 @@ export async function surveySegment(folder: string, number: number): Promise<Seg
     if (whole.length === 0) return segment;
     segment.bytes += whole.length;
     for (let at = whole.indexOf(newline); at !== -1; at = whole.indexOf(newline, at + 1)) segment.entries += 1;
-    // Entries stand in the order in which they were heard: the last of some is the newest of them.
-    const last = parseLine(whole.toString('utf8', whole.lastIndexOf(newline, -2) + 1, whole.length - 1));
-    segment.newestAt = Math.max(segment.newestAt, last?.heardAt ?? 0);
+    segment.newestAt = Math.max(segment.newestAt, newestIn(whole));
   }
+}
+
+/** Entries stand in the order in which they were heard: the last of these lines that is one is the newest. */
+function newestIn(whole: Buffer): number {
+  for (let end = whole.length - 1; end >= 0; ) {
+    const start = end === 0 ? 0 : whole.lastIndexOf(newline, end - 1) + 1;
+    const hint = parseLine(whole.toString('utf8', start, end));
+    if (hint !== null) return hint.heardAt;
+    end = start - 1;
+  }
+  return 0;
 }
 
 /** The whole lines between two offsets of a segment; about `maxBytes` of them, but always one if there is one. */

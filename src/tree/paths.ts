@@ -26,8 +26,7 @@
  *   state/dropping/<build>.json          a removal that is under way · state/dropped/ab/<build>: it was removed whole
  *   state/damaged/<blob>.json            its bytes are not what its name says; whose they are is to be mended
  *   state/rebuild-due                    what is derived is to be made from the records before anything is swept
- *   state/due/<task>:<key>               what is derived is behind its records; a task of the queue will see to it
- *   state/sweep-due                      bytes that a drop took all names from have not been swept yet
+ *   state/due/<task>/<key>               something is behind what is on disk; that task of the queue will see to it
  *   state/sweep-held.json                builds with a record that cannot be read: nothing is swept before it can
  *   state/verify.json                    how far the reading of all blobs is
  *   state/purged/<id>.json               what an operator had purged, and is never mirrored again
@@ -134,9 +133,6 @@ export interface DataPaths {
   /** There while what is derived is still to be made from the records, as after a restored backup. */
   readonly rebuildDue: string;
   readonly due: string;
-  /** @param identity of a task: `<name>/<key>` */
-  dueTask(identity: string): string;
-  readonly sweepDue: string;
   readonly sweepHeld: string;
   /** How all pages were made. */
   readonly pageForm: string;
@@ -223,8 +219,6 @@ export function dataPaths(root: string): DataPaths {
     damagedBlob: (name) => at('state', 'damaged', `${name}.json`),
     rebuildDue: at('state', 'rebuild-due'),
     due: at('state', 'due'),
-    dueTask: (identity) => at('state', 'due', identity.replaceAll('/', ':')),
-    sweepDue: at('state', 'sweep-due'),
     sweepHeld: at('state', 'sweep-held.json'),
     pageForm: at('state', 'page-form.json'),
     verifyCursor: at('state', 'verify.json'),

@@ -264,9 +264,18 @@ async function putBack(paths: DataPaths, build: string): Promise<void> {
     await link(aside, paths.unsettledBuildFile(build));
   } catch (thrown) {
     // Another who closes it has put it back, or taken it away, this very moment.
-    if (!isAbsent(thrown) && errnoOf(thrown) !== 'EEXIST') throw thrown;
+    if (!isAbsent(thrown) && errnoOf(thrown) !== 'EEXIST') return putOver(paths, build);
   }
   unlinkFile(aside);
+}
+
+/** Where no link can be had now. It may take the place of one that was opened this very moment: then the gap is open all the same. */
+async function putOver(paths: DataPaths, build: string): Promise<void> {
+  try {
+    await rename(paths.unsettledAside(build), paths.unsettledBuildFile(build));
+  } catch (thrown) {
+    if (!isAbsent(thrown)) throw thrown;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { pageSecurityPolicy } from '../../src/pages/layout.ts';
@@ -105,6 +105,18 @@ describe('the address of a folder', () => {
     assert.equal(await answerer('/acme/web/builds/?branch=main'), 'gateway');
     assert.equal(site.gateway.heard[0]?.url, '/acme/web/builds/?branch=main');
     assert.equal(await answerer('/acme/?x'), 'the page of /acme/');
+  });
+
+  it('is the gateway’s where a power cut has left the page empty', async () => {
+    for (const path of ['/acme/web/', `${build}/`, `${build}/jobs/${openJob}/`]) {
+      page(path);
+      assert.equal(await answerer(path), `the page of ${path}`);
+      const file = join(site.paths.pages, path, 'index.html');
+      const whole = readFileSync(file);
+      truncateSync(file);
+      assert.equal(await answerer(path), 'gateway', path);
+      writeFileSync(file, whole);
+    }
   });
 
   it('without its slash leads to the one with it, and keeps the question', async () => {

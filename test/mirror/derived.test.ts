@@ -1,8 +1,10 @@
 /** What is derived of a build whose gap is closed: by tasks that Redis alone knows of, and may lose. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { after, before, it } from 'node:test';
+import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { openCatalog } from '../../src/search/catalog.ts';
 import { dueSince, listDue, noteDue, strikeDue } from '../../src/tree/due.ts';
 import { logPage } from '../../workers/log-pages.ts';
 import { type Mirror, placeOf, startMirror } from './harness.ts';
@@ -15,8 +17,9 @@ before(async () => {
 });
 after(() => mirror.stop());
 
-async function mirrored(): Promise<ReturnType<typeof buildOf>> {
-  const build = buildOf([[textArtifact('a.txt', 'a')]], { logBytes: 300 });
+async function mirrored(
+  build: SampleBuild = buildOf([[textArtifact('a.txt', 'a')]], { logBytes: 300 }),
+): Promise<SampleBuild> {
   mirror.standIn.put(build);
   await mirror.tell(build);
   await mirror.settled(build);
@@ -43,7 +46,11 @@ it('is made after Redis has lost its tasks', async () => {
   const left = [`publish-pipeline/acme/${place.folder}`, `index-log/${build.id}/${job}`, `publish-build/${build.id}`];
   for (const identity of left) noteDue(paths, identity);
   // Retention may have taken a build away meanwhile: nothing of it can be behind.
-  noteDue(paths, 'publish-build/0f000000-0000-4000-8000-000000000009');
+  const dropped = '0f000000-0000-4000-8000-000000000009';
+  mkdirSync(dirname(paths.droppedBuild(dropped)), { recursive: true });
+  writeFileSync(paths.droppedBuild(dropped), '');
+  noteDue(paths, `publish-build/${dropped}`);
+  noteDue(paths, 'publish-pipeline/acme/moved-away');
   await mirror.redis.client.flushall();
   await mirror.startWorker();
   await nothingDue();
@@ -65,6 +72,53 @@ it('is made where the worker died and Redis was emptied right after the gap was 
   await until(() => existsSync(paths.page('acme', place.folder)), 'the page of the pipeline', 30_000);
   await until(() => existsSync(logPage(paths, place, scriptOf(build).id)), 'the page of the log', 30_000);
   await nothingDue();
+});
+
+it('tells the builds on both sides of a new one, also where the worker died before it had told them', async () => {
+  const number = (at: number) => ({ pipeline: 'neighbours', number: at });
+  const [older, between, newer] = [5, 6, 7].map((at) => buildOf([[textArtifact('a.txt', 'a')]], number(at))) as [
+    SampleBuild,
+    SampleBuild,
+    SampleBuild,
+  ];
+  const { paths } = mirror;
+  for (const build of [newer, older]) await mirrored(build);
+  await nothingDue();
+  const pageOf = (build: SampleBuild): string =>
+    readFileSync(paths.page('acme', 'neighbours', 'builds', String(build.number)), 'utf8');
+  const leads = (build: SampleBuild, to: SampleBuild): boolean => pageOf(build).includes(`href="../${to.number}/"`);
+  assert.deepEqual([leads(older, newer), leads(newer, older)], [true, true]);
+  await mirrored(between);
+  await nothingDue();
+  assert.deepEqual([leads(older, between), leads(newer, between)], [true, true]);
+  // As a crash leaves it behind the build's record and before the catalog.
+  await mirror.stopWorker('SIGKILL');
+  const catalog = openCatalog(paths.catalog);
+  catalog.remove(between.id, () => undefined);
+  catalog.close();
+  for (const [build, beside] of [
+    [older, newer],
+    [newer, older],
+  ] as const)
+    writeFileSync(
+      paths.page('acme', 'neighbours', 'builds', String(build.number)),
+      pageOf(build).replace(`href="../${between.number}/"`, `href="../${beside.number}/"`),
+    );
+  assert.equal(leads(older, between), false);
+  await mirror.startWorker();
+  const { organization, pipeline, number: at, id } = mirror.build(between);
+  const payload = { organization, pipeline, number: at, build: id, pipelineId: between.pipeline.id };
+  await mirror.queue.enqueue({ name: 'publish-build', payload });
+  await until(() => leads(older, between) && leads(newer, between), 'both to lead to it', 30_000);
+  await nothingDue();
+});
+
+it('is noted under any name that a pipeline can have', async () => {
+  const identity = `publish-pipeline/${'o'.repeat(128)}/${'p'.repeat(128)}~0f000000-0000-4000-8000-000000000001`;
+  noteDue(mirror.paths, identity);
+  assert.deepEqual(await listDue(mirror.paths), [identity]);
+  strikeDue(mirror.paths, identity, dueSince(mirror.paths, identity));
+  assert.deepEqual([await listDue(mirror.paths), readdirSync(mirror.paths.due)], [[], []]);
 });
 
 it('stays due where it is asked for once more while it is made', async () => {

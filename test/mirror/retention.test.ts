@@ -18,6 +18,7 @@ import { takeUpGaps } from '../../src/reconcile/take-up.ts';
 import { auditParts } from '../../src/tree/audit.ts';
 import { hasBlob } from '../../src/tree/blobs.ts';
 import { type DropOrder, markDropped, writeOrder } from '../../src/tree/dropping.ts';
+import { dueSince, noteDue } from '../../src/tree/due.ts';
 import { jsonLines } from '../../src/tree/json-lines.ts';
 import { readMark } from '../../src/tree/marks.ts';
 import type { DataPaths } from '../../src/tree/paths.ts';
@@ -25,6 +26,7 @@ import { readComparedAt, readReconcileState, writeReconcileState } from '../../s
 import { writeJobRecord } from '../../src/tree/records.ts';
 import type { DropResult } from '../../src/tree/retention.ts';
 import { openUnsettled } from '../../src/tree/unsettled.ts';
+import { sweepNow } from '../../workers/derived.ts';
 import { kitemirror } from '../commands/scene.ts';
 import { digestTree, type Mirror, placeOf, startMirror } from './harness.ts';
 import { buildOf, scriptOf, textArtifact } from './samples.ts';
@@ -372,6 +374,7 @@ describe('retention', () => {
   it('says so where a removal fails, and ends it soon when nothing is in its way any more', async () => {
     const [old, latest] = [aged('in-the-way', 1, 40), aged('in-the-way', 2, 39)];
     await mirrored(old, latest);
+    mkdirSync(mirror.paths.audit, { recursive: true });
     const aside = `${mirror.paths.audit}.aside`;
     renameSync(mirror.paths.audit, aside);
     writeFileSync(mirror.paths.audit, 'a file where a folder belongs');
@@ -383,6 +386,21 @@ describe('retention', () => {
     renameSync(aside, mirror.paths.audit);
     await until(() => readdirSync(mirror.paths.dropping).length === 0, 'the order to be struck out', 60_000);
     assert.equal(mirror.job(old, scriptOf(old).id).artifacts[0]?.state, 'dropped');
+    await mirror.idle();
+  });
+
+  it('has swept what it removed also where another build cannot be removed', async () => {
+    const [stuck, old, latest] = [aged('one-stuck', 1, 41), aged('one-stuck', 2, 40), aged('one-stuck', 3, 39)];
+    await mirrored(stuck, old, latest);
+    const sha256 = mirror.job(old, scriptOf(old).id).artifacts[0]?.sha256 ?? '';
+    // A folder in the place of a file, which none of ours takes away.
+    const file = mirror.paths.jobFile(placeOf(stuck), scriptOf(stuck).id, 'artifacts/out/a.txt');
+    rmSync(file);
+    mkdirSync(join(file, 'of somebody'), { recursive: true });
+    assert.equal((await run('retention', '--json')).code, 1);
+    await until(() => !hasBlob(mirror.paths, sha256), 'the blob of the other to be swept');
+    rmSync(file, { recursive: true });
+    await until(() => mirror.job(stuck, scriptOf(stuck).id).artifacts[0]?.state === 'dropped', 'the end', 60_000);
     await mirror.idle();
   });
 
@@ -518,7 +536,7 @@ describe('retention', () => {
       async () => (await sweptOnRecord(mirror.paths)) > 0,
       'the sweep to be on record, with its bytes and its reason',
     );
-    await until(() => !existsSync(mirror.paths.sweepDue), 'the sweep to be due no more');
+    await until(() => dueSince(mirror.paths, sweepNow) === null, 'the sweep to be due no more');
   });
 
   it('has swept what an earlier run took the names from and did not live to tell of', async () => {
@@ -528,11 +546,11 @@ describe('retention', () => {
     const sha256 = 'd0'.repeat(32);
     mkdirSync(dirname(mirror.paths.blob(sha256)), { recursive: true });
     writeFileSync(mirror.paths.blob(sha256), 'shown by nothing');
-    writeFileSync(mirror.paths.sweepDue, '');
+    noteDue(mirror.paths, sweepNow);
     await mirror.startWorker();
     await retention();
     await until(() => !hasBlob(mirror.paths, sha256), 'the blob to be swept');
-    await until(() => !existsSync(mirror.paths.sweepDue), 'the sweep to be due no more');
+    await until(() => dueSince(mirror.paths, sweepNow) === null, 'the sweep to be due no more');
   });
 });
 

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -137,6 +138,41 @@ describe('the journal', () => {
     assert.deepEqual(await readAll(after), [first, third]);
     assert.equal(after.entries, 2);
     assert.deepEqual(lines, []);
+  });
+
+  it('grows ahead of its entries, and is as long as they are when it is left', async () => {
+    const journal = await open();
+    await journal.append(hintOf());
+    const file = join(spool, segments()[0] ?? '');
+    const ahead = statSync(file).size;
+    const { position } = await journal.append(hintOf());
+    assert.ok(ahead > 100_000);
+    assert.equal(statSync(file).size, ahead, 'a write into it does not change its length');
+    await reopen();
+    assert.equal(statSync(file).size, position.offset);
+  });
+
+  it('reads what was acknowledged where its writer left zeros behind it, and among what it had not ended', async () => {
+    const journal = await open();
+    const [first, second] = [hintOf(), hintOf()];
+    await journal.append(first);
+    await journal.append(second);
+    const file = join(spool, segments()[0] ?? '');
+    const whole = readFileSync(file);
+    await reopen();
+    // As a power cut leaves it: of the last write, which nobody was answered for, a disk had the second half first.
+    writeFileSync(file, Buffer.concat([whole.subarray(0, 8192), Buffer.from('nd half"}\n'), Buffer.alloc(100_000)]));
+    const after = await reopen();
+    assert.deepEqual(await readAll(after), [first, second]);
+    assert.deepEqual(
+      lines.map(({ level }) => level),
+      [50],
+      'half a line is told of',
+    );
+    const third = hintOf();
+    const { position } = await after.append(third);
+    assert.equal(await after.cut(first.heardAt, position), 0, 'what was acknowledged is as old as it is');
+    assert.deepEqual(await readAll(after), [first, second, third]);
   });
 
   it('reports a line that is no hint and goes on behind it', async () => {
