@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { listFolder, readIfPresent, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { WalkPlace } from './reconcile-state.ts';
+import { throughStaging } from './temporary.ts';
 
 const BackfillState = z.object({
   version: z.literal(2),
@@ -39,7 +40,7 @@ export async function readBackfill(paths: DataPaths, name: string): Promise<Back
 }
 
 export async function writeBackfill(paths: DataPaths, name: string, state: BackfillState): Promise<void> {
-  await writeAtomic(paths.backfill(name), `${JSON.stringify(state)}\n`);
+  await writeAtomic(paths.backfill(name), `${JSON.stringify(state)}\n`, throughStaging(paths));
 }
 
 /** Removes its note, and those of others that were broken off so long ago that nothing goes on from them. */

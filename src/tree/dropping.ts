@@ -7,6 +7,7 @@ import { BuildRef, Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
 import { listFolder, readIfPresent, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { throughStaging } from './temporary.ts';
 
 /** state/dropping/<build>.json */
 export const DropOrder = BuildRef.extend({
@@ -22,7 +23,7 @@ export const DropOrder = BuildRef.extend({
 export type DropOrder = z.infer<typeof DropOrder>;
 
 export async function writeOrder(paths: DataPaths, order: DropOrder): Promise<void> {
-  await writeAtomic(paths.dropOrder(order.build), `${JSON.stringify(order)}\n`);
+  await writeAtomic(paths.dropOrder(order.build), `${JSON.stringify(order)}\n`, throughStaging(paths));
 }
 
 export function strikeOrder(paths: DataPaths, build: string): void {
@@ -58,7 +59,7 @@ export function isMarked(paths: DataPaths, build: string): boolean {
 export async function markDropped(paths: DataPaths, order: DropOrder): Promise<void> {
   const { organization, pipeline, number, reason, text, finished_at } = order;
   const line = { organization, pipeline, number, reason, text, finished_at, dropped_at: new Date().toISOString() };
-  await writeAtomic(paths.droppedBuild(order.build), `${JSON.stringify(line)}\n`);
+  await writeAtomic(paths.droppedBuild(order.build), `${JSON.stringify(line)}\n`, throughStaging(paths));
 }
 
 /**

@@ -23,7 +23,7 @@ import { promisify } from 'node:util';
 import { errnoOf, MirrorError } from '../errors.ts';
 import type { Owner } from './owner.ts';
 import type { DataPaths } from './paths.ts';
-import { temporaryFile } from './temporary.ts';
+import { throughStaging } from './temporary.ts';
 
 /** Errno of the disk → our code; anything else as it was. */
 export function diskError(thrown: unknown, what: string): unknown {
@@ -73,7 +73,7 @@ export async function writeAtomic(file: string, data: string | Buffer, options: 
 
 /** Derived files (pages, pointers) need not survive a power cut: they are made again. */
 export async function writeDerived(paths: DataPaths, file: string, data: string): Promise<void> {
-  await writeAtomic(file, data, { durable: false, temporary: temporaryFile(paths), makesFolder: true });
+  await writeAtomic(file, data, { durable: false, ...throughStaging(paths) });
 }
 
 async function writeLarge(file: string, bytes: Buffer, { mode = 0o644, owner, durable }: WriteOptions): Promise<void> {

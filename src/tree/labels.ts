@@ -5,7 +5,7 @@
 import type { BuildFacts, BuildSummary } from '../model.ts';
 import { readIfPresent, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths, Place } from './paths.ts';
-import { temporaryFile } from './temporary.ts';
+import { throughStaging } from './temporary.ts';
 
 export interface Label {
   readonly organization: string;
@@ -48,7 +48,7 @@ export async function writeLabel(paths: DataPaths, place: Place, facts: LabelFac
   const line = `1\t${pipelineId}\t${branch === null ? '-' : `=${branch}`}\n`;
   const file = paths.label(place);
   if ((await readIfPresent(file)) === line) return;
-  await writeAtomic(file, line, { temporary: temporaryFile(paths), makesFolder: true });
+  await writeAtomic(file, line, throughStaging(paths));
 }
 
 export function hasLabel(paths: DataPaths, place: Place): boolean {

@@ -4,6 +4,7 @@ import { Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { throughStaging } from './temporary.ts';
 
 /** state/pins/<build>.json */
 export const Pin = z.object({
@@ -19,7 +20,7 @@ export const Pin = z.object({
 export type Pin = z.infer<typeof Pin>;
 
 export async function writePin(paths: DataPaths, pin: Pin): Promise<void> {
-  await writeAtomic(paths.pin(pin.build), `${JSON.stringify(pin)}\n`);
+  await writeAtomic(paths.pin(pin.build), `${JSON.stringify(pin)}\n`, throughStaging(paths));
 }
 
 export async function isPinned(paths: DataPaths, build: string): Promise<boolean> {

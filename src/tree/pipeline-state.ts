@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Uuid } from '../model.ts';
 import { unlinkFile } from './blobs.ts';
-import { listFolder, readIfPresent, type WriteOptions, writeAtomic } from './files.ts';
+import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { keepDamaged } from './salvaged.ts';
 import { parseSealed, sealed } from './sealed.ts';
-import { temporaryFile } from './temporary.ts';
+import { throughStaging } from './temporary.ts';
 
 const PipelineState = z.object({
   id: z.string(),
@@ -36,7 +36,7 @@ export async function isStateDamaged(paths: DataPaths, pipelineId: string): Prom
 }
 
 export async function writeState(paths: DataPaths, state: PipelineState): Promise<void> {
-  await writeAtomic(paths.pipelineState(state.id), sealed(state), ownFile(paths));
+  await writeAtomic(paths.pipelineState(state.id), sealed(state), throughStaging(paths));
 }
 
 /** What the names of folders say of a pipeline. One that has two of them is being moved; to which, its next event tells. */
@@ -65,7 +65,7 @@ export async function writeOwner(
   folder: string,
   pipelineId: string,
 ): Promise<void> {
-  await writeAtomic(paths.folderOwner(organization, folder), `${pipelineId}\n`, ownFile(paths));
+  await writeAtomic(paths.folderOwner(organization, folder), `${pipelineId}\n`, throughStaging(paths));
 }
 
 async function ownerByStates(paths: DataPaths, organization: string, folder: string): Promise<string | null> {
@@ -87,8 +87,4 @@ export async function mendState(paths: DataPaths, pipelineId: string): Promise<b
   if (state === null) unlinkFile(file);
   else await writeState(paths, state);
   return true;
-}
-
-function ownFile(paths: DataPaths): WriteOptions {
-  return { temporary: temporaryFile(paths), makesFolder: true };
 }

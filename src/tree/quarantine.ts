@@ -11,6 +11,7 @@ import { writeAudit } from './audit.ts';
 import { copiesOf, unlinkFile } from './blobs.ts';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { throughStaging } from './temporary.ts';
 import type { Damage } from './verify.ts';
 
 /** state/damaged/<blob>.json */
@@ -37,7 +38,7 @@ export async function quarantineBlob(paths: DataPaths, damage: Damage): Promise<
 export async function noteDamage(paths: DataPaths, { name, size, found }: Damage): Promise<string> {
   const [sha256 = name] = name.split('.');
   const order: DamageOrder = { version: 1, name, sha256, size, found, found_at: new Date().toISOString() };
-  await writeAtomic(paths.damagedBlob(name), `${JSON.stringify(order)}\n`);
+  await writeAtomic(paths.damagedBlob(name), `${JSON.stringify(order)}\n`, throughStaging(paths));
   return sha256;
 }
 

@@ -9,6 +9,7 @@ import type { DataPaths } from './paths.ts';
 import { damaged, orDamaged, readRecord } from './records.ts';
 import { keepDamaged } from './salvaged.ts';
 import { sealed } from './sealed.ts';
+import { throughStaging } from './temporary.ts';
 import { syncGaps } from './unsettled.ts';
 
 /** Where a walk through a list of builds goes on. Instants are ISO 8601. */
@@ -136,6 +137,6 @@ export async function readComparedAt(paths: DataPaths): Promise<number | null> {
 /** Gaps that were opened before are on disk by their names when this returns, too. */
 export async function writeReconcileState(paths: DataPaths, state: ReconcileState): Promise<void> {
   await syncGaps(paths);
-  await writeAtomic(paths.reconcileState, sealed(state));
-  if (state.comparison === null) await writeAtomic(paths.reconcileCopy, sealed(state));
+  await writeAtomic(paths.reconcileState, sealed(state), throughStaging(paths));
+  if (state.comparison === null) await writeAtomic(paths.reconcileCopy, sealed(state), throughStaging(paths));
 }

@@ -8,6 +8,7 @@ import { writeAtomic } from './files.ts';
 import type { DataPaths, Place } from './paths.ts';
 import { readRecord } from './records.ts';
 import { sealed } from './sealed.ts';
+import { throughStaging } from './temporary.ts';
 
 /** state/sweep-held.json */
 const SweepHold = z.object({
@@ -29,7 +30,7 @@ export async function readSweepHold(paths: DataPaths): Promise<SweepHold | null>
 export async function holdSweep(paths: DataPaths, places: readonly Place[], since: string | null): Promise<void> {
   if (places.length === 0) return unlinkFile(paths.sweepHeld);
   const hold: SweepHold = { version: 1, since: since ?? new Date().toISOString(), places: [...places] };
-  await writeAtomic(paths.sweepHeld, sealed(hold));
+  await writeAtomic(paths.sweepHeld, sealed(hold), throughStaging(paths));
 }
 
 export function addressOf({ organization, folder, number }: Place): string {

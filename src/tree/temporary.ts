@@ -19,6 +19,11 @@ export function temporaryFile(paths: Pick<DataPaths, 'stagingFile'>): string {
   return paths.stagingFile(`${life}.${count.toString(16).padStart(16, '0')}.part`);
 }
 
+/** How a file of the data folder's own is written, so that nothing is left beside it by a writer that was killed. */
+export function throughStaging(paths: Pick<DataPaths, 'stagingFile'>): { temporary: string; makesFolder: true } {
+  return { temporary: temporaryFile(paths), makesFolder: true };
+}
+
 /** @returns null for a name that is not of this form */
 export function ownerOf(name: string): { readonly host: string; readonly pid: number } | null {
   const groups = named.exec(name)?.groups;

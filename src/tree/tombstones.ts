@@ -10,6 +10,7 @@ import type { ArtifactFacts, ArtifactRecord } from '../model.ts';
 import { listFolder, readIfPresent, writeAtomic } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import { indexOfValue, SealedValue, sealValue, ValueFinder } from './sealed-values.ts';
+import { throughStaging } from './temporary.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -52,7 +53,11 @@ export function newTombstone({ sha256, literal, reason }: PurgeRequest): Tombsto
 }
 
 export async function writeTombstone(paths: DataPaths, tombstone: Tombstone): Promise<void> {
-  await writeAtomic(join(paths.purged, `${tombstone.id}.json`), `${JSON.stringify(tombstone)}\n`);
+  await writeAtomic(
+    join(paths.purged, `${tombstone.id}.json`),
+    `${JSON.stringify(tombstone)}\n`,
+    throughStaging(paths),
+  );
 }
 
 /** @throws for one that cannot be read: what it keeps out would come back */

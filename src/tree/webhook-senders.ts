@@ -4,6 +4,7 @@
  */
 import { readIfPresent, writeAtomic, writtenAt } from './files.ts';
 import type { DataPaths } from './paths.ts';
+import { throughStaging } from './temporary.ts';
 
 const [first, last] = ['kitemirror-webhook-senders 1', 'end'];
 
@@ -24,5 +25,5 @@ export async function readSenders(paths: DataPaths): Promise<PublishedSenders | 
 
 /** @param ranges each with its length of bits */
 export async function writeSenders(paths: DataPaths, ranges: readonly string[]): Promise<void> {
-  await writeAtomic(paths.webhookSenders, `${[first, ...ranges, last].join('\n')}\n`);
+  await writeAtomic(paths.webhookSenders, `${[first, ...ranges, last].join('\n')}\n`, throughStaging(paths));
 }
