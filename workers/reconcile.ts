@@ -34,6 +34,8 @@ export interface Reconciling {
 
 /** How soon a Redis that lost its tasks is noticed, and another worker's end. */
 const lookEveryMs = 5000;
+/** Where gaps could not be taken up: what is in the way may be gone by then. */
+const brokenRestMs = 15_000;
 /** Between two steps of a long absence: what else waits for the budget gets its turn. */
 const betweenStepsMs = 2000;
 /** A task that was tried in vain for hours has given up; its gap has not. */
@@ -54,17 +56,26 @@ async function keepReconciling(options: ReconcileOptions, stopping: AbortSignal)
   const { hold, intervalMs, log } = options;
   const startedAt = new Date().toISOString();
   let isFirst = true;
-  let restUntil = 0;
+  // By a clock that nobody sets. What was open is taken up soon also where a comparison broke off, as by a loss of Redis.
+  const restUntil = { takeUp: 0, compare: 0 };
+  const isRested = (step: keyof typeof restUntil): boolean => performance.now() >= restUntil[step];
   while (!stopping.aborted) {
-    const held = Date.now() < restUntil ? null : await hold.take('reconcile', false).catch(() => null);
+    const held = await hold.take('reconcile', false).catch(() => null);
+    let step: keyof typeof restUntil = 'takeUp';
     try {
-      const signal = held === null ? stopping : AbortSignal.any([stopping, held.yielding]);
-      if (held !== null) await round(options, isFirst, startedAt, signal);
-      if (held !== null) isFirst = false;
+      if (held !== null) {
+        const signal = AbortSignal.any([stopping, held.yielding]);
+        if (isRested(step)) {
+          await takeUp(options, isFirst);
+          isFirst = false;
+        }
+        step = 'compare';
+        if (isRested(step)) await compareWhenDue(options, startedAt, signal);
+      }
     } catch (thrown) {
       // What is on disk is where the next round goes on.
       if (!stopping.aborted) logError(log, thrown, 'a reconciliation broke off');
-      restUntil = Date.now() + intervalMs;
+      restUntil[step] = performance.now() + (step === 'compare' ? intervalMs : Math.min(intervalMs, brokenRestMs));
     } finally {
       await held?.release().catch((thrown: unknown) => log.debug({ error: String(thrown) }, 'a hold was not let go'));
     }
@@ -72,13 +83,7 @@ async function keepReconciling(options: ReconcileOptions, stopping: AbortSignal)
   }
 }
 
-async function round(
-  options: ReconcileOptions,
-  isFirst: boolean,
-  startedAt: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { worker, log } = options;
+async function takeUp({ worker, log }: ReconcileOptions, isFirst: boolean): Promise<void> {
   const { paths, queue, catalog, onDamaged } = worker;
   if (isFirst || !(await queue.isTakenUp())) {
     await mendGaps({ paths, catalog, log, onDamaged });
@@ -89,8 +94,11 @@ async function round(
     });
     if (open > 0) log.info({ builds: open }, 'builds with gaps are taken up again');
   }
+}
+
+async function compareWhenDue(options: ReconcileOptions, startedAt: string, signal: AbortSignal): Promise<void> {
   // A state that cannot be read is made again by the comparison that follows.
-  const state = await orDamaged(readReconcileState(paths));
+  const state = await orDamaged(readReconcileState(options.worker.paths));
   if (state === damaged || isDue(state, startedAt, options.intervalMs)) await compare(options, signal);
 }
 

@@ -150,7 +150,8 @@ export class GroupCommit {
     const { segmentBytes, segmentAgeMs, folder } = this.#options;
     const current = this.#current;
     const full = current !== null && current.segment.bytes >= segmentBytes;
-    if (full || (current !== null && Date.now() - current.begunAt >= segmentAgeMs)) await this.#leave();
+    // Also by a clock that was set back, as it would be ahead of that clock for as long.
+    if (full || (current !== null && Math.abs(Date.now() - current.begunAt) >= segmentAgeMs)) await this.#leave();
     if (this.#current !== null) return this.#current;
     const number = this.#next;
     this.#next += 1;

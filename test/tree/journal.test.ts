@@ -120,6 +120,17 @@ describe('the journal', () => {
     assert.equal(segments().length, 5);
   });
 
+  it('begins another segment when the clock was set back by as much', async (t) => {
+    const journal = await open({ segmentAgeMs: 60_000 });
+    await journal.append(hintOf());
+    await journal.append(hintOf());
+    assert.equal(segments().length, 1);
+    const now = Date.now();
+    t.mock.method(Date, 'now', () => now - 61_000);
+    await journal.append(hintOf());
+    assert.equal(segments().length, 2);
+  });
+
   it('counts its entries across restarts', async () => {
     const journal = await open({ segmentBytes: 1000 });
     for (let count = 0; count < 11; count += 1) await journal.append(hintOf());
