@@ -126,7 +126,17 @@ async function play(scene: Scene, to: Receiver): Promise<void> {
   const [first = ''] = segmentsOf(scene);
   await sleep(dayOfItsClockMs + 100);
   await deliver(scene, to);
-  await wait(() => !segmentsOf(scene).includes(first), 'the first segment to be cut');
+  // Where its clock went back the first one is not a day old yet, and is left with a later batch.
+  let more = Date.now() + 2 * dayOfItsClockMs;
+  const isCut = async (): Promise<boolean> => {
+    if (!segmentsOf(scene).includes(first)) return true;
+    if (Date.now() > more) {
+      more = Date.now() + 2 * dayOfItsClockMs;
+      await deliver(scene, to);
+    }
+    return false;
+  };
+  await wait(isCut, 'the first segment to be cut');
   await deliver(scene, to);
   await wait(() => allQueued(scene, scene.acknowledged.slice(-inABatch)), 'the last deliveries to be queued');
 }
@@ -138,7 +148,8 @@ function observe(): Promise<Reference> {
     await play(scene, program);
     program.child.kill('SIGTERM');
     await program.ended;
-    if (scene.acknowledged.length !== 3 * inABatch) throw new Error('deliveries were refused though nothing happened');
+    if (scene.acknowledged.length < 3 * inABatch || scene.acknowledged.length % inABatch !== 0)
+      throw new Error('deliveries were refused though nothing happened');
     return { steps: stepsIn(readFileSync(join(scene.notes, 'steps'), 'utf8')), end: {}, whole: new Map() };
   });
 }
