@@ -1,5 +1,5 @@
 /** What the demo tells the mirror: the stand-in instead of Buildkite, a folder of its own, ports that are free. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { CertificateFiles } from './certificate.ts';
@@ -25,7 +25,7 @@ export async function demoSettings(
   tls: CertificateFiles | null = null,
 ): Promise<DemoSettings> {
   const port = await freePort(wantedPort);
-  const metrics = [await freePort(0), await freePort(0)];
+  const metrics = await freeRange();
   const webhookToken = randomBytes(16).toString('hex');
   const url = `${tls === null ? 'http' : 'https'}://${loopback}:${port}`;
   const machine = Object.entries(env).filter(([name]) => !/^(KITEMIRROR|BUILDKITE|REDIS|AWS)_/.test(name));
@@ -46,8 +46,8 @@ export async function demoSettings(
       KITEMIRROR_URL: url,
       KITEMIRROR_LISTEN: `${loopback}:${port}`,
       ...(tls !== null && { KITEMIRROR_TLS_CERT: tls.cert, KITEMIRROR_TLS_KEY: tls.key }),
-      KITEMIRROR_METRICS_LISTEN: `${loopback}:${metrics[0]}`,
-      KITEMIRROR_WORKER_METRICS_LISTEN: `${loopback}:${metrics[1]}`,
+      KITEMIRROR_METRICS_LISTEN: `${loopback}:${metrics}`,
+      KITEMIRROR_WORKER_METRICS_LISTEN: `${loopback}:${metrics + 1}`,
     },
   };
 }
@@ -55,15 +55,38 @@ export async function demoSettings(
 /** The first free port from `from` on; 0: any. */
 async function freePort(from: number): Promise<number> {
   for (let port = from; ; port += 1) {
-    const server = createServer();
-    try {
-      server.listen(port, loopback);
-      await once(server, 'listening');
-      return (server.address() as AddressInfo).port;
-    } catch (error) {
-      if (port >= from + portsTried) throw error;
-    } finally {
-      server.close();
-    }
+    const found = await tryPort(port);
+    if (found !== null) return found;
+    if (port >= from + portsTried) throw new Error(`ports ${from} to ${port} are taken`);
+  }
+}
+
+/** Each worker has a port of its own behind the first one's. */
+const portsForMetrics = 9;
+/** Below those that systems give to connections, which would take one between this look and the start. */
+const [lowestPort, highestPort] = [12_000, 32_000];
+
+/** The first of some ports side by side that are free. */
+async function freeRange(): Promise<number> {
+  for (let tries = 0; tries < portsTried; tries += 1) {
+    const first = randomInt(lowestPort, highestPort);
+    const found = await Promise.all(Array.from({ length: portsForMetrics }, (_, at) => tryPort(first + at)));
+    if (!found.includes(null)) return first;
+  }
+  throw new Error(`no ${portsForMetrics} ports side by side are free between ${lowestPort} and ${highestPort}`);
+}
+
+/** @returns null where another has it */
+async function tryPort(port: number): Promise<number | null> {
+  const server = createServer();
+  try {
+    server.listen(port, loopback);
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE') return null;
+    throw thrown;
+  } finally {
+    server.close();
   }
 }
