@@ -25,7 +25,7 @@ export async function demoSettings(
   tls: CertificateFiles | null = null,
 ): Promise<DemoSettings> {
   const port = await freePort(wantedPort);
-  const metrics = await freeRange();
+  const metrics = await freeRange(port);
   const webhookToken = randomBytes(16).toString('hex');
   const url = `${tls === null ? 'http' : 'https'}://${loopback}:${port}`;
   const machine = Object.entries(env).filter(([name]) => !/^(KITEMIRROR|BUILDKITE|REDIS|AWS)_/.test(name));
@@ -67,11 +67,11 @@ const portsForMetrics = 9;
 const [lowestPort, highestPort] = [12_000, 32_000];
 
 /** The first of some ports side by side that are free. */
-async function freeRange(): Promise<number> {
+async function freeRange(besides: number): Promise<number> {
   for (let tries = 0; tries < portsTried; tries += 1) {
     const first = randomInt(lowestPort, highestPort);
     const found = await Promise.all(Array.from({ length: portsForMetrics }, (_, at) => tryPort(first + at)));
-    if (!found.includes(null)) return first;
+    if (!found.includes(null) && !found.includes(besides)) return first;
   }
   throw new Error(`no ${portsForMetrics} ports side by side are free between ${lowestPort} and ${highestPort}`);
 }

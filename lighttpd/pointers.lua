@@ -28,7 +28,7 @@ return function(lighty, site, files, answers)
     if not number or not number:match("^%d+$") then return nil end
     if may and not may(folder .. "/builds/" .. number) then return nil end
     if is_badge then
-      return files.send(site.pages .. folder .. "/latest/" .. digest .. ".svg", answers.page_policy(), nil)
+      return files.send(site.pages .. folder .. "/latest/" .. digest .. ".svg", answers.page_policy(), nil, nil, true)
     end
     local sent = attribute["uri.path-raw"]
     local rest = sent:match("^/[^/]+/[^/]+/%l+/%-/(.*)$") or sent:match("^/[^/]+/[^/]+/%l+/.-/%-/(.*)$")

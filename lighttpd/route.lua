@@ -74,7 +74,7 @@ return function(lighty)
     -- Scripts that are made of our modules; their address changes with their bytes, so each is the sign that it stays.
     if path:find("^/%-/assets/%x+/[%l/-]+%.js$") then
       if not reads then return answers.refuse_method("GET, HEAD") end
-      return send(pages .. path, answers.page_policy(), pages .. path) or answers.absent()
+      return send(pages .. path, answers.page_policy(), pages .. path, nil, true) or answers.absent()
     end
     if path:sub(1, 10) == assets_address then return answers.absent() end
     local room = path:match("^/%-/(%l+)")

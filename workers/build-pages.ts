@@ -4,7 +4,7 @@ import { composeBuildPage, failingLines } from '../src/build-page.ts';
 import type { BuildRecord, JobRecord, ViewEntry } from '../src/model.ts';
 import { groupAttempts } from '../src/pages/attempts.ts';
 import { renderJob } from '../src/pages/job.ts';
-import { removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
+import { holdsSomething, removeFolder, writeDerived, writtenAt } from '../src/tree/files.ts';
 import type { DataPaths, Place } from '../src/tree/paths.ts';
 import type { Settings, WorkerContext } from './context.ts';
 
@@ -58,7 +58,8 @@ function attemptsOf({ jobs }: BuildRecord): Map<string, readonly string[]> {
 
 /** Whether the job's page was written after its record was, and after those of all attempts that it shows. */
 function isFresh(paths: DataPaths, place: Place, job: JobRecord, attempts: readonly string[]): boolean {
-  const page = writtenAt(paths.page(...segments(place), 'jobs', job.id));
+  const file = paths.page(...segments(place), 'jobs', job.id);
+  const page = holdsSomething(file) ? writtenAt(file) : null;
   const isNewer = (id: string): boolean => {
     const record = writtenAt(paths.jobFile(place, id, 'job.json'));
     return page !== null && (record === null || page > record);

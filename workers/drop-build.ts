@@ -64,9 +64,9 @@ async function endWhole(upkeep: Upkeep, order: DropOrder, place: Place, signal: 
     }
     const looked = await lookInto(upkeep, order, place);
     if (looked.kept === null) return removeWhole(upkeep, order, place, looked.records);
-    // Its folder is still there, and is shown again.
-    forgetDropped(paths, order.build);
+    // Its folder is still there, and is shown again; a crash before that is done leaves order and mark for the next run.
     await publishBuild(upkeep, workOf(order));
+    forgetDropped(paths, order.build);
     strikeOrder(paths, order.build);
     return { kept: looked.kept, ...nothing };
   });

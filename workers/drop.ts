@@ -29,7 +29,9 @@ export async function drop(upkeep: Upkeep, asked: Payload<'drop'>, context: Task
   } finally {
     // Also where one build could not be removed, or the disk is full; and of what an earlier run did not come to here with.
     if (dueSince(paths, sweepNow) !== null)
-      await queue.enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' });
+      await queue
+        .enqueue({ name: 'sweep', payload: { graceMs: 0 } }, { workClass: 'bulk' })
+        .catch((thrown: unknown) => logError(context.log, thrown, 'a sweep could not be asked for; it stays due'));
   }
 }
 

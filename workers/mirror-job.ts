@@ -8,8 +8,9 @@ import { logError } from '../src/log.ts';
 import { countFiles, type JobRecord } from '../src/model.ts';
 import { isFailedJob } from '../src/pages/parts.ts';
 import type { Outcome, TaskContext } from '../src/queue/run.ts';
-import type { Payload } from '../src/queue/tasks.ts';
+import { identityOf, type Payload } from '../src/queue/tasks.ts';
 import { hasBlob } from '../src/tree/blobs.ts';
+import { noteDue } from '../src/tree/due.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { openFolder, placeOf, slugOf } from '../src/tree/pipelines.ts';
 import { damaged, orDamaged, readJobRecord, readViews } from '../src/tree/records.ts';
@@ -163,6 +164,9 @@ async function updateFlags(
   const views = await readViews(worker.paths, place);
   const next = markMerged(record, views?.merged ?? []);
   if (next === record) return;
+  // No gap may be open that would have it asked for once more.
+  const { job: _, ...payload } = task;
+  noteDue(worker.paths, identityOf({ name: 'publish-build', payload }));
   await saveJob(worker, place, next, [], null);
   await requestPublish(worker, task, derivedAfter(worker, task, 0));
 }

@@ -30,7 +30,7 @@ import { forgetListings, type PageParts, writeBuildPages } from './build-pages.t
 import { buildRecord, summaryOf } from './build-record.ts';
 import type { WorkerContext } from './context.ts';
 import { askForLook, setRecordAside } from './damaged-record.ts';
-import { enqueueDerived } from './derived.ts';
+import { type DerivedTask, enqueueDerived } from './derived.ts';
 import { pick } from './enqueue-work.ts';
 import { indexBuild } from './index-build.ts';
 import { wantsLogPage } from './log-pages.ts';
@@ -53,6 +53,8 @@ export async function publishBuild(
 ): Promise<Outcome> {
   const { paths, catalog } = worker;
   const self = identityOf({ name: 'publish-build', payload: task });
+  // What others note from now on may be for something that is not seen here: it stays.
+  let due = dueSince(paths, self);
   // Before all that it is closed for: a gap that is opened again from now on is for something that may not be seen here.
   const gap = await readUnsettled(paths, task.build);
   const place = await placeOf(paths, task.pipelineId, task.number);
@@ -92,9 +94,11 @@ export async function publishBuild(
     if (noted === damaged)
       await setRecordAside(worker, paths.buildFile(place, 'build.json'), { record: 'build', ...pick(task) });
     await writeBuildRecord(paths, place, record);
-    // Before the catalog has it: a crash in between leaves it new.
-    if (catalog.find(task.build) === null) await linkNeighbours(worker, place);
+    // Noted before the catalog has it, as a crash in between leaves it new, and asked for behind that, as they look there.
+    const beside = catalog.find(task.build) === null ? neighboursOf(worker, place) : [];
+    for (const each of beside) noteDue(paths, identityOf(each));
     noteInCatalog(worker, place, summaryOf(record), absences);
+    for (const each of beside) await enqueueDerived(worker, each, { workClass: 'bulk', delayMs: neighbourDelayMs });
   }
   await writeBuildPages(worker, place, record, views.merged, records);
   const done = record.settled && !relabelled && !hasStubs(paths, task.build);
@@ -107,17 +111,19 @@ export async function publishBuild(
     },
     { delayMs: pipelineDelayMs },
   );
+  for (const job of done ? jobs.filter((each) => wantsLogPage(paths, place, each)) : [])
+    await enqueueDerived(worker, { name: 'index-log', payload: { ...task, job: job.id } });
   // One that was only just opened is for upstream to be asked: until then nobody knows what it is for.
   if (done && gap !== null && gap.pipelineId !== null) {
-    for (const job of jobs.filter((each) => wantsLogPage(paths, place, each)))
-      await enqueueDerived(worker, { name: 'index-log', payload: { ...task, job: job.id } });
-    noteDue(paths, self);
+    if (dueSince(paths, self) === due) {
+      noteDue(paths, self);
+      due = dueSince(paths, self);
+    }
     await closeUnsettled(paths, gap);
   }
   // Last, as nothing depends on it: an index that cannot be written holds nothing up, but is written in the end.
-  const since = dueSince(paths, self);
   await indexBuild(worker, place, record, jobs);
-  strikeDue(paths, self, since);
+  strikeDue(paths, self, due);
   return undefined;
 }
 
@@ -134,16 +140,14 @@ function isNoted(
 }
 
 /** The builds beside this one have another neighbour now; their pages say so soon. */
-async function linkNeighbours(worker: BuildParts, { organization, folder, number }: Place): Promise<void> {
-  const { previous, next } = worker.catalog.neighbours(organization, folder, number);
-  for (const beside of [previous, next]) {
-    const [summary] =
-      beside === null ? [] : worker.catalog.builds({ organization, folder, before: beside + 1, limit: 1 });
-    if (summary === undefined) continue;
+function neighboursOf({ catalog }: BuildParts, { organization, folder, number }: Place): DerivedTask[] {
+  const { previous, next } = catalog.neighbours(organization, folder, number);
+  return [previous, next].flatMap((beside): DerivedTask[] => {
+    const [summary] = beside === null ? [] : catalog.builds({ organization, folder, before: beside + 1, limit: 1 });
+    if (summary === undefined) return [];
     const { id: build, pipeline, pipeline_id: pipelineId } = summary;
-    const payload = { organization, pipeline, number: summary.number, build, pipelineId };
-    await enqueueDerived(worker, { name: 'publish-build', payload }, { workClass: 'bulk', delayMs: neighbourDelayMs });
-  }
+    return [{ name: 'publish-build', payload: { organization, pipeline, number: summary.number, build, pipelineId } }];
+  });
 }
 
 /** Of this build alone: its number may have been another's, whose files stay where they are. */

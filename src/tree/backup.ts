@@ -162,6 +162,8 @@ async function copyTombstones(paths: DataPaths, copy: DataPaths, before: Readonl
     await writeTombstone(copy, isEnded ? tombstone : { ...tombstone, done_at: null });
   }
   await pruneFiles(paths, copy, copy.purged);
+  // Nothing of a copy is under way.
+  await removeFolder(copy.staging);
 }
 
 /** What is gone here is removed from the copy: so it must be this very mirror that is looked at, and its earlier copy. */

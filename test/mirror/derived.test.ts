@@ -1,12 +1,18 @@
 /** What is derived of a build whose gap is closed: by tasks that Redis alone knows of, and may lose. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { after, before, it } from 'node:test';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, it, type TestContext } from 'node:test';
 import type { SampleBuild } from '../../demo/standin/sample.ts';
+import { createReportReader } from '../../src/reports/report-reader.ts';
 import { openCatalog } from '../../src/search/catalog.ts';
+import { openSearch, type Search } from '../../src/search/search.ts';
 import { dueSince, listDue, noteDue, strikeDue } from '../../src/tree/due.ts';
+import { type DataPaths, dataPaths } from '../../src/tree/paths.ts';
 import { logPage } from '../../workers/log-pages.ts';
+import { publishBuild } from '../../workers/publish-build.ts';
+import { keepsAll } from '../pages/samples.ts';
 import { type Mirror, placeOf, startMirror } from './harness.ts';
 import { buildOf, scriptOf, textArtifact } from './samples.ts';
 import { until } from './until.ts';
@@ -113,16 +119,52 @@ it('tells the builds on both sides of a new one, also where the worker died befo
   await nothingDue();
 });
 
-it('is noted under any name that a pipeline can have', async () => {
-  const identity = `publish-pipeline/${'o'.repeat(128)}/${'p'.repeat(128)}~0f000000-0000-4000-8000-000000000001`;
-  noteDue(mirror.paths, identity);
-  assert.deepEqual(await listDue(mirror.paths), [identity]);
-  strikeDue(mirror.paths, identity, dueSince(mirror.paths, identity));
-  assert.deepEqual([await listDue(mirror.paths), readdirSync(mirror.paths.due)], [[], []]);
+it('stays due where a neighbour asks for it while it is published', async () => {
+  const build = await mirrored();
+  await nothingDue();
+  await mirror.stopWorker();
+  const { paths, queue } = mirror;
+  const [catalog, search, reports] = [openCatalog(paths.catalog), openSearch(paths.search), createReportReader()];
+  const identity = `publish-build/${build.id}`;
+  const settings = { url: 'http://mirror.test', ruleFor: () => keepsAll };
+  const onDamaged = (): void => assert.fail('nothing is damaged');
+  const publish = async (while_: () => Promise<void>): Promise<void> => {
+    const put: Search['put'] = async (document) => {
+      await while_();
+      await search.put(document);
+    };
+    const worker = { paths, queue, catalog, reports, settings, onDamaged, search: { ...search, put } };
+    const { organization, pipeline, number } = mirror.build(build);
+    await publishBuild(worker, { organization, pipeline, number, build: build.id, pipelineId: build.pipeline.id });
+  };
+  noteDue(paths, identity);
+  const since = dueSince(paths, identity);
+  await publish(() =>
+    until(() => {
+      noteDue(paths, identity);
+      return dueSince(paths, identity) !== since;
+    }, 'the clock to move'),
+  );
+  assert.notEqual(dueSince(paths, identity), null);
+  await publish(async () => undefined);
+  assert.equal(dueSince(paths, identity), null);
+  catalog.close();
+  await Promise.all([search.close(), reports.close()]);
+  await mirror.startWorker();
+  await nothingDue();
 });
 
-it('stays due where it is asked for once more while it is made', async () => {
-  const { paths } = mirror;
+it('is noted under any name that a pipeline can have', async (t) => {
+  const paths = folderOfOurs(t);
+  const identity = `publish-pipeline/${'o'.repeat(128)}/${'p'.repeat(128)}~0f000000-0000-4000-8000-000000000001`;
+  noteDue(paths, identity);
+  assert.deepEqual(await listDue(paths), [identity]);
+  strikeDue(paths, identity, dueSince(paths, identity));
+  assert.deepEqual([await listDue(paths), readdirSync(paths.due)], [[], []]);
+});
+
+it('stays due where it is asked for once more while it is made', async (t) => {
+  const paths = folderOfOurs(t);
   noteDue(paths, 'publish-pipeline/acme/web');
   const since = dueSince(paths, 'publish-pipeline/acme/web');
   assert.notEqual(since, null);
@@ -135,3 +177,10 @@ it('stays due where it is asked for once more while it is made', async () => {
   strikeDue(paths, 'publish-pipeline/acme/web', dueSince(paths, 'publish-pipeline/acme/web'));
   assert.deepEqual(await listDue(paths), []);
 });
+
+/** That no worker looks into. */
+function folderOfOurs(t: TestContext): DataPaths {
+  const root = mkdtempSync(join(tmpdir(), 'kitemirror-due-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  return dataPaths(root);
+}
