@@ -1,6 +1,6 @@
 /** A build published as a worker does it, by its own code, with real records, a real Redis and the index in its thread. */
-
-import type { RetentionRule } from '../src/config/retention.ts';
+import { EnvReader } from '../src/config/env-reader.ts';
+import { readRetention } from '../src/config/retention.ts';
 import { createLog } from '../src/log.ts';
 import type { UpstreamView } from '../src/model.ts';
 import { openQueue } from '../src/queue/queue.ts';
@@ -9,6 +9,7 @@ import { openSearch } from '../src/search/search.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { claimFolder, type Lock } from '../src/tree/pipelines.ts';
 import { writeJobRecord } from '../src/tree/records.ts';
+import { ruleNow } from '../src/tree/retention.ts';
 import { writeUpstreamView } from '../src/tree/upstream-view.ts';
 import { type BuildParts, publishBuild } from '../workers/publish-build.ts';
 import { publishPipeline } from '../workers/publish-pipeline.ts';
@@ -18,21 +19,13 @@ import { type PagesTree, summaryOf } from './pages-tree.ts';
 import { startRedis } from './redis.ts';
 import { buildFacts, jobFacts, organization, pipeline, uuidOf } from './scale-builds.ts';
 import { jobRecord } from './scale-tree.ts';
+import { root } from './stack.ts';
 
 /** Before the first is measured: what has just been loaded is slow. */
 const warmUps = 40;
 const usualRounds = 40;
-const unlimited = { ageMs: null, count: null };
-const keepsAll: RetentionRule = {
-  name: 'KITEMIRROR_RETENTION',
-  pipelines: [],
-  branches: [],
-  states: null,
-  artifacts: unlimited,
-  logs: unlimited,
-  builds: unlimited,
-  keepLatest: 1,
-};
+/** That of a mirror without a setting. */
+const policy = readRetention(new EnvReader({}), root, false);
 /** The bench is the only one at it. */
 const alone: Lock = (_, work) => work();
 
@@ -57,7 +50,7 @@ export async function createPublisher(context: BenchContext, { paths, catalog }:
     queue,
     search,
     reports,
-    settings: { url: 'http://mirror.test', ruleFor: () => keepsAll },
+    settings: { url: 'http://mirror.test', ruleFor: ruleNow(() => policy) },
     onDamaged: ({ record }) => {
       throw new Error(`a ${record} record of the bench cannot be read`);
     },

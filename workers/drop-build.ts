@@ -8,14 +8,13 @@ import type { JobRecord } from '../src/model.ts';
 import { type DropOrder, forgetDropped, isMarked, markDropped, strikeOrder, writeOrder } from '../src/tree/dropping.ts';
 import type { Place } from '../src/tree/paths.ts';
 import { placeOf } from '../src/tree/pipelines.ts';
-import { damaged, orDamaged, readBuildRecord } from '../src/tree/records.ts';
 import { takeAway } from '../src/tree/remove.ts';
 import { enqueueDerived } from './derived.ts';
 import { count, type Dropped, noteRemoval, nothing, workOf } from './drop-count.ts';
 import { dropParts, endParts } from './drop-parts.ts';
 import { lookInto, whyKept } from './may-drop.ts';
 import { followPointers } from './note-in-catalog.ts';
-import { publishBuild } from './publish-build.ts';
+import { neighboursOf, publishBuild } from './publish-build.ts';
 import type { Upkeep } from './upkeep.ts';
 
 /** Removes what a verdict of this run says, unless the build is by now another than the one that was judged. */
@@ -79,9 +78,9 @@ async function removeWhole(
   records: readonly JobRecord[],
 ): Promise<Dropped> {
   const { paths, catalog } = upkeep;
-  const { organization, folder, number } = place;
+  const { organization, folder } = place;
   const removed = count(records, order);
-  const { previous, next } = catalog.neighbours(organization, folder, number);
+  const beside = neighboursOf(upkeep, place);
   catalog.remove(order.build, (changes) => {
     followPointers(upkeep, place, changes);
   });
@@ -89,16 +88,7 @@ async function removeWhole(
   // What the views are stands among the pages: without it a folder that a crash left would be somebody's, and kept.
   await takeAway(paths, [paths.build(place), dirname(paths.views(place))]);
   await enqueueDerived(upkeep, { name: 'publish-pipeline', payload: { organization, folder, number: null } });
-  for (const neighbour of [previous, next]) await relinkNeighbour(upkeep, place, neighbour);
+  for (const each of beside) await enqueueDerived(upkeep, each, { workClass: 'bulk' });
   await noteRemoval(upkeep, order, removed);
   return { kept: null, ...removed };
-}
-
-/** The build beside it leads to another one now. */
-async function relinkNeighbour(upkeep: Upkeep, place: Place, number: number | null): Promise<void> {
-  const record = number === null ? null : await orDamaged(readBuildRecord(upkeep.paths, { ...place, number }));
-  if (record === damaged || record === null) return;
-  const { organization, pipeline, pipeline_id: pipelineId, id: build } = record;
-  const payload = { organization, pipeline, number: record.number, build, pipelineId };
-  await enqueueDerived(upkeep, { name: 'publish-build', payload }, { workClass: 'bulk' });
 }

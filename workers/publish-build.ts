@@ -111,8 +111,9 @@ export async function publishBuild(
     },
     { delayMs: pipelineDelayMs },
   );
-  for (const job of done ? jobs.filter((each) => wantsLogPage(paths, place, each)) : [])
-    await enqueueDerived(worker, { name: 'index-log', payload: { ...task, job: job.id } });
+  if (done)
+    for (const job of jobs.filter((each) => wantsLogPage(paths, place, each)))
+      await enqueueDerived(worker, { name: 'index-log', payload: { ...task, job: job.id } });
   // One that was only just opened is for upstream to be asked: until then nobody knows what it is for.
   if (done && gap !== null && gap.pipelineId !== null) {
     if (dueSince(paths, self) === due) {
@@ -139,8 +140,11 @@ function isNoted(
   );
 }
 
-/** The builds beside this one have another neighbour now; their pages say so soon. */
-function neighboursOf({ catalog }: BuildParts, { organization, folder, number }: Place): DerivedTask[] {
+/** What has the builds beside this one show that they have another neighbour. */
+export function neighboursOf(
+  { catalog }: Pick<WorkerContext, 'catalog'>,
+  { organization, folder, number }: Place,
+): DerivedTask[] {
   const { previous, next } = catalog.neighbours(organization, folder, number);
   return [previous, next].flatMap((beside): DerivedTask[] => {
     const [summary] = beside === null ? [] : catalog.builds({ organization, folder, before: beside + 1, limit: 1 });

@@ -2,7 +2,6 @@
  * One row of a terminal's screen: runs of text as long as it is only appended to, one cell for each column once something is
  * written over. Most lines of a log never need cells.
  */
-
 import { isSamePen, type Pen, plainPen } from '../pens/pen.ts';
 import { columnBehind, columnsOf, nextTabStop } from './columns.ts';
 

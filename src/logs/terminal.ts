@@ -4,7 +4,6 @@
  * rows); what is above it can change no more and is passed on. A line longer than the screen is wide stays one line.
  * Constant memory, whatever it is fed. Pure, and shared with the browser.
  */
-
 import { type Pen, PenCase, plainPen, toSequences } from '../pens/pen.ts';
 import { columnsOf } from './columns.ts';
 import { Row } from './row.ts';

@@ -128,9 +128,9 @@ it('stays due where a neighbour asks for it while it is published', async () => 
   const identity = `publish-build/${build.id}`;
   const settings = { url: 'http://mirror.test', ruleFor: () => keepsAll };
   const onDamaged = (): void => assert.fail('nothing is damaged');
-  const publish = async (while_: () => Promise<void>): Promise<void> => {
+  const publish = async (meanwhile: () => Promise<void>): Promise<void> => {
     const put: Search['put'] = async (document) => {
-      await while_();
+      await meanwhile();
       await search.put(document);
     };
     const worker = { paths, queue, catalog, reports, settings, onDamaged, search: { ...search, put } };

@@ -1,5 +1,4 @@
 /** A log that is too long for a page: only the lines that are looked at are in it, whatever the log's size. */
-
 import { plainPen } from '../../pens/pen.ts';
 import { chunkOf } from '../chunks.ts';
 import { headerHtml } from '../headers.ts';
